@@ -1,0 +1,27 @@
+//! The outside world behind small types: engines, processes, HTTP. Drivers know neither runs nor scripts.
+
+use std::future::Future;
+use std::sync::OnceLock;
+
+use tokio::runtime::Runtime;
+
+/// The way to every driver, made once per process. Nothing is connected before the first use.
+#[derive(Default)]
+pub struct Drivers {
+    runtime: OnceLock<Runtime>,
+}
+
+impl Drivers {
+    /// Runs async work to its end on the calling thread. Callers bound it: see `Context::wait`.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime().block_on(work)
+    }
+
+    #[allow(clippy::expect_used)] // without threads and a poller nothing can work, and there is nobody to tell yet
+    fn runtime(&self) -> &Runtime {
+        self.runtime.get_or_init(|| {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(2).enable_all().build().expect("the operating system grants two threads")
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! What happened, kept: runs, calls, logs, releases and locks.
+
+mod event;
+
+pub use event::{CallState, Event, RunState};

@@ -1,0 +1,5 @@
+//! The `runbook` command.
+
+fn main() -> std::process::ExitCode {
+    runbook::cli::main()
+}

@@ -1,0 +1,47 @@
+//! The contract: what a primitive is, and everything it may see.
+//!
+//! A primitive is one thing a runbook can do. It states its arguments, options and effect in a [`Spec`], from which
+//! argument errors, `runbook check`, the plan, the journal and the reference pages all derive, and it reaches the world
+//! only through the [`Context`] it is handed. It knows no Rhai, no command line and no other primitive, and it is only
+//! ever called by the door in `run/`, so it never has to think about journals, permissions or redaction.
+
+mod block;
+mod call;
+mod cancel;
+mod context;
+mod leases;
+mod options;
+mod outcome;
+mod releases;
+mod spec;
+
+pub use crate::failure::{Evidence, Failure, FailureKind};
+pub use crate::units::{ByteSize, Span};
+pub use block::Block;
+pub use call::{Call, KIND, Site, handle, kind_of};
+pub use cancel::{Cancel, CancelReason};
+pub use context::{Context, LogStream, Progress, RunFacts, Services};
+pub use leases::{Lease, LeaseRequest};
+pub use options::{BlockRef, OptionDoc, OptionType, OptionsSpec, parse as parse_options};
+pub use outcome::{Outcome, Probe};
+pub use releases::{Release, ReleaseState};
+pub use spec::{Arg, Effect, Spec, Ty};
+
+/// One thing a runbook can do.
+pub trait Primitive: Send + Sync {
+    /// Name, arguments, options, effect, summary and example.
+    fn spec(&self) -> &'static Spec;
+
+    /// One line for the console, the plan and the journal: what this call is about to do.
+    fn preview(&self, call: &Call) -> String {
+        call.summary(self.spec())
+    }
+
+    /// Does it. Every wait inside goes through [`Context::wait`], so it ends on cancellation and at its deadline.
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure>;
+
+    /// After a crash: did the call that was started and never finished happen?
+    fn probe(&self, _context: &Context<'_>, _call: &Call) -> Result<Probe, Failure> {
+        Ok(Probe::Unknown)
+    }
+}

@@ -1,0 +1,196 @@
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{ByteSize, Failure, FailureKind, Span};
+
+/// One option of a primitive, for the reference, `runbook check` and error messages.
+#[derive(Clone, Copy)]
+pub struct OptionDoc {
+    /// The name as written in the options map.
+    pub name: &'static str,
+    /// The type in words: `duration`, `list of strings`.
+    pub label: fn() -> String,
+    /// The default as source text, `None` when leaving it out means "not set".
+    pub default: Option<&'static str>,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+/// All options of a primitive, declared once with [`options!`](crate::options).
+#[derive(Clone, Copy)]
+pub struct OptionsSpec {
+    /// In the order of the struct.
+    pub options: &'static [OptionDoc],
+    /// Checks a map of literal values as the call would.
+    pub accepts: fn(&Value) -> Result<(), Failure>,
+}
+
+impl OptionsSpec {
+    /// The option of that name.
+    pub fn find(&self, name: &str) -> Option<&'static OptionDoc> {
+        self.options.iter().find(|option| option.name == name)
+    }
+}
+
+/// A type an option may have, with its name in words.
+pub trait OptionType {
+    /// `string`, `duration`, `list of strings`.
+    fn label() -> String;
+}
+
+macro_rules! labels {
+    ($($ty:ty => $label:literal),* $(,)?) => { $(impl OptionType for $ty { fn label() -> String { $label.into() } })* };
+}
+labels! {
+    String => "string", bool => "bool", i64 => "integer", u16 => "integer", u32 => "integer", u64 => "integer",
+    usize => "integer", f64 => "number", Span => "duration", ByteSize => "size", Value => "any value", BlockRef => "closure",
+}
+impl<T: OptionType> OptionType for Option<T> {
+    fn label() -> String {
+        T::label()
+    }
+}
+impl<T: OptionType> OptionType for Vec<T> {
+    fn label() -> String {
+        format!("list of {}s", T::label())
+    }
+}
+impl<T: OptionType> OptionType for BTreeMap<String, T> {
+    fn label() -> String {
+        format!("map of {}s", T::label())
+    }
+}
+
+/// A closure inside an options map or list: its place in [`Call::blocks`](super::Call::blocks).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockRef(pub usize);
+
+impl BlockRef {
+    const KEY: &'static str = "$block";
+
+    /// The JSON stand-in for a closure.
+    pub fn to_value(self) -> Value {
+        serde_json::json!({ Self::KEY: self.0 })
+    }
+
+    /// Reads the stand-in back.
+    pub fn from_value(value: &Value) -> Option<Self> {
+        let index = value.as_object()?.get(Self::KEY)?.as_u64()?;
+        usize::try_from(index).ok().map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for BlockRef {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Self::from_value(&value).ok_or_else(|| {
+            serde::de::Error::custom(format!("must be a closure like `|| …`, got {}", super::spec::describe(&value)))
+        })
+    }
+}
+
+/// Reads an options map into the primitive's struct; the message names the option, with the nearest known name.
+pub fn parse<T: DeserializeOwned>(options: &Value) -> Result<T, Failure> {
+    let mut options = options.clone();
+    if let Some(map) = options.as_object_mut() {
+        map.retain(|_, value| !value.is_null());
+    }
+    serde_path_to_error::deserialize(options).map_err(|error| {
+        let path = error.path().to_string();
+        let message = plain_words(&error.into_inner().to_string());
+        if let Some(unknown) = message.strip_prefix("unknown field `") {
+            let name = unknown.split('`').next().unwrap_or_default();
+            let known: Vec<&str> = unknown.split('`').skip(2).step_by(2).collect();
+            let failure = Failure::new(FailureKind::Option, format!("unknown option `{name}`"));
+            return match nearest(name, &known) {
+                Some(near) => failure.hint(format!("did you mean `{near}`?")),
+                None if known.is_empty() => failure.hint("it takes no options"),
+                None => failure.hint(format!("the options are {}", known.join(", "))),
+            };
+        }
+        let message =
+            if path == "." { message } else { format!("option `{path}` {}", message.trim_start_matches("option ")) };
+        Failure::new(FailureKind::Option, message)
+    })
+}
+
+/// The candidate that `name` is most likely a misspelling of.
+fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let scored = candidates.iter().map(|candidate| (strsim::jaro_winkler(name, candidate), *candidate));
+    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
+}
+
+/// Serde's wording in the words of a script author.
+fn plain_words(message: &str) -> String {
+    let Some(rest) = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: ")) else {
+        return message.to_owned();
+    };
+    let Some((got, expected)) = rest.split_once(", expected ") else { return message.to_owned() };
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "an integer of at least 0",
+        "i8" | "i16" | "i32" | "i64" => "an integer",
+        "f64" | "f32" => "a number",
+        "a sequence" => "a list",
+        "a boolean" => "true or false",
+        other => other.strip_prefix("struct ").map_or(other, |_| "a map"),
+    };
+    let got = match got.split_once(' ') {
+        Some(("sequence", _)) => "a list".to_owned(),
+        None if got == "sequence" => "a list".to_owned(),
+        None if got == "map" => "a map".to_owned(),
+        _ => got.replace("floating point", "number").replace("boolean", "bool"),
+    };
+    format!("must be {expected}, got {got}")
+}
+
+/// Declares the options of a primitive: the struct, its defaults and its documentation in one place.
+///
+/// ```
+/// runbook::options! {
+///     /// Options of `wait`.
+///     pub struct Options {
+///         /// How long at most.
+///         timeout: runbook::primitive::Span = runbook::primitive::Span::seconds(30),
+///         /// Say what is waited for.
+///         label: Option<String>,
+///     }
+/// }
+/// assert_eq!(Options::SPEC.options[1].name, "label");
+/// ```
+#[macro_export]
+macro_rules! options {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident {
+        $( $(#[doc = $doc:literal])+ $field:ident : $ty:ty $(= $default:expr)? ),* $(,)?
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, serde::Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        $vis struct $name { $( $(#[doc = $doc])+ pub $field: $ty, )* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $( $field: $crate::options!(@default $($default)?), )* }
+            }
+        }
+
+        impl $name {
+            /// The same options for the reference and for `runbook check`.
+            $vis const SPEC: $crate::primitive::OptionsSpec = $crate::primitive::OptionsSpec {
+                options: &[ $( $crate::primitive::OptionDoc {
+                    name: stringify!($field),
+                    label: <$ty as $crate::primitive::OptionType>::label,
+                    default: $crate::options!(@text $($default)?),
+                    doc: concat!($($doc),+),
+                }, )* ],
+                accepts: |value| $crate::primitive::parse_options::<$name>(value).map(drop),
+            };
+        }
+    };
+    (@default $default:expr) => { $default };
+    (@default) => { Default::default() };
+    (@text $default:expr) => { Some(stringify!($default)) };
+    (@text) => { None };
+}

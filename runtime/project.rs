@@ -1,0 +1,54 @@
+//! The project file, its environments, and where things are.
+
+mod environment;
+mod file;
+
+use std::path::{Path, PathBuf};
+
+pub use environment::Environment;
+pub use file::{PROJECT_FILE, ProjectFile, RegistryLogin, find};
+
+/// A project with one environment chosen.
+#[derive(Clone, Debug)]
+pub struct Project {
+    root: PathBuf,
+    file: ProjectFile,
+    environment: Environment,
+}
+
+impl Project {
+    /// Puts a loaded project file and an environment of it together.
+    pub fn new(root: PathBuf, file: ProjectFile, environment: Environment) -> Self {
+        Self { root, file, environment }
+    }
+
+    /// The folder of the project file (or of the runbook, where there is none): relative paths start here.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The project's name.
+    pub fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    /// The project file.
+    pub fn file(&self) -> &ProjectFile {
+        &self.file
+    }
+
+    /// The chosen environment.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Where this project keeps its run log: `$RUNBOOK_STATE`, else `.runbook` beside the project file.
+    pub fn state_folder(&self) -> PathBuf {
+        state_folder(&self.root)
+    }
+}
+
+/// The state folder of the project at `root`.
+pub fn state_folder(root: &Path) -> PathBuf {
+    std::env::var_os("RUNBOOK_STATE").map_or_else(|| root.join(".runbook"), PathBuf::from)
+}

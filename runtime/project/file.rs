@@ -1,0 +1,117 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::Environment;
+use crate::failure::{Failure, FailureKind};
+
+/// The name of the project file.
+pub const PROJECT_FILE: &str = "runbook.toml";
+
+/// How to log in to a registry.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistryLogin {
+    /// The user name.
+    pub username: String,
+    /// The environment variable of the `runbook` process that holds the password or token.
+    pub password_env: String,
+}
+
+/// What `runbook.toml` says.
+#[derive(Clone, Debug, Default)]
+pub struct ProjectFile {
+    /// `[project] name`, else the folder's name.
+    pub name: String,
+    /// `[project] default_env`.
+    pub default_environment: Option<String>,
+    /// `[env.NAME]`, by name.
+    pub environments: BTreeMap<String, Environment>,
+    /// `[registry."host:port"]`, by address.
+    pub registries: BTreeMap<String, RegistryLogin>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    #[serde(default)]
+    project: Head,
+    #[serde(default)]
+    env: BTreeMap<String, Map<String, Value>>,
+    #[serde(default)]
+    registry: BTreeMap<String, RegistryLogin>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    name: Option<String>,
+    default_env: Option<String>,
+}
+
+/// The nearest folder at or above `start` that holds a project file.
+pub fn find(start: &Path) -> Option<PathBuf> {
+    start.ancestors().find(|folder| folder.join(PROJECT_FILE).is_file()).map(Path::to_path_buf)
+}
+
+impl ProjectFile {
+    /// Reads the project file in `root`; without one, the project is named after the folder and has no environments.
+    pub fn load(root: &Path) -> Result<Self, Failure> {
+        let path = root.join(PROJECT_FILE);
+        let folder_name =
+            || root.file_name().map_or_else(|| "project".into(), |name| name.to_string_lossy().into_owned());
+        if !path.is_file() {
+            return Ok(Self { name: folder_name(), ..Self::default() });
+        }
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| Failure::system(format!("read `{}`", path.display()), &error))?;
+        Self::parse(&text, &folder_name())
+            .map_err(|message| Failure::new(FailureKind::Invalid, format!("{}: {message}", path.display())))
+    }
+
+    /// Parses the text of a project file; the error names line and column.
+    pub fn parse(text: &str, folder_name: &str) -> Result<Self, String> {
+        let parsed: Text = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let environments: BTreeMap<String, Environment> = parsed
+            .env
+            .into_iter()
+            .map(|(name, values)| {
+                let protected = values.get("protected").and_then(Value::as_bool).unwrap_or(false);
+                (name.clone(), Environment { name, protected, values })
+            })
+            .collect();
+        if let Some(default) = parsed.project.default_env.as_ref().filter(|name| !environments.contains_key(*name)) {
+            return Err(format!("`default_env` names `{default}`, but there is no [env.{default}]"));
+        }
+        Ok(Self {
+            name: parsed.project.name.unwrap_or_else(|| folder_name.to_owned()),
+            default_environment: parsed.project.default_env,
+            environments,
+            registries: parsed.registry,
+        })
+    }
+
+    /// The environment of that name; without a name the default one, or the only one.
+    pub fn environment(&self, name: Option<&str>) -> Result<Environment, Failure> {
+        let names = || self.environments.keys().cloned().collect::<Vec<_>>().join(", ");
+        match name.or(self.default_environment.as_deref()) {
+            Some(name) => self.environments.get(name).cloned().ok_or_else(|| {
+                let failure =
+                    Failure::new(FailureKind::NotFound, format!("there is no environment `{name}` in {PROJECT_FILE}"));
+                if self.environments.is_empty() {
+                    failure.hint(format!("add [env.{name}] to {PROJECT_FILE}"))
+                } else {
+                    failure.hint(format!("the environments are {}", names()))
+                }
+            }),
+            None => match self.environments.values().next() {
+                None => Ok(Environment::named("default")),
+                Some(only) if self.environments.len() == 1 => Ok(only.clone()),
+                Some(_) => Err(Failure::new(FailureKind::Argument, "which environment?")
+                    .hint(format!("pass --env with one of {}", names()))),
+            },
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What tests share.
+
+mod direct;
+
+#[allow(unused_imports)]
+pub use direct::Direct;

@@ -1,0 +1,3 @@
+//! One test binary; its folders have the names of `runtime/`.
+
+mod harness;
