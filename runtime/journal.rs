@@ -1,5 +1,161 @@
 //! What happened, kept: runs, calls, logs, releases and locks.
+//!
+//! A state folder holds `journal.sqlite`, one `logs-<year>-<month>.sqlite` per month so that old lines can be dropped
+//! by file, and `runs/<id>.lock` for every run that goes on. Processes share them: each opens its own [`Journal`].
 
+mod columns;
 mod event;
+mod fault;
+mod leases;
+mod lines;
+mod logs;
+mod owner;
+mod queries;
+mod records;
+mod releases;
+mod schema;
+mod store;
+mod words;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
 
 pub use event::{CallState, Event, RunState};
+pub use logs::{LogCursor, LogLine, LogQuery};
+pub use records::{CallRecord, NewRun, RunFilter, RunRecord, Source};
+
+use crate::failure::Failure;
+use lines::LineWriter;
+use owner::Claim;
+use store::Writer;
+
+/// The run log of a state folder. Share it in an `Arc`; dropping it gives up the runs it began.
+pub struct Journal {
+    folder: PathBuf,
+    file: PathBuf,
+    writer: Mutex<Writer>,
+    lines: LineWriter,
+    claims: Mutex<HashMap<i64, Claim>>,
+}
+
+impl Journal {
+    /// Opens the run log in `state_folder`, and creates or migrates it when need be.
+    ///
+    /// Fails with words when the file is newer than this program, damaged, locked or not writable.
+    pub fn open(state_folder: &Path) -> Result<Self, Failure> {
+        let file = state_folder.join("journal.sqlite");
+        if !file.exists() {
+            create(state_folder)?;
+        }
+        let connection = schema::JOURNAL.open(&file)?;
+        Ok(Self {
+            folder: state_folder.to_path_buf(),
+            lines: LineWriter::new(state_folder),
+            writer: Mutex::new(Writer::new(connection)),
+            claims: Mutex::default(),
+            file,
+        })
+    }
+
+    /// The folder it was opened in.
+    pub fn state_folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Begins a run: stores everything a reader will need, takes the lock that proves its process lives, and returns
+    /// its number. The lock is kept until the run finishes or the journal is dropped.
+    pub fn begin(&self, new: &NewRun) -> Result<i64, Failure> {
+        store::check_depth(&[&new.environment_values, &new.parameters])?;
+        let (run, claim) = self.write("begin the run", |writer| writer.begin(&self.folder, new))??;
+        locked(&self.claims).insert(run, claim);
+        Ok(run)
+    }
+
+    /// Stores an event.
+    ///
+    /// A `CallStarted` that changes something is on the disk when this returns. Everything else survives the death of
+    /// the process at once and a power cut from the next such call on. Log lines go to their own writer; progress is
+    /// not stored.
+    pub fn record(&self, run: i64, event: &Event) -> Result<(), Failure> {
+        match event {
+            Event::Progress { .. } | Event::RunStarted { .. } => return Ok(()),
+            Event::Log { .. } => return self.lines.write(run, event),
+            Event::CallStarted { arguments: value, .. }
+            | Event::CallFinished { result: value, .. }
+            | Event::RunFinished { result: value, .. } => store::check_depth(&[value])?,
+            Event::UndoStarted { .. } => {}
+        }
+        if matches!(event, Event::RunFinished { .. }) {
+            return self.finish(run, event);
+        }
+        self.write("write to the run log", |writer| writer.record(run, event))?
+    }
+
+    /// Waits until every log line recorded so far is stored. Fails when some could not be.
+    pub fn flush(&self) -> Result<(), Failure> {
+        self.lines.flush()
+    }
+
+    /// Ends, as `killed`, the runs whose process is gone, and returns their numbers. Their releases count as failed,
+    /// their locks are freed.
+    pub fn settle(&self) -> Result<Vec<i64>, Failure> {
+        let running = self.read("read the runs", store::running)?;
+        let mut killed = Vec::new();
+        for (run, process) in running {
+            if owner::is_alive(&self.folder, run, &process) {
+                continue;
+            }
+            let last_line = self.last_line_at(run)?;
+            let buried = self.write("settle a killed run", |writer| {
+                let transaction = writer.transaction()?;
+                let buried = store::bury(&transaction, run, last_line)?;
+                transaction.commit()?;
+                Ok(buried)
+            })?;
+            if buried {
+                owner::forget(&self.folder, run);
+                killed.push(run);
+            }
+        }
+        Ok(killed)
+    }
+
+    fn finish(&self, run: i64, event: &Event) -> Result<(), Failure> {
+        // Whoever sees that the run is over also sees all its lines; lost ones do not keep it from being over.
+        let flushed = self.lines.flush();
+        self.write("write to the run log", |writer| writer.record(run, event))??;
+        if let Some(claim) = locked(&self.claims).remove(&run) {
+            claim.end();
+        }
+        flushed
+    }
+
+    fn write<T>(&self, what: &str, work: impl FnOnce(&mut Writer) -> rusqlite::Result<T>) -> Result<T, Failure> {
+        work(&mut locked(&self.writer)).map_err(|error| fault::explain(&self.file, what, &error))
+    }
+
+    fn read<T>(&self, what: &str, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
+        work(&locked(&self.writer).connection).map_err(|error| fault::explain(&self.file, what, &error))
+    }
+}
+
+/// Makes the state folder, out of sight of git: what is in it belongs to this machine.
+fn create(folder: &Path) -> Result<(), Failure> {
+    let make = || {
+        std::fs::create_dir_all(folder.join("runs"))?;
+        let ignore = folder.join(".gitignore");
+        if ignore.exists() { Ok(()) } else { std::fs::write(ignore, "*\n") }
+    };
+    make().map_err(|error| {
+        Failure::system(format!("create the state folder `{}`", folder.display()), &error)
+            .hint("set RUNBOOK_STATE to a folder you can write to")
+    })
+}
+
+/// A lock whose holder panicked still guards whole data here: every change of it is one transaction or one insert.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,52 @@
+//! What the database's errors mean to a person, and what to do about each.
+
+use std::path::Path;
+
+use rusqlite::{Error, ErrorCode};
+
+use crate::failure::{Failure, FailureKind};
+
+/// The failure for an error of the database file `file`; `what` completes the sentence "cannot …".
+pub(super) fn explain(file: &Path, what: &str, error: &Error) -> Failure {
+    let shown = file.display();
+    let failure = |kind, reason: &str| Failure::new(kind, format!("cannot {what}: {reason}"));
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            failure(FailureKind::Conflict, &format!("another process has kept `{shown}` locked for 10s"))
+                .hint(format!("`fuser -v {shown}` names the processes that have it open"))
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            failure(FailureKind::System, &format!("`{shown}` may not be written"))
+                .hint("run as the user who owns the state folder, or set RUNBOOK_STATE to a folder you can write to")
+        }
+        Some(ErrorCode::DatabaseCorrupt) => failure(FailureKind::Invalid, &format!("`{shown}` is damaged"))
+            .hint(format!("`sqlite3 {shown} .recover | sqlite3 recovered.sqlite` saves what can be read"))
+            .hint("move the damaged file away to begin a new one"),
+        Some(ErrorCode::NotADatabase) => failure(FailureKind::Invalid, &format!("`{shown}` is not a run log"))
+            .hint("move that file away to begin a new one"),
+        Some(ErrorCode::CannotOpen) => failure(FailureKind::System, &format!("`{shown}` cannot be opened"))
+            .hint("run as the user who owns the state folder, or set RUNBOOK_STATE to a folder you can write to"),
+        Some(ErrorCode::DiskFull) => failure(FailureKind::System, &format!("no space left for `{shown}`"))
+            .hint("free some space, or set RUNBOOK_STATE to a folder on another disk"),
+        Some(ErrorCode::SystemIoFailure) => {
+            failure(FailureKind::System, &format!("the disk under `{shown}` answered with an error"))
+                .evidence("answer", error.to_string())
+        }
+        _ => failure(FailureKind::System, &format!("`{shown}`: {error}")),
+    }
+}
+
+/// The failure for a file of a newer format than this program knows.
+pub(super) fn newer(file: &Path, written_by: Option<&str>, found: i64, known: i64) -> Failure {
+    let writer = written_by.map_or_else(|| "a newer runbook".to_owned(), |version| format!("runbook {version}"));
+    Failure::new(
+        FailureKind::Invalid,
+        format!(
+            "`{}` was written by {writer} (format {found}); this is runbook {} (format {known})",
+            file.display(),
+            env!("CARGO_PKG_VERSION"),
+        ),
+    )
+    .hint("install that version of runbook or a newer one")
+    .hint("or set RUNBOOK_STATE to another folder to keep a separate run log")
+}

@@ -1,0 +1,145 @@
+//! What the journal is given and what it gives back.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{CallState, RunState};
+use crate::failure::Failure;
+use crate::primitive::{Effect, Site};
+
+/// The text of a script or module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// Relative to the project; `std/deploy` for the embedded library.
+    pub path: String,
+    /// The text, byte for byte.
+    pub text: String,
+}
+
+/// A run about to begin.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// The runbook's path, relative to the project.
+    pub runbook: String,
+    /// The runbook's first header line, empty when it has none.
+    pub title: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The environment's values, without secrets.
+    pub environment_values: Value,
+    /// Parameters with defaults filled in.
+    pub parameters: Value,
+    /// The project's folder, absolute.
+    pub project_root: String,
+    /// The git revision of the project, where there is one.
+    pub revision: Option<String>,
+    /// `user@machine`.
+    pub started_by: String,
+    /// The runbook's text first, then every module it may load.
+    pub sources: Vec<Source>,
+    /// The run whose version this one repeats.
+    pub from_run: Option<i64>,
+}
+
+/// A run as the journal keeps it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunRecord {
+    /// Its number.
+    pub id: i64,
+    /// The runbook's path, relative to the project.
+    pub runbook: String,
+    /// The runbook's first header line, empty when it has none.
+    pub title: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The environment's values at that time.
+    pub environment_values: Value,
+    /// Parameters with defaults filled in.
+    pub parameters: Value,
+    /// The project's folder.
+    pub project_root: String,
+    /// The git revision of the project, where there was one.
+    pub revision: Option<String>,
+    /// `user@machine`.
+    pub started_by: String,
+    /// The run whose version this one repeated.
+    pub from_run: Option<i64>,
+    /// Where it stands.
+    pub state: RunState,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended; for a killed run, its last sign of life.
+    pub finished_at: Option<Timestamp>,
+    /// How long it took, in milliseconds; none while it runs.
+    pub milliseconds: Option<u64>,
+    /// How many undo blocks ran or were to run; none when nothing was undone.
+    pub undo_blocks: Option<usize>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// Where in the script it failed, innermost place first.
+    pub trace: Vec<Site>,
+    /// What the script returned.
+    pub result: Value,
+    /// The machine it ran on.
+    pub machine: String,
+    /// Its process.
+    pub pid: i64,
+}
+
+/// A call as the journal keeps it.
+#[derive(Clone, Debug, Serialize)]
+pub struct CallRecord {
+    /// Its path, as in `3.1.2`.
+    pub path: String,
+    /// The primitive's qualified name: `step`, `compose.up`.
+    pub name: String,
+    /// One line for people; a step's own name.
+    pub title: String,
+    /// What it does to the world.
+    pub effect: Effect,
+    /// Arguments and options, redacted.
+    pub arguments: Value,
+    /// Where the script makes it.
+    pub site: Site,
+    /// Where it stands; `started` in a run that has ended means that nobody knows whether it happened.
+    pub state: CallState,
+    /// What it returned, redacted.
+    pub result: Value,
+    /// Whether it changed anything; none for reads.
+    pub changed: Option<bool>,
+    /// A few words: `3 recreated, 1 unchanged`.
+    pub note: Option<String>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// How long it took, in milliseconds.
+    pub milliseconds: Option<u64>,
+}
+
+impl CallRecord {
+    /// Is it a `step(name, …)` of the script?
+    pub fn is_step(&self) -> bool {
+        self.name == "step"
+    }
+}
+
+/// Which runs to list. The default is all of them.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// The runbook's path, or its name with or without folder and `.rhai`.
+    pub runbook: Option<String>,
+    /// The environment's name.
+    pub environment: Option<String>,
+    /// One of these states; empty for any.
+    pub states: Vec<RunState>,
+    /// Begun at or after this.
+    pub since: Option<Timestamp>,
+    /// Begun before this.
+    pub until: Option<Timestamp>,
+    /// At most so many, the newest; `None` for all.
+    pub limit: Option<usize>,
+}
