@@ -1,20 +1,30 @@
 //! The outside world behind small types: engines, processes, HTTP. Drivers know neither runs nor scripts.
 
+pub mod process;
+
 use std::future::Future;
 use std::sync::OnceLock;
 
 use tokio::runtime::Runtime;
 
+use process::Processes;
+
 /// The way to every driver, made once per process. Nothing is connected before the first use.
 #[derive(Default)]
 pub struct Drivers {
     runtime: OnceLock<Runtime>,
+    processes: Processes,
 }
 
 impl Drivers {
     /// Runs async work to its end on the calling thread. Callers bound it: see `Context::wait`.
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime().block_on(work)
+    }
+
+    /// Programs of this machine.
+    pub fn processes(&self) -> &Processes {
+        &self.processes
     }
 
     #[allow(clippy::expect_used)] // without threads and a poller nothing can work, and there is nobody to tell yet

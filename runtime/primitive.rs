@@ -16,7 +16,7 @@ mod releases;
 mod spec;
 
 pub use crate::failure::{Evidence, Failure, FailureKind};
-pub use crate::units::{ByteSize, Span};
+pub use crate::units::{ByteSize, FileMode, Span};
 pub use block::Block;
 pub use call::{Call, KIND, Site, handle, kind_of};
 pub use cancel::{Cancel, CancelReason};
@@ -35,6 +35,12 @@ pub trait Primitive: Send + Sync {
     /// One line for the console, the plan and the journal: what this call is about to do.
     fn preview(&self, call: &Call) -> String {
         call.summary(self.spec())
+    }
+
+    /// What this very call does to the world. Some options turn a change into a read: a template without a file to
+    /// write to, a command declared to only look. The door and the plan decide by it.
+    fn effect(&self, _call: &Call) -> Effect {
+        self.spec().effect
     }
 
     /// Does it. Every wait inside goes through [`Context::wait`], so it ends on cancellation and at its deadline.

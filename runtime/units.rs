@@ -135,6 +135,41 @@ impl Serialize for ByteSize {
     }
 }
 
+/// The permissions of a file as scripts write them: `"0600"`, `"755"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+impl FileMode {
+    /// Parses three or four octal digits; a number is refused because `600` and `0o600` look alike and differ.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let digits = matches!(text.len(), 3 | 4) && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+        let mode = u32::from_str_radix(text, 8).ok().filter(|_| digits);
+        mode.map(Self)
+            .ok_or_else(|| format!("`{text}` is not a file mode: write three or four octal digits, as in \"0600\""))
+    }
+
+    /// Is it for its owner alone?
+    pub fn is_private(self) -> bool {
+        self.0.is_multiple_of(0o100)
+    }
+}
+
+impl std::fmt::Display for FileMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for FileMode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let text = value
+            .as_str()
+            .ok_or_else(|| D::Error::custom(format!("must be a mode like \"0600\", got {}", describe(&value))))?;
+        Self::parse(text).map_err(D::Error::custom)
+    }
+}
+
 /// What a value is, in words.
 fn describe(value: &serde_json::Value) -> &'static str {
     match value {
@@ -168,5 +203,15 @@ mod tests {
         assert_eq!(ByteSize::parse("42").unwrap().0, 42);
         assert!(ByteSize::parse("2 gigs").is_err());
         assert_eq!(ByteSize(3 << 29).to_string(), "1.5 GiB");
+    }
+
+    #[test]
+    fn file_modes_are_octal_digits() {
+        assert_eq!(FileMode::parse("0640").unwrap().0, 0o640);
+        assert_eq!(FileMode::parse("755").unwrap().to_string(), "0755");
+        assert!(FileMode(0o600).is_private() && !FileMode(0o640).is_private());
+        for wrong in ["", "6", "0800", "rw-r--r--", "+600", "00600"] {
+            assert!(FileMode::parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ByteSize, Failure, FailureKind, Span};
+use super::{ByteSize, Failure, FailureKind, FileMode, Span};
 
 /// One option of a primitive, for the reference, `runbook check` and error messages.
 #[derive(Clone, Copy)]
@@ -46,7 +46,8 @@ macro_rules! labels {
 }
 labels! {
     String => "string", bool => "bool", i64 => "integer", u16 => "integer", u32 => "integer", u64 => "integer",
-    usize => "integer", f64 => "number", Span => "duration", ByteSize => "size", Value => "any value", BlockRef => "closure",
+    usize => "integer", f64 => "number", Span => "duration", ByteSize => "size", FileMode => "file mode",
+    Value => "any value", BlockRef => "closure",
 }
 impl<T: OptionType> OptionType for Option<T> {
     fn label() -> String {

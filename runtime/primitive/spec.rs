@@ -76,6 +76,10 @@ impl Ty {
             Self::Duration => return unit(value, self, |text| super::Span::parse(text).map(drop)),
             Self::Size => return unit(value, self, |text| super::ByteSize::parse(text).map(drop)),
             Self::List => value.is_array(),
+            Self::Strings if value.is_string() => {
+                let list = list_form(value.as_str().unwrap_or_default());
+                return Err(format!("must be a list of strings, got one string: write {list}"));
+            }
             Self::Strings => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
             Self::Map => value.is_object() && kind_of(value).is_none() && BlockRef::from_value(value).is_none(),
             Self::Block => BlockRef::from_value(value).is_some(),
@@ -91,6 +95,13 @@ fn unit(value: &Value, ty: Ty, parse: fn(&str) -> Result<(), String>) -> Result<
         Some(text) => parse(text).map_err(|message| format!("is wrong: {message}")),
         None => Err(format!("must be {}, got {}", ty.label(), describe(value))),
     }
+}
+
+/// A command line typed as one string, in the list form it should have had.
+fn list_form(line: &str) -> String {
+    let needs_a_shell = line.contains(['|', '&', ';', '<', '>', '$', '*', '`', '"', '\'', '\\', '\n']);
+    let words: Vec<&str> = if needs_a_shell { vec!["sh", "-c", line] } else { line.split_whitespace().collect() };
+    format!("{words:?}")
 }
 
 /// What a value is, in words.

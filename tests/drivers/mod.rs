@@ -1,1 +1,3 @@
 //! Tests of `runtime/drivers`.
+
+mod process;
