@@ -1,8 +1,48 @@
-//! The command line: one file per command.
+//! The command line: one file per command. Here: parse, dispatch, print the error if there is one, pick the exit code.
+
+mod places;
+mod run;
 
 use std::process::ExitCode;
 
-/// Parses, runs, prints the error if there is one, and picks the exit code.
+use clap::{Parser, Subcommand};
+
+use crate::failure::{Failure, FailureKind};
+use crate::report;
+
+/// What every command returns: its exit code, or why nothing was done.
+type CommandResult = Result<ExitCode, Failure>;
+
+/// Deploy, roll back, back up and migrate small fleets of Docker hosts with versioned, journaled runbooks.
+#[derive(Parser)]
+#[command(name = "runbook", version, max_term_width = 100, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a runbook: checked before it starts, journaled while it runs, undone when it fails
+    Run(run::Run),
+}
+
+/// Exit codes: 0 ok, 1 the run failed, 2 usage or check errors and nothing ran, 3 waiting for a person, 130 cancelled.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let result = match Cli::parse().command {
+        Command::Run(command) => command.run(),
+    };
+    result.unwrap_or_else(|failure| {
+        let _ = report::failure(&mut report::stderr(), &failure, &[], &|_| None, report::Style::detect());
+        exit_code(&failure)
+    })
+}
+
+/// A mistake in what was asked for is 2; trouble while doing it is 1.
+fn exit_code(failure: &Failure) -> ExitCode {
+    match failure.kind {
+        FailureKind::System | FailureKind::Unreachable | FailureKind::Timeout | FailureKind::Check => ExitCode::from(1),
+        FailureKind::Cancelled => ExitCode::from(130),
+        _ => ExitCode::from(2),
+    }
 }

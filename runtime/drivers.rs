@@ -1,6 +1,7 @@
 //! The outside world behind small types: engines, processes, HTTP. Drivers know neither runs nor scripts.
 
 pub mod process;
+pub mod prompt;
 
 use std::future::Future;
 use std::sync::OnceLock;
@@ -25,6 +26,9 @@ impl Drivers {
     /// Programs of this machine.
     pub fn processes(&self) -> &Processes {
         &self.processes
+    /// Lets async work go on in the background until it ends or the process does.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.runtime().spawn(work);
     }
 
     #[allow(clippy::expect_used)] // without threads and a poller nothing can work, and there is nobody to tell yet

@@ -104,6 +104,13 @@ impl Failure {
         self
     }
 
+    /// Hands every text of the failure to `change`: the redactor.
+    pub fn each_text(&mut self, change: &mut dyn FnMut(&mut String)) {
+        change(&mut self.message);
+        self.hints.iter_mut().for_each(&mut *change);
+        self.evidence.iter_mut().for_each(|item| change(&mut item.text));
+    }
+
     /// Must this travel on untouched (a `return` or `break`, or a cancellation)?
     pub fn is_passing_through(&self) -> bool {
         matches!(self.kind, FailureKind::Control | FailureKind::Cancelled)

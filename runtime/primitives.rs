@@ -1,10 +1,36 @@
 //! Every primitive, one file each, and the list of them.
 
 pub mod sh;
+mod always;
+mod confirm;
+mod info;
+mod lock;
+mod parallel;
+mod param;
+mod retry;
+mod sleep;
+mod step;
+mod undo;
+mod wait_until;
+mod warn;
 
 use crate::primitive::Primitive;
 
 /// All primitives there are. Binding, checking and the reference pages start from this list.
 pub fn all() -> Vec<&'static dyn Primitive> {
-    vec![&sh::Sh]
+    vec![
+        &always::Always,
+        &confirm::Confirm,
+        &info::Info,
+        &lock::Lock,
+        &parallel::Parallel,
+        &param::Param,
+        &retry::Retry,
+        &sh::Sh,
+        &sleep::Sleep,
+        &step::Step,
+        &undo::Undo,
+        &wait_until::WaitUntil,
+        &warn::Warn,
+    ]
 }

@@ -2,11 +2,13 @@
 
 mod environment;
 mod file;
+mod revision;
 
 use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
 pub use file::{PROJECT_FILE, ProjectFile, RegistryLogin, find};
+pub use revision::revision;
 
 /// A project with one environment chosen.
 #[derive(Clone, Debug)]

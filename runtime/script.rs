@@ -1,1 +1,15 @@
-//! .
+//! Everything that knows Rhai: the engine and its limits, modules, binding, and where things stand in the source.
+
+mod bind;
+mod block;
+mod convert;
+mod engine;
+mod fault;
+mod functions;
+mod handle;
+mod library;
+mod origin;
+mod program;
+
+pub use library::{Library, SourceFile};
+pub use program::{End, Program};

@@ -1,1 +1,5 @@
-//! .
+//! What must not be shown.
+
+mod redactor;
+
+pub use redactor::Redactor;

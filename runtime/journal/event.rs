@@ -138,3 +138,46 @@ pub enum Event {
         at: Timestamp,
     },
 }
+
+impl Event {
+    /// Hands every text of the event that may hold what a call saw or was given to `change`: the redactor.
+    pub fn each_text(&mut self, change: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::RunStarted { parameters, .. } => each_string(parameters, change),
+            Self::CallStarted { title, arguments, .. } => {
+                change(title);
+                each_string(arguments, change);
+            }
+            Self::CallFinished { result, note, failure, .. } => {
+                each_string(result, change);
+                if let Some(note) = note {
+                    change(note);
+                }
+                if let Some(failure) = failure {
+                    failure.each_text(change);
+                }
+            }
+            Self::Log { line, .. } => change(line),
+            Self::Progress { progress, .. } => {
+                change(&mut progress.item);
+                change(&mut progress.doing);
+            }
+            Self::UndoStarted { .. } => {}
+            Self::RunFinished { result, failure, .. } => {
+                each_string(result, change);
+                if let Some(failure) = failure {
+                    failure.each_text(change);
+                }
+            }
+        }
+    }
+}
+
+fn each_string(value: &mut Value, change: &mut dyn FnMut(&mut String)) {
+    match value {
+        Value::String(text) => change(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| each_string(item, change)),
+        Value::Object(map) => map.values_mut().for_each(|item| each_string(item, change)),
+        _ => {}
+    }
+}

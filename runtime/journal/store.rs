@@ -280,5 +280,5 @@ pub(super) fn bury(transaction: &Transaction<'_>, run: i64, last_line: Option<Ti
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    bytes.iter().fold(String::new(), |text, byte| text + format!("{byte:02x}").as_str())
 }

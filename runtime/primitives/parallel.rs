@@ -1,0 +1,145 @@
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+use crate::primitive::{
+    Arg, BlockRef, Call, Cancel, CancelReason, Context, Effect, Failure, FailureKind, Outcome, Primitive, Spec, Ty,
+};
+
+/// `parallel(items, |item| …)`: runs a block for every item, or a list of blocks, at the same time.
+pub struct Parallel;
+
+crate::options! {
+    /// Options of `parallel`.
+    pub struct Options {
+        /// How many at the same time.
+        limit: usize = 8,
+    }
+}
+
+/// The stack of a branch's thread, as the script's own.
+const STACK: usize = 8 << 20;
+
+static SPEC: Spec = Spec {
+    name: "parallel",
+    receiver: None,
+    args: &[
+        Arg::new("items", Ty::List, "A list of closures, or a list of values for `block`."),
+        Arg::optional("block", Ty::Block, "Called with each item."),
+    ],
+    options: Some(Options::SPEC),
+    returns: None,
+    effect: Effect::Flow,
+    summary: "Run blocks at the same time and return their values in order; the first failure stops the rest.",
+    example: "parallel([\"api\", \"bot\"], |name| app.pull(#{ services: [name] }))",
+};
+
+type Results = Vec<Option<Result<Value, Failure>>>;
+
+impl Primitive for Parallel {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn preview(&self, call: &Call) -> String {
+        format!("parallel ×{}", call.args[0].as_array().map_or(0, Vec::len))
+    }
+
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        let options: Options = call.options()?;
+        let limit = NonZeroUsize::new(options.limit)
+            .ok_or_else(|| Failure::new(FailureKind::Option, "`parallel`: `limit` must be at least 1"))?;
+        let branches = branches(call)?;
+        let together = context.cancel.child();
+        let results: Mutex<Results> = Mutex::new(branches.iter().map(|_| None).collect());
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some((index, branch)) = take(&next, &branches) {
+                if together.reason().is_some() {
+                    return;
+                }
+                let result = run(context, index, branch, &together);
+                let failed = result.as_ref().is_err_and(|failure| failure.kind != FailureKind::Control);
+                if let Ok(mut results) = results.lock() {
+                    results[index] = Some(result);
+                }
+                if failed {
+                    together.cancel(CancelReason::Sibling);
+                }
+            }
+        };
+        let thread = || std::thread::Builder::new().name("branch".into()).stack_size(STACK);
+        std::thread::scope(|scope| -> Result<(), Failure> {
+            for _ in 0..limit.get().min(branches.len()) {
+                thread().spawn_scoped(scope, work).map_err(|error| {
+                    together.cancel(CancelReason::Sibling);
+                    Failure::system("start a thread", &error)
+                })?;
+            }
+            Ok(())
+        })?;
+        let results = results.into_inner().unwrap_or_default();
+        collect(results, context).map(Outcome::from)
+    }
+}
+
+struct Branch {
+    block: std::sync::Arc<dyn crate::primitive::Block>,
+    arguments: Vec<Value>,
+}
+
+/// Every branch gets private copies of what its closure captured.
+fn branches(call: &Call) -> Result<Vec<Branch>, Failure> {
+    let items = call.args[0].as_array().cloned().unwrap_or_default();
+    let shared = call.optional(1).map(|_| call.block(1)).transpose()?;
+    items
+        .into_iter()
+        .enumerate()
+        .map(|(index, item)| {
+            if let Some(block) = shared {
+                return Ok(Branch { block: block.detached(), arguments: vec![item] });
+            }
+            let block = BlockRef::from_value(&item).and_then(|reference| call.resolve(reference));
+            let block = block.ok_or_else(|| {
+                Failure::new(FailureKind::Argument, format!("`parallel`: item {} is not a closure", index + 1))
+                    .hint("give a list of closures, or a list of values and one closure that takes a value")
+            })?;
+            Ok(Branch { block: block.detached(), arguments: Vec::new() })
+        })
+        .collect()
+}
+
+fn take<'a>(next: &AtomicUsize, branches: &'a [Branch]) -> Option<(usize, &'a Branch)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    branches.get(index).map(|branch| (index, branch))
+}
+
+fn run(context: &Context<'_>, index: usize, branch: &Branch, cancel: &Cancel) -> Result<Value, Failure> {
+    let mut result = Ok(Value::Null);
+    context.services.in_branch(context.path, index + 1, cancel, &mut || {
+        result = branch.block.call(branch.arguments.clone());
+    });
+    result
+}
+
+/// The values in order; or the failure that stopped the rest, not the cancellations it caused.
+fn collect(results: Results, context: &Context<'_>) -> Result<Value, Failure> {
+    let mut values = Vec::with_capacity(results.len());
+    let mut first: Option<Failure> = None;
+    for result in results {
+        match result {
+            Some(Ok(value)) => values.push(value),
+            Some(Err(failure)) => {
+                let replaces = first.as_ref().is_none_or(|first| first.kind == FailureKind::Cancelled);
+                if replaces && (first.is_none() || failure.kind != FailureKind::Cancelled) {
+                    first = Some(failure);
+                }
+            }
+            None => {}
+        }
+    }
+    context.still_wanted()?;
+    first.map_or(Ok(Value::Array(values)), Err)
+}

@@ -1,0 +1,86 @@
+//! The door's first stage: a call's arguments and options against the primitive's `Spec`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Invocation;
+use crate::primitive::{Arg, Block, BlockRef, Call, Failure, FailureKind, Spec, kind_of};
+
+/// Sorts what the script wrote into arguments and options, or says which of them is wrong.
+pub(super) fn check(invocation: Invocation) -> Result<Call, Failure> {
+    let spec = invocation.primitive.spec();
+    let Invocation { receiver, mut arguments, blocks, site, .. } = invocation;
+    let options = take_options(spec, &mut arguments);
+    if arguments.len() < spec.required() || arguments.len() > spec.args.len() {
+        let missing = spec.args.iter().filter(|arg| !arg.optional).nth(arguments.len());
+        let why = missing.map_or_else(
+            || format!("got {} arguments, takes {}", arguments.len(), spec.args.len()),
+            |arg| format!("argument `{}` is missing", arg.name),
+        );
+        return Err(Failure::new(FailureKind::Argument, format!("`{}`: {why}", spec.qualified_name()))
+            .hint(format!("it is written `{}`", spec.signature()))
+            .hint(format!("for example: {}", spec.example)));
+    }
+    arguments.resize(spec.args.len(), Value::Null);
+    for (arg, value) in spec.args.iter().zip(&arguments) {
+        if arg.optional && value.is_null() {
+            continue;
+        }
+        arg.ty.check(value).map_err(|why| wrong(spec, arg, &why))?;
+    }
+    let call = Call { receiver, args: arguments, options: options.unwrap_or_else(|| json!({})), blocks, site };
+    if let Some(declared) = spec.options {
+        (declared.accepts)(&call.options).map_err(|mut failure| {
+            failure.message = format!("`{}`: {}", spec.qualified_name(), failure.message);
+            failure
+        })?;
+    }
+    Ok(call)
+}
+
+/// The trailing map is the options, unless it stands where an argument that takes a map is declared.
+fn take_options(spec: &Spec, arguments: &mut Vec<Value>) -> Option<Value> {
+    spec.options?;
+    let last = arguments.last()?;
+    let plain_map = last.is_object() && kind_of(last).is_none() && BlockRef::from_value(last).is_none();
+    let is_argument = spec.args.get(arguments.len() - 1).is_some_and(|arg| arg.ty.check(last).is_ok());
+    if plain_map && !is_argument { arguments.pop() } else { None }
+}
+
+fn wrong(spec: &Spec, arg: &Arg, why: &str) -> Failure {
+    Failure::new(FailureKind::Argument, format!("`{}`: argument `{}` {why}", spec.qualified_name(), arg.name))
+        .hint(format!("for example: {}", spec.example))
+}
+
+/// What the journal keeps of a call: arguments and options by name, closures only as such.
+pub(super) fn recorded(spec: &Spec, call: &Call) -> Value {
+    let mut map = serde_json::Map::new();
+    if !call.receiver.is_null() {
+        map.insert("on".into(), call.receiver.clone());
+    }
+    for (arg, value) in spec.args.iter().zip(&call.args).filter(|(_, value)| !value.is_null()) {
+        map.insert(arg.name.into(), value.clone());
+    }
+    if let Some(options) = call.options.as_object() {
+        map.extend(options.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    let mut recorded = Value::Object(map);
+    without_blocks(&mut recorded, &call.blocks);
+    recorded
+}
+
+fn without_blocks(value: &mut Value, blocks: &[Arc<dyn Block>]) {
+    if blocks.is_empty() {
+        return;
+    }
+    if BlockRef::from_value(value).is_some() {
+        *value = "|| …".into();
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| without_blocks(item, blocks)),
+        Value::Object(map) => map.values_mut().for_each(|item| without_blocks(item, blocks)),
+        _ => {}
+    }
+}

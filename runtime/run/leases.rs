@@ -1,0 +1,95 @@
+//! Locks held by a run: taken, kept up to date, given back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::{Execution, frame};
+use crate::primitive::{Cancel, Failure, FailureKind, Lease, LeaseRequest, Span};
+
+/// How often a holder says where it is.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+pub(super) fn acquire(
+    run: &Execution,
+    request: &LeaseRequest,
+    cancel: &Cancel,
+    waiting: &dyn Fn(&Lease),
+) -> Result<Lease, Failure> {
+    let step = frame::current().map(|here| here.step.clone()).unwrap_or_default();
+    let began = Instant::now();
+    loop {
+        let holder = match run.journal.acquire(run.facts.id, &run.facts.started_by, request, &step)? {
+            Ok(lease) => {
+                if let Ok(mut held) = run.leases.lock() {
+                    held.push(lease.clone());
+                }
+                return Ok(lease);
+            }
+            Err(holder) => holder,
+        };
+        if began.elapsed() >= request.wait {
+            return Err(taken(&holder, request));
+        }
+        waiting(&holder);
+        let pause = Duration::from_secs(1).min(request.wait.saturating_sub(began.elapsed()));
+        let asked_to_stop =
+            run.drivers.block_on(async { tokio::time::timeout(pause, cancel.requested()).await.is_ok() });
+        if let Some(reason) = cancel.reason().filter(|_| asked_to_stop) {
+            return Err(reason.into());
+        }
+    }
+}
+
+pub(super) fn release(run: &Execution, lease: &Lease) -> Result<(), Failure> {
+    if let Ok(mut held) = run.leases.lock() {
+        held.retain(|other| other.name != lease.name);
+    }
+    run.journal.release_lease(lease)
+}
+
+/// Gives back everything the run still holds.
+pub(super) fn release_all(run: &Execution) {
+    let held = run.leases.lock().map(|mut held| std::mem::take(&mut *held)).unwrap_or_default();
+    for lease in held {
+        // A lock that stays behind belongs to a dead run from now on, and the next one takes it over.
+        let _ = run.journal.release_lease(&lease);
+    }
+}
+
+/// Says every few seconds that the holder is alive, and at which step.
+pub(super) fn keep_alive(run: &Arc<Execution>) {
+    let run = Arc::downgrade(run);
+    let Some(strong) = run.upgrade() else { return };
+    strong.drivers.spawn(async move {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            let Some(run) = run.upgrade().filter(|run| !run.ended.load(Ordering::Relaxed)) else { return };
+            let held = run.leases.lock().map(|held| held.clone()).unwrap_or_default();
+            for lease in held {
+                let _ = run.journal.renew(&lease, &lease.step);
+            }
+        }
+    });
+}
+
+/// Notes the step that began, for whoever finds the lock taken.
+pub(super) fn note_step(run: &Execution, step: &str) {
+    let Ok(mut held) = run.leases.lock() else { return };
+    for lease in held.iter_mut() {
+        step.clone_into(&mut lease.step);
+        let _ = run.journal.renew(lease, step);
+    }
+}
+
+fn taken(holder: &Lease, request: &LeaseRequest) -> Failure {
+    let since = holder.since.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S");
+    let at = if holder.step.is_empty() { String::new() } else { format!(", now at step `{}`", holder.step) };
+    let waited = if request.wait.is_zero() { String::new() } else { format!(" (waited {})", Span(request.wait)) };
+    Failure::new(
+        FailureKind::Conflict,
+        format!("`{}` is locked by run {} of {} since {since}{at}{waited}", holder.name, holder.run, holder.owner),
+    )
+    .hint(format!("look at it with `runbook show {}`", holder.run))
+    .hint("wait for it with `lock(…, #{ wait: \"10m\" })` or `runbook run --wait 10m`")
+}

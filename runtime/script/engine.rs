@@ -1,0 +1,39 @@
+//! The Rhai engine with every limit set: what a script may use up, and what it may not do at all.
+
+use rhai::packages::{Package, StandardPackage};
+use rhai::{Engine, OptimizationLevel};
+
+/// Bytes of one string.
+const LONGEST_STRING: usize = 16 << 20;
+/// Items of one list or map.
+const LARGEST_COLLECTION: usize = 100_000;
+/// Functions calling functions; the script's thread has room for this many.
+const DEEPEST_CALLS: usize = 64;
+/// Nested expressions, outside and inside functions.
+const DEEPEST_EXPRESSION: usize = 128;
+
+/// An engine that compiles and runs scripts, and knows no primitive yet.
+///
+/// The defaults of the limits differ between debug and release builds and some are absent, so each is set here. The
+/// optimizer stays off: it loses positions.
+pub(super) fn bare() -> Engine {
+    let mut engine = Engine::new_raw();
+    StandardPackage::new().register_into_engine(&mut engine);
+    engine
+        .set_optimization_level(OptimizationLevel::None)
+        .set_strict_variables(true)
+        .set_fail_on_invalid_map_property(true)
+        .set_max_strings_interned(0)
+        .set_max_call_levels(DEEPEST_CALLS)
+        .set_max_expr_depths(DEEPEST_EXPRESSION, DEEPEST_EXPRESSION)
+        .set_max_string_size(LONGEST_STRING)
+        .set_max_array_size(LARGEST_COLLECTION)
+        .set_max_map_size(LARGEST_COLLECTION)
+        .set_max_variables(2_000)
+        .set_max_functions(2_000)
+        .set_max_modules(200)
+        // Operations are counted by the run itself: this counter starts anew in every closure that native code calls.
+        .set_max_operations(0)
+        .disable_symbol("eval");
+    engine
+}

@@ -1,0 +1,178 @@
+//! A program: a library compiled for one run, and its execution.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Stmt};
+use serde_json::Value;
+
+use super::bind::Binding;
+use super::origin::Origins;
+use super::{Library, bind, convert, engine, fault, functions, handle};
+use crate::primitive::{Failure, FailureKind, Primitive, Site};
+use crate::project::Environment;
+use crate::run::Door;
+
+/// How a script ended.
+pub struct End {
+    /// What its last expression was, or why it failed.
+    pub result: Result<Value, Failure>,
+    /// Where it failed, innermost place first.
+    pub trace: Vec<Site>,
+}
+
+/// A runbook with its modules, ready to run once.
+pub struct Program {
+    engine: Arc<Engine>,
+    ast: AST,
+    origins: Origins,
+    runbook: Arc<str>,
+}
+
+impl Program {
+    /// Compiles the runbook and binds the primitives to the door.
+    pub fn compile(
+        library: &Library,
+        environment: &Environment,
+        primitives: &[&'static dyn Primitive],
+        door: &Arc<dyn Door>,
+    ) -> Result<Self, Failure> {
+        let origins = Origins::default();
+        let runbook: Arc<str> = library.runbook().into();
+        let engine = Arc::new_cyclic(|weak| {
+            let mut engine = engine::bare();
+            handle::register(&mut engine);
+            fault::register(&mut engine);
+            let binding = Binding {
+                door: door.clone(),
+                origins: origins.clone(),
+                engine: weak.clone(),
+                runbook: runbook.clone(),
+            };
+            bind::register(&mut engine, primitives, &binding);
+            functions::register(&mut engine);
+            register_environment(&mut engine, environment);
+            engine.set_module_resolver(Modules {
+                library: library.clone(),
+                origins: origins.clone(),
+                loaded: Mutex::default(),
+                opening: Mutex::default(),
+            });
+            watch(&mut engine, door);
+            engine
+        });
+        let text = library.text(library.runbook()).unwrap_or_default();
+        let mut ast = engine.compile(text).map_err(|error| syntax(&runbook, &error))?;
+        ast.set_source(&*runbook);
+        origins.note(&ast, &runbook);
+        Ok(Self { engine, ast, origins, runbook })
+    }
+
+    /// Runs the script on the current thread, to its end.
+    pub fn run(&self) -> End {
+        match self.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &self.ast) {
+            Ok(value) => End { result: Ok(convert::to_plain_value(&value).unwrap_or_default()), trace: Vec::new() },
+            Err(error) => match *error {
+                EvalAltResult::Exit(value, _) | EvalAltResult::Return(value, _) => {
+                    End { result: Ok(convert::to_plain_value(&value).unwrap_or_default()), trace: Vec::new() }
+                }
+                error => End {
+                    result: Err(fault::describe(&error)),
+                    trace: fault::trace(&error, &self.runbook, &self.origins),
+                },
+            },
+        }
+    }
+}
+
+/// The literal import paths of a text, in order; none when it does not compile.
+pub(super) fn imports(text: &str) -> Vec<String> {
+    let Ok(ast) = engine::bare().compile(text) else { return Vec::new() };
+    let mut paths = Vec::new();
+    ast.walk(&mut |nodes: &[ASTNode<'_>]| {
+        if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = nodes.last()
+            && let Expr::StringConstant(path, _) = &import.0
+        {
+            paths.push(path.to_string());
+        }
+        true
+    });
+    paths
+}
+
+fn syntax(file: &str, error: &rhai::ParseError) -> Failure {
+    let (line, column) = (error.position().line().unwrap_or(1), error.position().position().unwrap_or(1));
+    Failure::new(FailureKind::Invalid, format!("{file}:{line}:{column}: {}", error.err_type()))
+}
+
+/// `env::name`, `env::url`, … as a static module, because functions of a script do not see its variables.
+fn register_environment(engine: &mut Engine, environment: &Environment) {
+    let mut module = Module::new();
+    for (key, value) in &environment.values {
+        module.set_var(key.clone(), convert::to_dynamic(value));
+    }
+    module.set_var("name", environment.name.clone());
+    module.set_var("protected", environment.protected);
+    engine.register_static_module("env", module.into());
+}
+
+/// Stops a script that was told to stop, or that computes without end.
+fn watch(engine: &mut Engine, door: &Arc<dyn Door>) {
+    let (progress, print) = (door.clone(), door.clone());
+    engine.on_progress(move |_| progress.interrupted().map(|failure| Dynamic::from(fault::Fault(Arc::new(failure)))));
+    let debug = print.clone();
+    engine.on_print(move |line| print.print(line));
+    engine.on_debug(move |line, _, _| debug.print(line));
+}
+
+/// Serves modules from the library's texts and from nowhere else.
+struct Modules {
+    library: Library,
+    origins: Origins,
+    loaded: Mutex<HashMap<String, Arc<Module>>>,
+    opening: Mutex<Vec<String>>,
+}
+
+impl ModuleResolver for Modules {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<Arc<Module>, Box<EvalAltResult>> {
+        let from = source.unwrap_or(self.library.runbook());
+        let known = self.library.import_path(from, path);
+        let known = known.ok_or_else(|| EvalAltResult::ErrorModuleNotFound(path.into(), position))?;
+        if let Some(module) = self.loaded.lock().ok().and_then(|loaded| loaded.get(&known).cloned()) {
+            return Ok(module);
+        }
+        if let Ok(mut opening) = self.opening.lock() {
+            if opening.contains(&known) {
+                let circle = format!("modules import each other in a circle: {} → {known}", opening.join(" → "));
+                return Err(EvalAltResult::ErrorRuntime(circle.into(), position).into());
+            }
+            opening.push(known.clone());
+        }
+        let module = self.open(engine, &known, position);
+        if let Ok(mut opening) = self.opening.lock() {
+            opening.pop();
+        }
+        module
+    }
+}
+
+impl Modules {
+    fn open(&self, engine: &Engine, known: &str, position: Position) -> Result<Arc<Module>, Box<EvalAltResult>> {
+        let text = self.library.text(known).unwrap_or_default();
+        let failed = |error| Box::new(EvalAltResult::ErrorInModule(known.to_owned(), error, position));
+        let mut ast = engine.compile(text).map_err(|error| failed(error.into()))?;
+        ast.set_source(known);
+        self.origins.note(&ast, known);
+        let module = Arc::new(Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(failed)?);
+        if let Ok(mut loaded) = self.loaded.lock() {
+            loaded.insert(known.to_owned(), module.clone());
+        }
+        Ok(module)
+    }
+}
