@@ -26,6 +26,8 @@ impl Drivers {
     /// Programs of this machine.
     pub fn processes(&self) -> &Processes {
         &self.processes
+    }
+
     /// Lets async work go on in the background until it ends or the process does.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.runtime().spawn(work);

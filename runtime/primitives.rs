@@ -1,6 +1,5 @@
 //! Every primitive, one file each, and the list of them.
 
-pub mod sh;
 mod always;
 mod confirm;
 mod info;
@@ -8,6 +7,7 @@ mod lock;
 mod parallel;
 mod param;
 mod retry;
+pub mod sh;
 mod sleep;
 mod step;
 mod undo;
