@@ -1,9 +1,10 @@
 //! The files' formats, and how an older file becomes a present one: numbered migrations, one transaction each.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::fault;
@@ -11,6 +12,10 @@ use crate::failure::{Failure, FailureKind};
 
 /// How long a statement waits for another process before it gives up.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// A write-ahead log below this is left to the next one who opens the file: reading it takes them less than a
+/// millisecond, folding it into the file at the end of each run would cost several.
+const LEFT_BEHIND: u64 = 512 * 1024;
 
 /// One kind of database file.
 pub(super) struct Format {
@@ -47,6 +52,10 @@ impl Format {
             self.migrate(&mut connection, file)?;
         }
         connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;").map_err(explain)?;
+        let log_size = std::fs::metadata(beside(file, "-wal")).map_or(0, |data| data.len());
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log_size < LEFT_BEHIND)
+            .map_err(explain)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     }
@@ -74,7 +83,12 @@ impl Format {
             return Err(Failure::new(FailureKind::Invalid, format!("`{}` is not a run log", file.display()))
                 .hint("move that file away to begin a new one"));
         }
-        write_ahead(connection).map_err(explain)?;
+        // Nothing in a new file is worth more than one wait for the disk, and that comes at the end.
+        let is_new = version(connection).map_err(explain)? == 0;
+        if is_new {
+            connection.execute_batch("PRAGMA synchronous = OFF").map_err(explain)?;
+            write_ahead(connection).map_err(explain)?;
+        }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
         // Another process may have been faster: only the version inside the transaction counts.
         let present = version(&transaction).map_err(explain)?;
@@ -90,8 +104,23 @@ impl Format {
                     .map_err(explain)?;
             }
         }
-        transaction.commit().map_err(explain)
+        transaction.commit().map_err(explain)?;
+        if is_new {
+            // A power cut that leaves an empty file beside a write-ahead log makes SQLite throw that log away. (Never
+            // open the file to sync it by hand: closing it again would drop this process's SQLite locks on it.)
+            connection
+                .execute_batch("PRAGMA synchronous = NORMAL; PRAGMA wal_checkpoint(TRUNCATE);")
+                .map_err(explain)?;
+        }
+        Ok(())
     }
+}
+
+/// The name of a file that SQLite keeps beside the database.
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
