@@ -2,6 +2,7 @@
 
 mod always;
 mod confirm;
+mod http_check;
 mod info;
 mod lock;
 mod parallel;
@@ -21,6 +22,7 @@ pub fn all() -> Vec<&'static dyn Primitive> {
     vec![
         &always::Always,
         &confirm::Confirm,
+        &http_check::HttpCheck,
         &info::Info,
         &lock::Lock,
         &parallel::Parallel,

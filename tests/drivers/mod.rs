@@ -1,3 +1,4 @@
 //! Tests of `runtime/drivers`.
 
+mod http;
 mod process;

@@ -26,6 +26,7 @@ pub struct Direct {
 struct Recorder {
     lines: Mutex<Vec<(LogStream, String)>>,
     releases: Mutex<Vec<Release>>,
+    progress: Mutex<Vec<Progress>>,
 }
 
 #[allow(dead_code)]
@@ -53,6 +54,11 @@ impl Direct {
     pub fn lines(&self) -> Vec<String> {
         let lines = self.services.lines.lock().unwrap();
         lines.iter().map(|(stream, line)| format!("{}: {line}", json!(stream).as_str().unwrap())).collect()
+    }
+
+    /// What the calls said about how far they were, in words.
+    pub fn progress(&self) -> Vec<String> {
+        self.services.progress.lock().unwrap().iter().map(|progress| progress.doing.clone()).collect()
     }
 
     /// Calls a function.
@@ -119,7 +125,9 @@ impl Services for Recorder {
     fn log(&self, _path: &str, stream: LogStream, line: &str) {
         self.lines.lock().unwrap().push((stream, line.to_owned()));
     }
-    fn progress(&self, _path: &str, _progress: Progress) {}
+    fn progress(&self, _path: &str, progress: Progress) {
+        self.progress.lock().unwrap().push(progress);
+    }
     fn in_branch(&self, _path: &str, _branch: usize, _cancel: &Cancel, work: &mut dyn FnMut()) {
         work();
     }

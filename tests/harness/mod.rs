@@ -1,6 +1,9 @@
 //! What tests share.
 
-mod direct;
+#![allow(dead_code, unused_imports)]
 
-#[allow(unused_imports)]
+pub mod certificates;
+mod direct;
+pub mod http;
+
 pub use direct::Direct;

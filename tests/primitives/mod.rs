@@ -1,3 +1,4 @@
 //! Tests of `runtime/primitives`.
 
+mod http_check;
 mod sh;
