@@ -9,7 +9,6 @@ mod failure;
 mod json;
 mod output;
 mod snippet;
-#[allow(dead_code)]
 mod style;
 mod text;
 mod units;

@@ -42,7 +42,7 @@ pub(super) fn evidence(out: &mut dyn Write, item: &Evidence, indent: &str, style
     writeln!(out, "{indent}{}:", style.paint(Paint::Strong, &clean_lines(&item.title)))?;
     let text = clean_lines(&item.text);
     let text = if text.is_empty() { "(nothing)" } else { &text };
-    text.lines().try_for_each(|line| writeln!(out, "{}", format!("{indent}    {line}").trim_end()))
+    text.lines().try_for_each(|line| writeln!(out, "{}", format!("{indent}  {line}").trim_end()))
 }
 
 /// Continuation lines start below the first one's text.

@@ -1,0 +1,97 @@
+//! The last lines of a run: how it ended, and the command that shows more.
+
+use super::super::style::Paint;
+use super::super::text::columns;
+use super::super::{Style, elapsed};
+use crate::journal::RunState;
+
+/// What is counted while the run goes on.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    /// The runbook's path.
+    pub(super) runbook: String,
+    /// The environment's name, empty without one.
+    pub(super) environment: String,
+    /// Calls that changed something.
+    pub(super) changed: usize,
+    /// Calls that found everything as it should be.
+    pub(super) unchanged: usize,
+    /// How many undo blocks there were, and how many of them failed.
+    pub(super) undo: Option<(usize, usize)>,
+}
+
+impl Totals {
+    /// `deploy.rhai on prod`.
+    pub(super) fn subject(&self) -> String {
+        let on = if self.environment.is_empty() { String::new() } else { format!(" on {}", self.environment) };
+        format!("{}{on}", self.runbook)
+    }
+
+    pub(super) fn count(&mut self, changed: Option<bool>) {
+        match changed {
+            Some(true) => self.changed += 1,
+            Some(false) => self.unchanged += 1,
+            None => {}
+        }
+    }
+
+    /// `failed: deploy.rhai on prod in 31.2s at `replace` — …`, and the commands that show more; `step` is where it failed.
+    pub(super) fn summary(
+        &self,
+        run: i64,
+        state: RunState,
+        milliseconds: u64,
+        step: Option<&str>,
+        style: Style,
+    ) -> String {
+        let (label, paint) = match state {
+            RunState::Ok => ("ok", Paint::Good),
+            RunState::Failed => ("failed", Paint::Bad),
+            RunState::Cancelled => ("cancelled", Paint::Warning),
+            RunState::Waiting => ("waiting for a person", Paint::Warning),
+            RunState::InDoubt => ("in doubt", Paint::Bad),
+            RunState::Killed => ("killed", Paint::Bad),
+            RunState::Running => ("running", Paint::Active),
+        };
+        let at = step.map_or_else(String::new, |step| format!(" at `{step}`"));
+        let rest = format!(": {} in {}{at}", self.subject(), elapsed(milliseconds));
+        let (dash, balance) = (style.pick(" — ", " - "), self.balance(state));
+        let fits = columns(label) + columns(&rest) + columns(dash) + columns(&balance) <= style.width;
+        let indent = format!("\n{}", " ".repeat(columns(label) + 2));
+        let between = if fits { dash } else { &indent };
+        let mut text = format!("{}{rest}{between}{balance}\n", style.paint(paint, label));
+        let mut commands = vec![format!("show more: runbook show {run}")];
+        commands.extend(step.map(|step| format!("           runbook logs {run} --step {}", quoted(step))));
+        for command in commands {
+            text.push_str(&style.paint(Paint::Faint, &command));
+            text.push('\n');
+        }
+        text
+    }
+
+    fn balance(&self, state: RunState) -> String {
+        let calls = |count: usize| if count == 1 { "1 call".to_owned() } else { format!("{count} calls") };
+        let blocks = |count: usize| if count == 1 { "1 undo block".to_owned() } else { format!("{count} undo blocks") };
+        match (state, self.undo, self.changed, self.unchanged) {
+            (RunState::Ok, _, 0, _) => "nothing changed".into(),
+            (RunState::Ok, _, changed, 0) => format!("{} changed something", calls(changed)),
+            (RunState::Ok, _, changed, unchanged) => {
+                format!("{} changed something, {unchanged} did not", calls(changed))
+            }
+            (_, Some((all, 0)), ..) => format!("{} put things back", blocks(all)),
+            (_, Some((all, failed)), ..) => format!("{failed} of {} failed: look at the system", blocks(all)),
+            (_, None, 0, _) => "nothing was changed".into(),
+            (_, None, changed, _) => format!("{} had changed something", calls(changed)),
+        }
+    }
+}
+
+/// As a shell reads it.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
