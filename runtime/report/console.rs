@@ -14,9 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use self::view::View;
 use super::style::{terminal_height, terminal_width};
+use super::text::clean;
 use super::{Sink, Style, Verbosity};
 use crate::journal::Event;
 
@@ -73,14 +75,17 @@ impl Console {
         Pause { view: Arc::clone(&self.view) }
     }
 
-    /// Asks the person at the terminal and reads one line; nothing is redrawn meanwhile. `None` at the end of input.
-    pub fn ask(&self, question: &str) -> Option<String> {
+    /// Asks the person at the terminal and reads one line from standard input; nothing is redrawn meanwhile. `None` at
+    /// the end of input, and as soon as `abandoned` says that nobody waits for the answer any more.
+    pub fn ask(&self, question: &str, abandoned: &dyn Fn() -> bool) -> Option<String> {
         let _paused = self.pause();
         let mut out = super::stderr();
-        let _ = write!(out, "{question} ").and_then(|()| out.flush());
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer).ok()?;
-        (read > 0).then(|| answer.trim().to_owned())
+        let _ = write!(out, "{} ", clean(question)).and_then(|()| out.flush());
+        let answer = answer(abandoned);
+        if answer.is_none() {
+            let _ = writeln!(out);
+        }
+        answer
     }
 }
 
@@ -109,6 +114,27 @@ impl Drop for Pause {
 
 fn lock(view: &Mutex<View>) -> MutexGuard<'_, View> {
     view.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks for an answer a few times a second: a blocking read would outlive the run.
+fn answer(abandoned: &dyn Fn() -> bool) -> Option<String> {
+    let stdin = std::io::stdin();
+    loop {
+        if abandoned() {
+            return None;
+        }
+        let mut waiting = [PollFd::new(&stdin, PollFlags::IN)];
+        let patience = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        match rustix::event::poll(&mut waiting, Some(&patience)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => {
+                let mut answer = String::new();
+                let read = stdin.read_line(&mut answer).ok()?;
+                return (read > 0).then(|| answer.trim().to_owned());
+            }
+            Err(_) => return None,
+        }
+    }
 }
 
 fn keep_drawing(view: &Weak<Mutex<View>>, style: Style) {

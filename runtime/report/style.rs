@@ -65,6 +65,11 @@ impl Style {
         }
     }
 
+    /// The columns a line may take. A terminal's last one stays free: some begin a new line as soon as it is filled.
+    pub(super) fn columns(self) -> usize {
+        if self.terminal { self.width.saturating_sub(1) } else { self.width }
+    }
+
     pub(super) fn paint(self, paint: Paint, text: &str) -> String {
         if self.color && !text.is_empty() { format!("\x1b[{}m{text}\x1b[0m", paint.code()) } else { text.to_owned() }
     }

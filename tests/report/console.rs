@@ -8,7 +8,9 @@ use super::story::{Kept, Story, assert_text, deployment, failed_deployment, heal
 
 #[test]
 fn in_a_pipe_each_step_and_each_call_in_it_has_a_line() {
-    assert_text(&shown(&deployment().events, Style::plain()), "
+    assert_text(
+        &shown(&deployment().events, Style::plain()),
+        "
 run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
   tag: v1.4.2
 
@@ -26,13 +28,16 @@ run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin
 
 ok: deploy.rhai on prod in 12.3s — 1 call changed something, 1 did not
 show more: runbook show 12
-");
+",
+    );
 }
 
 #[test]
 fn ascii_marks_where_the_locale_knows_no_others() {
     let ascii = Style { unicode: false, ..Style::plain() };
-    assert_text(&shown(&deployment().events, ascii), "
+    assert_text(
+        &shown(&deployment().events, ascii),
+        "
 run 12: deploy.rhai on prod - Deploy the shop: back up, migrate, replace behi...
   tag: v1.4.2
 
@@ -50,21 +55,27 @@ run 12: deploy.rhai on prod - Deploy the shop: back up, migrate, replace behi...
 
 ok: deploy.rhai on prod in 12.3s - 1 call changed something, 1 did not
 show more: runbook show 12
-");
+",
+    );
 }
 
 #[test]
 fn quiet_says_only_warnings_and_the_summary() {
-    assert_text(&shown(&deployment().events, Style::plain().verbosity(Verbosity::Quiet)), "
+    assert_text(
+        &shown(&deployment().events, Style::plain().verbosity(Verbosity::Quiet)),
+        "
 warning: redis has no health check
 ok: deploy.rhai on prod in 12.3s — 1 call changed something, 1 did not
 show more: runbook show 12
-");
+",
+    );
 }
 
 #[test]
 fn quiet_still_shows_the_failure_and_its_evidence() {
-    assert_text(&shown(&failed_deployment().events, Style::plain().verbosity(Verbosity::Quiet)), r##"
+    assert_text(
+        &shown(&failed_deployment().events, Style::plain().verbosity(Verbosity::Quiet)),
+        r#"
 error: service `api` did not become healthy within 30s
  --> deploy.rhai:9:5
   |
@@ -87,12 +98,15 @@ failed: deploy.rhai on prod in 37.6s at `replace the running containers`
         1 undo block put things back
 show more: runbook show 12
            runbook logs 12 --step 'replace the running containers'
-"##);
+"#,
+    );
 }
 
 #[test]
 fn verbose_shows_arguments_and_output() {
-    assert_text(&shown(&deployment().events, Style::plain().verbosity(Verbosity::Verbose)), r#"
+    assert_text(
+        &shown(&deployment().events, Style::plain().verbosity(Verbosity::Verbose)),
+        r#"
 run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
   tag: v1.4.2
 
@@ -106,7 +120,6 @@ run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin
     | api: pulling fs layer    5f70bf18a086
   ✓ compose.pull shop — 2 pulled, 1 unchanged                               8.0s
 ✓ pull                                                                      8.0s
-✓ undo put the previous release back                                         0ms
 ▸ replace
   warning: redis has no health check
   = compose.up shop — unchanged                                             4.1s
@@ -115,12 +128,15 @@ run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin
 
 ok: deploy.rhai on prod in 12.3s — 1 call changed something, 1 did not
 show more: runbook show 12
-"#);
+"#,
+    );
 }
 
 #[test]
 fn a_failure_is_shown_with_its_evidence_its_place_and_what_was_put_back() {
-    assert_text(&shown(&failed_deployment().events, Style::plain()), r##"
+    assert_text(
+        &shown(&failed_deployment().events, Style::plain()),
+        r#"
 run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
   tag: v1.4.2
 
@@ -129,7 +145,7 @@ run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin
 ✓ migrate                                                                   2.2s
 ▸ replace the running containers
   ✗ compose.up shop                                                        31.2s
-      service `api` did not become healthy within 30s
+    service `api` did not become healthy within 30s
 ✗ replace the running containers                                           31.2s
 
 putting things back
@@ -159,7 +175,8 @@ failed: deploy.rhai on prod in 37.6s at `replace the running containers`
         1 undo block put things back
 show more: runbook show 12
            runbook logs 12 --step 'replace the running containers'
-"##);
+"#,
+    );
 }
 
 #[test]
@@ -171,12 +188,14 @@ fn a_failed_command_without_evidence_shows_its_last_twenty_lines() {
         story.log("1", LogStream::Stdout, &format!("\x1b[32mline {line}\x1b[0m"));
     }
     story.fails("1", &failure).finishes(RunState::Failed, Some(failure), vec![]);
-    assert_text(&shown(&story.events, Style::plain()), "
+    assert_text(
+        &shown(&story.events, Style::plain()),
+        "
 run 12: deploy.rhai — Deploy the shop: back up, migrate, replace behind a healt…
   tag: v1.4.2
 
 ✗ sh make                                                                    0ms
-    `make` ended with exit code 2
+  `make` ended with exit code 2
 
 error: `make` ended with exit code 2
 
@@ -202,9 +221,10 @@ last lines of `sh make`:
   line 24
   line 25
 
-failed: deploy.rhai in 0ms — nothing was changed
+failed: deploy.rhai in 0ms — 1 call may have changed something
 show more: runbook show 12
-");
+",
+    );
 }
 
 #[test]
@@ -213,23 +233,27 @@ fn a_failure_that_was_caught_is_told_at_its_line_and_nowhere_else() {
     let failure = health_gate();
     story.step("1", "verify").starts("1.1", "retry", "retry", Effect::Flow, json!({ "times": 3 }));
     story.read("1.1.1.1", "http_check http://localhost:8000/health").at(1_000).fails("1.1.1.1", &failure);
+    story.log("1.1", LogStream::Warn, "attempt 1 of 3 failed: service `api` did not become healthy within 30s");
     story.read("1.1.2.1", "http_check http://localhost:8000/health").at(2_000).done("1.1.2.1");
     story.noted("1.1", "second attempt").done("1").finishes(RunState::Ok, None, vec![]);
-    assert_text(&shown(&story.events, Style::plain()), "
+    assert_text(
+        &shown(&story.events, Style::plain()),
+        "
 run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
   tag: v1.4.2
 
 ▸ verify
   ▸ retry
     [attempt 1] ✗ http_check http://localhost:8000/health                   1.0s
-    [attempt 1]     service `api` did not become healthy within 30s
+    warning: attempt 1 of 3 failed: service `api` did not become healthy within 30s
     [attempt 2] ✓ http_check http://localhost:8000/health                   1.0s
   ✓ retry — second attempt                                                  2.0s
 ✓ verify                                                                    2.0s
 
 ok: deploy.rhai on prod in 2.0s — nothing changed
 show more: runbook show 12
-");
+",
+    );
 }
 
 #[test]
@@ -241,7 +265,9 @@ fn what_wait_until_tries_is_not_shown() {
         story.at(attempt * 100).read(&path, "http_check http://localhost").fails(&path, &health_gate());
     }
     story.done("1").finishes(RunState::Ok, None, vec![]);
-    assert_text(&shown(&story.events, Style::plain()), "
+    assert_text(
+        &shown(&story.events, Style::plain()),
+        "
 run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
   tag: v1.4.2
 
@@ -249,7 +275,8 @@ run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin
 
 ok: deploy.rhai on prod in 4.9s — nothing changed
 show more: runbook show 12
-");
+",
+    );
 }
 
 #[test]
@@ -260,12 +287,24 @@ fn an_undo_block_that_fails_says_so_and_the_summary_too() {
     story.at(34_000).fails("undo.1.1", &failure).fails("undo.1", &failure);
     let cause = health_gate().hint(format!("undo `put the previous release back` failed as well: {failure}"));
     story.finishes(RunState::Failed, Some(cause), vec![]);
-    assert_text(&shown(&story.events[7..], Style::plain()), r#"
+    assert_text(
+        &shown(&story.events, Style::plain()),
+        r#"
+run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
+  tag: v1.4.2
+
+▸ migrate
+  ✓ compose.run api alembic upgrade head                                    2.2s
+✓ migrate                                                                   2.2s
+▸ replace the running containers
+  ✗ compose.up shop                                                        31.2s
+    service `api` did not become healthy within 30s
+✗ replace the running containers                                           31.2s
 
 putting things back
   ▸ put the previous release back
     ✗ compose.up shop                                                      500ms
-        no image `shop:1`
+      no image `shop:1`
   ✗ put the previous release back                                          500ms
 
 error: service `api` did not become healthy within 30s
@@ -281,9 +320,12 @@ health log:
 hint: set `JWT` in .env.prod
 hint: undo `put the previous release back` failed as well: no image `shop:1`
 
-failed:  in 34.0s — 1 of 1 undo block failed: look at the system
+failed: deploy.rhai on prod in 34.0s at `replace the running containers`
+        1 of 1 undo block failed: look at the system
 show more: runbook show 12
-"#);
+           runbook logs 12 --step 'replace the running containers'
+"#,
+    );
 }
 
 #[test]
@@ -292,7 +334,9 @@ fn a_cancelled_run_names_what_was_stopped() {
     story.step("1", "pull").change("1.1", "compose.pull shop").at(900).cancelled("1.1").cancelled("1");
     let failure = runbook::failure::Failure::new(runbook::failure::FailureKind::Cancelled, "cancelled");
     story.finishes(RunState::Cancelled, Some(failure), vec![]);
-    assert_text(&shown(&story.events, Style::plain()), "
+    assert_text(
+        &shown(&story.events, Style::plain()),
+        "
 run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
   tag: v1.4.2
 
@@ -300,9 +344,10 @@ run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin
   - compose.pull shop — cancelled                                          900ms
 - pull — cancelled                                                         900ms
 
-cancelled: deploy.rhai on prod in 900ms — nothing was changed
+cancelled: deploy.rhai on prod in 900ms — 1 call may have changed something
 show more: runbook show 12
-");
+",
+    );
 }
 
 #[test]
@@ -313,7 +358,9 @@ fn long_titles_are_cut_at_80_columns_and_notes_stay_readable() {
     story.change("1.1", title).at(61_000).changed("1.1", "copied 1,024 files in 12 folders, skipped 3").done("1");
     story.finishes(RunState::Ok, None, vec![]);
     let text = shown(&story.events, Style::plain());
-    assert_text(&text, "
+    assert_text(
+        &text,
+        "
 run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
   tag: v1.4.2
 
@@ -323,7 +370,8 @@ run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin
 
 ok: deploy.rhai on prod in 1m01s — 1 call changed something
 show more: runbook show 12
-");
+",
+    );
     for line in text.lines() {
         assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{line}");
     }
@@ -348,14 +396,17 @@ fn a_silent_pipe_gets_a_sign_of_life_every_half_minute() {
     for seconds in 1..=65 {
         console.tick(story.timestamp() + SignedDuration::from_secs(seconds));
     }
-    assert_text(&kept.text(), "
+    assert_text(
+        &kept.text(),
+        "
 run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
   tag: v1.4.2
 
 ▸ replace
   ~ compose.up shop — waiting until healthy: api                           30.0s
   ~ compose.up shop — waiting until healthy: api                           1m00s
-");
+",
+    );
 }
 
 #[test]
@@ -374,8 +425,11 @@ fn events_of_a_call_whose_start_was_not_seen_do_no_harm() {
     let finished = json!({ "event": "call_finished", "path": "4.2", "state": state, "result": null, "changed": null,
         "note": null, "failure": null, "milliseconds": 3, "at": at });
     story.events.push(serde_json::from_value::<Event>(finished).unwrap());
-    assert_text(&shown(&story.events, Style::plain()), "
+    assert_text(
+        &shown(&story.events, Style::plain()),
+        "
 
 putting things back
-");
+",
+    );
 }

@@ -24,18 +24,23 @@ fn place(file: &str, line: usize, column: usize) -> Site {
 fn an_error_of_the_command_line_has_a_message_and_a_hint() {
     let cause =
         Failure::new(FailureKind::NotFound, "no environment `prd` in runbook.toml").hint("did you mean `prod`?");
-    assert_text(&rendered(&cause, &[], Style::plain()), "
+    assert_text(
+        &rendered(&cause, &[], Style::plain()),
+        "
 error: no environment `prd` in runbook.toml
 
 hint: did you mean `prod`?
-");
+",
+    );
 }
 
 #[test]
 fn the_chain_of_places_goes_through_modules() {
     let cause = Failure::new(FailureKind::Unreachable, "cannot reach the Docker engine");
     let trace = [place("lib/shop.rhai", 2, 9), place("deploy.rhai", 9, 9), place("deploy.rhai", 8, 1)];
-    assert_text(&rendered(&cause, &trace, Style::plain()), r##"
+    assert_text(
+        &rendered(&cause, &trace, Style::plain()),
+        r#"
 error: cannot reach the Docker engine
  --> lib/shop.rhai:2:9
   |
@@ -48,24 +53,34 @@ error: cannot reach the Docker engine
   | ---- called from here
 9 |     app.up(#{ wait: "30s" });
   |         -- called from here
-"##);
+"#,
+    );
 }
 
 #[test]
 fn a_place_whose_source_is_gone_is_still_named() {
     let cause = Failure::new(FailureKind::Thrown, "stop");
-    assert_text(&rendered(&cause, &[place("gone.rhai", 3, 7)], Style::plain()), "
+    assert_text(
+        &rendered(&cause, &[place("gone.rhai", 3, 7)], Style::plain()),
+        "
 error: stop
 --> gone.rhai:3:7
-");
-    assert_text(&rendered(&cause, &[place("deploy.rhai", 999, 1)], Style::plain()), "
+",
+    );
+    assert_text(
+        &rendered(&cause, &[place("deploy.rhai", 999, 1)], Style::plain()),
+        "
 error: stop
 --> deploy.rhai:999:1
-");
-    assert_text(&rendered(&cause, &[place("deploy.rhai", 0, 0)], Style::plain()), "
+",
+    );
+    assert_text(
+        &rendered(&cause, &[place("deploy.rhai", 0, 0)], Style::plain()),
+        "
 error: stop
 --> deploy.rhai
-");
+",
+    );
 }
 
 #[test]
@@ -75,22 +90,28 @@ fn a_place_at_the_end_of_a_line_and_after_wide_characters_has_its_caret() {
     let mut out = Vec::new();
     let sources = |_: &str| Some(source.to_owned());
     failure(&mut out, &cause, &[place("a.rhai", 1, 20)], &sources, Style::plain()).unwrap();
-    assert_text(&String::from_utf8(out).unwrap(), r#"
+    assert_text(
+        &String::from_utf8(out).unwrap(),
+        r#"
 error: stop
  --> a.rhai:1:20
   |
 1 | let title = "数据库"; boom(1)
   |                       ^^^^
-"#);
+"#,
+    );
     let mut out = Vec::new();
     failure(&mut out, &cause, &[place("a.rhai", 1, 400)], &sources, Style::plain()).unwrap();
-    assert_text(&String::from_utf8(out).unwrap(), r#"
+    assert_text(
+        &String::from_utf8(out).unwrap(),
+        r#"
 error: stop
  --> a.rhai:1:27
   |
 1 | let title = "数据库"; boom(1)
   |                              ^
-"#);
+"#,
+    );
 }
 
 #[test]
@@ -100,10 +121,12 @@ fn several_lines_and_several_hints_stay_aligned_and_uncut() {
         .hint("write them into .env.prod")
         .hint("or give them defaults:\n${A:-value}")
         .evidence("compose.yml", "");
-    assert_text(&rendered(&cause, &[], Style::plain()), &"
+    assert_text(
+        &rendered(&cause, &[], Style::plain()),
+        &"
 error: two variables are not set:
        `A`
-       `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx`
+       `LONG`
 
 compose.yml:
   (nothing)
@@ -111,7 +134,9 @@ compose.yml:
 hint: write them into .env.prod
 hint: or give them defaults:
       ${A:-value}
-".replace("LONG", &long));
+"
+        .replace("LONG", &long),
+    );
 }
 
 #[test]

@@ -24,7 +24,9 @@ fn two_hosts() -> Story {
 
 #[test]
 fn lines_of_different_branches_carry_their_label_in_a_pipe() {
-    assert_text(&shown(&two_hosts().events, Style::plain()), r#"
+    assert_text(
+        &shown(&two_hosts().events, Style::plain()),
+        r#"
 run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
   tag: v1.4.2
 
@@ -34,7 +36,7 @@ run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin
     [web-2] ▸ replace
     [web-1]   ✓ compose.up shop — 1 recreated                              888ms
     [web-2]   ✗ compose.up shop                                            937ms
-    [web-2]       service `api` did not become healthy within 30s
+    [web-2]     service `api` did not become healthy within 30s
     [web-1] ✓ replace                                                      950ms
     [web-2] ✗ replace                                                      949ms
     [web-1] - http_check https://web-1.example.com/health — cancelled       29ms
@@ -56,12 +58,15 @@ hint: set `JWT` in .env.prod
 failed: deploy.rhai on prod in 999ms at `replace` — 1 call had changed something
 show more: runbook show 12
            runbook logs 12 --step replace
-"#);
+"#,
+    );
 }
 
 #[test]
 fn output_of_different_branches_carries_their_label() {
-    assert_text(&shown(&two_hosts().events[..10], Style::plain().verbosity(Verbosity::Verbose)), r#"
+    assert_text(
+        &shown(&two_hosts().events[..10], Style::plain().verbosity(Verbosity::Verbose)),
+        r#"
 run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
   tag: v1.4.2
 
@@ -77,25 +82,28 @@ run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin
     [web-2]       command: ["alembic","upgrade"], timeout: "5m"
     [web-2]     | from web-2
     [web-1]   ✓ compose.up shop — 1 recreated                              888ms
-"#);
+"#,
+    );
 }
 
 #[test]
 fn branches_are_trees_of_their_own_on_a_terminal() {
-    assert_text(&screen(&two_hosts().events, 80), r#"
-run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
+    assert_text(
+        &screen(&two_hosts().events, 80),
+        r#"
+run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin…
   tag: v1.4.2
 
-✗ roll out                                                                 999ms
-  ✗ parallel                                                               999ms
-    - web-1 — cancelled                                                    989ms
-      ✓ replace                                                            950ms
-        ✓ compose.up shop — 1 recreated                                    888ms
-      - http_check https://web-1.example.com/health — cancelled             29ms
-    ✗ web-2                                                                949ms
-      ✗ replace                                                            949ms
-        ✗ compose.up shop                                                  937ms
-            service `api` did not become healthy within 30s
+✗ roll out                                                                999ms
+  ✗ parallel                                                              999ms
+    - web-1 — cancelled                                                   989ms
+      ✓ replace                                                           950ms
+        ✓ compose.up shop — 1 recreated                                   888ms
+      - http_check https://web-1.example.com/health — cancelled            29ms
+    ✗ web-2                                                               949ms
+      ✗ replace                                                           949ms
+        ✗ compose.up shop                                                 937ms
+          service `api` did not become healthy within 30s
 
 error: service `api` did not become healthy within 30s
 
@@ -112,7 +120,8 @@ hint: set `JWT` in .env.prod
 failed: deploy.rhai on prod in 999ms at `replace` — 1 call had changed something
 show more: runbook show 12
            runbook logs 12 --step replace
-"#);
+"#,
+    );
 }
 
 #[test]

@@ -53,39 +53,44 @@ pub fn screen(events: &[Event], width: usize) -> String {
 
 #[test]
 fn a_finished_step_stands_above_its_calls_with_its_time() {
-    assert_text(&screen(&deployment().events, 80), "
-run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
+    assert_text(
+        &screen(&deployment().events, 80),
+        "
+run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin…
   tag: v1.4.2
 
-✓ preflight                                                                 15ms
-  ✓ disk_free / — 34.0 GiB free                                             12ms
-  ✓ compose.check_env shop                                                   3ms
-✓ pull                                                                      8.0s
-  ✓ compose.pull shop — 2 pulled, 1 unchanged                               8.0s
-✓ replace                                                                   4.1s
-  = compose.up shop — unchanged                                             4.1s
+✓ preflight                                                                15ms
+  ✓ disk_free / — 34.0 GiB free                                            12ms
+  ✓ compose.check_env shop                                                  3ms
+✓ pull                                                                     8.0s
+  ✓ compose.pull shop — 2 pulled, 1 unchanged                              8.0s
+✓ replace                                                                  4.1s
   warning: redis has no health check
+  = compose.up shop — unchanged                                            4.1s
 
 ok: deploy.rhai on prod in 12.3s — 1 call changed something, 1 did not
 show more: runbook show 12
-");
+",
+    );
 }
 
 #[test]
 fn a_failure_stays_readable_on_a_terminal() {
-    assert_text(&screen(&failed_deployment().events, 80), r##"
-run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
+    assert_text(
+        &screen(&failed_deployment().events, 80),
+        r#"
+run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin…
   tag: v1.4.2
 
-✓ migrate                                                                   2.2s
-  ✓ compose.run api alembic upgrade head                                    2.2s
-✗ replace the running containers                                           31.2s
-  ✗ compose.up shop                                                        31.2s
-      service `api` did not become healthy within 30s
+✓ migrate                                                                  2.2s
+  ✓ compose.run api alembic upgrade head                                   2.2s
+✗ replace the running containers                                          31.2s
+  ✗ compose.up shop                                                       31.2s
+    service `api` did not become healthy within 30s
 
 putting things back
-  ✓ put the previous release back                                           4.1s
-    ✓ compose.up shop — 2 recreated, 1 unchanged                            4.1s
+  ✓ put the previous release back                                          4.1s
+    ✓ compose.up shop — 2 recreated, 1 unchanged                           4.1s
 
 error: service `api` did not become healthy within 30s
  --> deploy.rhai:9:5
@@ -109,7 +114,8 @@ failed: deploy.rhai on prod in 37.6s at `replace the running containers`
         1 undo block put things back
 show more: runbook show 12
            runbook logs 12 --step 'replace the running containers'
-"##);
+"#,
+    );
 }
 
 #[test]
@@ -124,21 +130,30 @@ fn a_running_step_shows_what_each_call_is_doing() {
     story.progress("1.2", "redis", "waiting for the registry", None);
     story.events.iter().for_each(|event| console.event(event));
     console.tick(story.timestamp() + SignedDuration::from_millis(4_200));
-    assert_text(&standing(&kept.text()), "
-run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
+    assert_text(
+        &standing(&kept.text()),
+        "
+run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin…
   tag: v1.4.2
 
-⠹ pull                                                                      4.2s
-  ✓ disk_free / — 34.0 GiB free                                             20ms
-  ⠹ compose.pull shop — pulling ━━━━━━━━━━━━━━━╌╌╌╌╌ 90.0 MiB of 120.0 MiB  4.2s
+⠹ pull                                                                     4.2s
+  ✓ disk_free / — 34.0 GiB free                                            20ms
+  ⠹ compose.pull shop — pulling ━━━━━━━━━━━━━━━╌╌╌╌╌ 90.0 of 120.0 MiB  4.2s
     redis: waiting for the registry
-");
+",
+    );
     drop(console);
-    assert_text(&standing(&kept.text()), "
-run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
+    assert_text(
+        &standing(&kept.text()),
+        "
+run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin…
   tag: v1.4.2
 
-");
+▸ pull
+  ✓ disk_free / — 34.0 GiB free                                            20ms
+  ▸ compose.pull shop
+",
+    );
 }
 
 #[test]
@@ -150,34 +165,37 @@ fn a_step_longer_than_the_terminal_keeps_what_runs_in_sight() {
         story.change(&path, &format!("file.copy {call}")).changed(&path, "");
     }
     story.change("1.41", "file.copy 41");
-    assert_text(&screen(&story.events, 80), "
-run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
+    assert_text(
+        &screen(&story.events, 80),
+        "
+run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin…
   tag: v1.4.2
 
-  … 3 more lines
-⠋ copy                                                                       0ms
-  ✓ file.copy 21                                                             0ms
-  ✓ file.copy 22                                                             0ms
-  ✓ file.copy 23                                                             0ms
-  ✓ file.copy 24                                                             0ms
-  ✓ file.copy 25                                                             0ms
-  ✓ file.copy 26                                                             0ms
-  ✓ file.copy 27                                                             0ms
-  ✓ file.copy 28                                                             0ms
-  ✓ file.copy 29                                                             0ms
-  ✓ file.copy 30                                                             0ms
-  ✓ file.copy 31                                                             0ms
-  ✓ file.copy 32                                                             0ms
-  ✓ file.copy 33                                                             0ms
-  ✓ file.copy 34                                                             0ms
-  ✓ file.copy 35                                                             0ms
-  ✓ file.copy 36                                                             0ms
-  ✓ file.copy 37                                                             0ms
-  ✓ file.copy 38                                                             0ms
-  ✓ file.copy 39                                                             0ms
-  ✓ file.copy 40                                                             0ms
-  ⠋ file.copy 41                                                             0ms
-");
+  … 20 more lines
+⠋ copy                                                                      0ms
+  ✓ file.copy 21                                                            0ms
+  ✓ file.copy 22                                                            0ms
+  ✓ file.copy 23                                                            0ms
+  ✓ file.copy 24                                                            0ms
+  ✓ file.copy 25                                                            0ms
+  ✓ file.copy 26                                                            0ms
+  ✓ file.copy 27                                                            0ms
+  ✓ file.copy 28                                                            0ms
+  ✓ file.copy 29                                                            0ms
+  ✓ file.copy 30                                                            0ms
+  ✓ file.copy 31                                                            0ms
+  ✓ file.copy 32                                                            0ms
+  ✓ file.copy 33                                                            0ms
+  ✓ file.copy 34                                                            0ms
+  ✓ file.copy 35                                                            0ms
+  ✓ file.copy 36                                                            0ms
+  ✓ file.copy 37                                                            0ms
+  ✓ file.copy 38                                                            0ms
+  ✓ file.copy 39                                                            0ms
+  ✓ file.copy 40                                                            0ms
+  ⠋ file.copy 41                                                            0ms
+",
+    );
     story.changed("1.41", "").done("1").finishes(RunState::Ok, None, vec![]);
     assert_eq!(screen(&story.events, 80).matches("file.copy").count(), 41, "every line is there in the end");
 }
@@ -192,14 +210,17 @@ fn a_narrow_terminal_is_never_wrapped_by_a_moving_line() {
     let console = Console::to(Box::new(kept.clone()), Style { width: 40, ..TERMINAL });
     story.events.iter().for_each(|event| console.event(event));
     console.tick(story.timestamp() + SignedDuration::from_secs(75));
-    assert_text(&standing(&kept.text()), "
-run 12: deploy.rhai on prod — Deploy th…
+    assert_text(
+        &standing(&kept.text()),
+        "
+run 12: deploy.rhai on prod — Deploy t…
   tag: v1.4.2
 
-⠋ replace the running containers   1m15s
-  ⠋ compose.up sh… — starting ━━…  1m15s
+⠋ replace the running containers  1m15s
+  ⠋ compose.up s… — starting ━━…  1m15s
     api: waiting until healthy, the la…
-");
+",
+    );
 }
 
 #[test]
@@ -207,17 +228,20 @@ fn verbose_on_a_terminal_keeps_one_moving_line_below_the_output() {
     let kept = Kept::default();
     let console = Console::to(Box::new(kept.clone()), TERMINAL.verbosity(Verbosity::Verbose));
     deployment().events[..9].iter().for_each(|event| console.event(event));
-    assert_text(&standing(&kept.text()), "
-run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
+    assert_text(
+        &standing(&kept.text()),
+        "
+run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin…
   tag: v1.4.2
 
 ▸ preflight
-  ✓ disk_free / — 34.0 GiB free                                             12ms
-  ✓ compose.check_env shop                                                   3ms
-✓ preflight                                                                 15ms
+  ✓ disk_free / — 34.0 GiB free                                            12ms
+  ✓ compose.check_env shop                                                  3ms
+✓ preflight                                                                15ms
 ▸ pull
-⠋ compose.pull shop                                                          0ms
-");
+⠋ compose.pull shop                                                         0ms
+",
+    );
 }
 
 #[test]

@@ -124,7 +124,7 @@ pub(super) fn arguments(arguments: &Value) -> Option<String> {
 
 fn row(indent: &str, mark: &str, call: &Call, note: &str, time: &str, style: Style) -> String {
     let verbose = style.verbosity == Verbosity::Verbose;
-    let width = if verbose { usize::MAX } else { style.width.min(WIDEST) };
+    let width = if verbose { usize::MAX } else { style.columns().min(WIDEST) };
     let ellipsis = style.pick("…", "...");
     let dash = style.pick(" — ", " - ");
     let time_room = if time.is_empty() { 0 } else { columns(time) + 2 };
@@ -138,7 +138,7 @@ fn row(indent: &str, mark: &str, call: &Call, note: &str, time: &str, style: Sty
         format!("{dash}{}", cut(note, free, ellipsis))
     };
     let used = columns(indent) + 2 + columns(&title) + columns(&note);
-    let gap = style.width.min(WIDEST).saturating_sub(used + columns(time)).max(2);
+    let gap = style.columns().min(WIDEST).saturating_sub(used + columns(time)).max(2);
     let title = if call.kind == Kind::Call { title } else { style.paint(Paint::Strong, &title) };
     let line = format!("{indent}{mark} {title}{}", style.paint(Paint::Faint, &note));
     if time.is_empty() {

@@ -18,29 +18,29 @@ const ITEMS: usize = 8;
 /// The columns of a progress bar.
 const BAR: usize = 20;
 
-/// A line, and whether something in it still moves.
-struct Row {
-    text: String,
-    moving: bool,
+/// Lines, each with whether something in it still moves, and how many were left out.
+#[derive(Default)]
+struct Rows {
+    lines: Vec<(String, bool)>,
+    left_out: usize,
 }
 
 impl View {
     /// The open part of the tree, cut to the terminal's height: what has ended makes room for what runs.
     pub(super) fn moving_tree(&self, now: Timestamp) -> Vec<String> {
-        let mut rows = Vec::new();
+        let mut rows = Rows::default();
         for root in self.tree.roots() {
-            let indent = self.indent(root);
-            self.rows(root, &indent, now, &mut rows);
+            self.rows(root, &self.indent(root), now, &mut rows);
         }
+        let Rows { mut lines, mut left_out } = rows;
         let limit = self.height.saturating_sub(2).max(4);
-        let mut left_out = 0;
-        while rows.len() > limit {
-            let Some(oldest) = rows.iter().position(|row| !row.moving) else { break };
-            rows.remove(oldest);
+        while lines.len() > limit {
+            let Some(oldest) = lines.iter().position(|(_, moving)| !moving) else { break };
+            lines.remove(oldest);
             left_out += 1;
         }
-        rows.truncate(limit);
-        let mut lines: Vec<String> = rows.into_iter().map(|row| row.text).collect();
+        lines.truncate(limit);
+        let mut lines: Vec<String> = lines.into_iter().map(|(line, _)| line).collect();
         if left_out > 0 {
             lines.insert(0, format!("  {} {left_out} more lines", self.style.pick("…", "...")));
         }
@@ -73,7 +73,7 @@ impl View {
         }
     }
 
-    fn rows(&self, path: &str, indent: &str, now: Timestamp, rows: &mut Vec<Row>) {
+    fn rows(&self, path: &str, indent: &str, now: Timestamp, rows: &mut Rows) {
         let Some(call) = self.tree.get(path).filter(|_| self.shows(path)) else { return };
         let moving = call.end.is_none();
         let text = if moving {
@@ -81,30 +81,31 @@ impl View {
         } else {
             line::finished(call, indent, self.style)
         };
-        rows.push(Row { text, moving });
+        rows.lines.push((text, moving));
         let inside = format!("{indent}  ");
         if moving {
             for item in call.progress.iter().filter(|item| is_listed(item)).take(ITEMS) {
                 let text = format!("{inside}{}: {}", item.item, item.doing);
-                rows.push(Row { text: self.narrow(&text), moving });
+                rows.lines.push((self.narrow(&text), moving));
             }
         } else if let Some(first) = call.end.as_ref().and_then(|end| end.problem.first()) {
-            rows.push(Row { text: self.narrow(&format!("{inside}  {first}")), moving });
+            rows.lines.push((self.narrow(&format!("{inside}{first}")), moving));
         }
         let skipped = call.items.len().saturating_sub(self.height);
+        rows.left_out += skipped;
         for item in call.items.iter().skip(skipped) {
             match item {
                 Item::Call(path) => self.rows(path, &inside, now, rows),
                 Item::Line(stream, text) => {
                     let text = line::logged(*stream, text, &inside, Style { color: false, ..self.style });
-                    rows.push(Row { text: self.narrow(&text), moving: false });
+                    rows.lines.push((self.narrow(&text), false));
                 }
             }
         }
     }
 
     fn narrow(&self, text: &str) -> String {
-        cut(text, self.style.width.saturating_sub(1), self.style.pick("…", "..."))
+        cut(text, self.style.columns(), self.style.pick("…", "..."))
     }
 }
 
@@ -128,9 +129,15 @@ pub(super) fn doing(call: &Call, style: Style) -> String {
     }
     let counted = call.progress.iter().find(|item| item.total.is_some() && !item.doing.is_empty());
     let own = if own.is_empty() { counted.map_or("", |item| item.doing.as_str()) } else { own };
-    let amount =
-        if total < COUNTED { format!("{current}/{total}") } else { format!("{} of {}", bytes(current), bytes(total)) };
+    let amount = if total < COUNTED { format!("{current}/{total}") } else { transferred(current, total) };
     format!("{own} {} {amount}", bar(current, total, style)).trim_start().to_owned()
+}
+
+/// `90.0 of 120.0 MiB`: the unit once when it is the same.
+fn transferred(current: u64, total: u64) -> String {
+    let (current, total) = (bytes(current), bytes(total));
+    let unit = total.rsplit(' ').next().unwrap_or_default();
+    format!("{} of {total}", current.strip_suffix(unit).unwrap_or(&current).trim_end())
 }
 
 fn bar(current: u64, total: u64, style: Style) -> String {

@@ -3,7 +3,8 @@
 use super::super::style::Paint;
 use super::super::text::columns;
 use super::super::{Style, elapsed};
-use crate::journal::RunState;
+use crate::journal::{CallState, RunState};
+use crate::primitive::Effect;
 
 /// What is counted while the run goes on.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub(super) struct Totals {
     pub(super) changed: usize,
     /// Calls that found everything as it should be.
     pub(super) unchanged: usize,
+    /// Calls that change things and ended half-way, so that nobody knows what they changed.
+    pub(super) broken_off: usize,
     /// How many undo blocks there were, and how many of them failed.
     pub(super) undo: Option<(usize, usize)>,
 }
@@ -27,12 +30,14 @@ impl Totals {
         format!("{}{on}", self.runbook)
     }
 
-    pub(super) fn count(&mut self, changed: Option<bool>) {
+    pub(super) fn count(&mut self, state: CallState, changed: Option<bool>, effect: Option<Effect>) {
         match changed {
             Some(true) => self.changed += 1,
             Some(false) => self.unchanged += 1,
             None => {}
         }
+        let alters = matches!(effect, Some(Effect::Change | Effect::Destroy));
+        self.broken_off += usize::from(alters && state != CallState::Done);
     }
 
     /// `failed: deploy.rhai on prod in 31.2s at `replace` — …`, and the commands that show more; `step` is where it failed.
@@ -80,7 +85,8 @@ impl Totals {
             }
             (_, Some((all, 0)), ..) => format!("{} put things back", blocks(all)),
             (_, Some((all, failed)), ..) => format!("{failed} of {} failed: look at the system", blocks(all)),
-            (_, None, 0, _) => "nothing was changed".into(),
+            (_, None, 0, _) if self.broken_off == 0 => "nothing was changed".into(),
+            (_, None, 0, _) => format!("{} may have changed something", calls(self.broken_off)),
             (_, None, changed, _) => format!("{} had changed something", calls(changed)),
         }
     }

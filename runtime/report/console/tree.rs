@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::super::text::clean;
 use crate::journal::CallState;
-use crate::primitive::{LogStream, Progress};
+use crate::primitive::{Effect, LogStream, Progress};
 
 /// How many log lines of a call are kept as evidence for its failure.
 const TAIL: usize = 20;
@@ -29,6 +30,7 @@ pub(super) struct Call {
     pub(super) parent: Option<String>,
     pub(super) name: String,
     pub(super) title: String,
+    pub(super) effect: Effect,
     pub(super) arguments: Value,
     pub(super) started: Timestamp,
     pub(super) items: Vec<Item>,
@@ -81,12 +83,20 @@ impl Tree {
     }
 
     /// Adds a call below the nearest call its path lies under, through a branch when the path names one.
-    pub(super) fn start(&mut self, path: &str, name: &str, title: &str, arguments: &Value, at: Timestamp) {
+    pub(super) fn start(
+        &mut self,
+        path: &str,
+        (name, title): (&str, &str),
+        effect: Effect,
+        arguments: &Value,
+        at: Timestamp,
+    ) {
         let kind = if is_step(path, name) { Kind::Step } else { Kind::Call };
         let parent = self.parent_of(path, at);
         let named = kind == Kind::Step || title.starts_with(name);
         let title = if named { title.to_owned() } else { format!("{name} {title}") };
-        self.insert(path, kind, parent, (name, &title), arguments.clone(), at);
+        let call = Call { effect, arguments: arguments.clone(), ..Call::new(kind, name, &title, at) };
+        self.insert(path, parent, call);
     }
 
     /// Notes how a call ended; false when its start was never seen.
@@ -145,7 +155,7 @@ impl Tree {
                 let Some(branch) = skipped else { return Some(parent.to_owned()) };
                 let title = branch_title(call, branch);
                 let branch = format!("{parent}.{branch}");
-                self.insert(&branch, Kind::Branch, Some(parent.to_owned()), ("", &title), Value::Null, at);
+                self.insert(&branch, Some(parent.to_owned()), Call::new(Kind::Branch, "", &title, at));
                 return Some(branch);
             }
             (above, skipped) = (parent, parent.rsplit_once('.').map_or(Some(last), |(_, last)| Some(last)));
@@ -153,15 +163,7 @@ impl Tree {
         None
     }
 
-    fn insert(
-        &mut self,
-        path: &str,
-        kind: Kind,
-        parent: Option<String>,
-        (name, title): (&str, &str),
-        arguments: Value,
-        started: Timestamp,
-    ) {
+    fn insert(&mut self, path: &str, parent: Option<String>, call: Call) {
         match parent.as_ref().and_then(|parent| self.calls.get_mut(parent)) {
             Some(parent) => {
                 parent.items.push(Item::Call(path.to_owned()));
@@ -169,30 +171,34 @@ impl Tree {
             }
             None => self.roots.push(path.to_owned()),
         }
-        let call = Call {
+        self.calls.insert(path.to_owned(), Call { parent, ..call });
+    }
+}
+
+impl Call {
+    fn new(kind: Kind, name: &str, title: &str, started: Timestamp) -> Self {
+        Self {
             kind,
-            parent,
+            parent: None,
             name: name.to_owned(),
-            title: super::super::text::clean(title),
-            arguments,
+            title: clean(title),
+            effect: Effect::Flow,
+            arguments: Value::Null,
             started,
             items: Vec::new(),
             end: None,
             tail: VecDeque::new(),
             progress: Vec::new(),
             opened: false,
-        };
-        self.calls.insert(path.to_owned(), call);
+        }
     }
-}
 
-impl Call {
     /// Keeps a log line in case the call fails.
     pub(super) fn remember(&mut self, line: &str) {
         if self.tail.len() == TAIL {
             self.tail.pop_front();
         }
-        self.tail.push_back(super::super::text::clean(line));
+        self.tail.push_back(clean(line));
     }
 
     /// Notes how far one item is, each item once.

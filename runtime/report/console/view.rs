@@ -19,12 +19,6 @@ use crate::primitive::LogStream;
 /// A pipe that was silent for so long gets a line saying what is waited for; some systems end silent jobs.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Calls that only talk to people: what they have to say is shown, the call is not.
-const SAYING: [&str; 2] = ["info", "warn"];
-
-/// Calls that only talk to the run.
-const ARRANGING: [&str; 3] = ["param", "undo", "always"];
-
 /// What has been shown, and what is still moving.
 pub(super) struct View {
     pub(super) style: Style,
@@ -63,14 +57,15 @@ impl View {
                 self.totals.environment.clone_from(environment);
                 self.write_heading(*run, title, parameters, &mut text);
             }
-            Event::CallStarted { path, name, title, arguments, at, .. } => {
-                self.tree.start(path, name, title, arguments, *at);
+            Event::CallStarted { path, name, title, effect, arguments, at, .. } => {
+                self.tree.start(path, (name, title), *effect, arguments, *at);
                 if self.streams() && self.tree.get(path).is_some_and(|call| call.kind == Kind::Step) {
                     self.write_opened(path, &mut text);
                 }
             }
             Event::CallFinished { path, state, changed, note, failure, milliseconds, .. } => {
-                self.totals.count(*changed);
+                let effect = self.tree.get(path).map(|call| call.effect);
+                self.totals.count(*state, *changed, effect);
                 let problem = failure.as_ref().map_or_else(Vec::new, |failure| self.failed(path, failure));
                 let (state, changed, note) = (*state, *changed, note.clone());
                 self.finish(path, End { state, changed, note, problem, milliseconds: *milliseconds }, &mut text);
@@ -125,25 +120,22 @@ impl View {
         self.show("");
     }
 
-    /// Leaves the terminal as it stands: nothing below the last line.
+    /// Leaves the terminal with lines that stay, also when the run's end was never told.
     pub(super) fn end(&mut self) {
+        let mut text = String::new();
+        self.write_unfinished(&mut text);
         self.screen.release();
-        self.screen.show("", &[], self.style.width);
+        self.screen.show(&text, &[], self.style.width);
     }
 
-    /// Is this call worth a line?
+    /// Is this call worth a line? What `wait_until` tries is not: it tries a hundred times.
     pub(super) fn shows(&self, path: &str) -> bool {
-        let Some(call) = self.tree.get(path) else { return false };
-        let is = |names: &[&str]| call.kind == Kind::Call && names.contains(&call.name.as_str());
-        match self.style.verbosity {
-            Verbosity::Quiet => false,
-            Verbosity::Verbose => !is(&SAYING),
-            // What `wait_until` tries, it tries a hundred times.
-            Verbosity::Normal => {
-                let tried = self.tree.ancestors(path).any(|(_, call)| call.name == "wait_until");
-                !is(&SAYING) && !is(&ARRANGING) && !tried
+        self.tree.get(path).is_some()
+            && match self.style.verbosity {
+                Verbosity::Quiet => false,
+                Verbosity::Normal => !self.tree.ancestors(path).any(|(_, call)| call.name == "wait_until"),
+                Verbosity::Verbose => true,
             }
-        }
     }
 
     /// Everything before a call's mark: two columns for each call above it, and the branch it runs in where lines of
@@ -165,7 +157,8 @@ impl View {
 
     /// Notes where a failure began, and gives the lines that tell it.
     fn failed(&mut self, path: &str, failure: &Failure) -> Vec<String> {
-        let shown = self.shows(path);
+        // `retry` itself warns of each failed attempt, and fails with the last one.
+        let shown = self.shows(path) && !self.tree.ancestors(path).any(|(_, call)| call.name == "retry");
         let (tree, verbose) = (&self.tree, self.style.verbosity == Verbosity::Verbose);
         let tell = self.origins.note(path, failure, shown, || {
             let own = tree.get(path).map(|call| (path, call));

@@ -22,9 +22,9 @@ impl View {
         let ellipsis = self.style.pick("…", "...");
         let dash = if title.is_empty() { "" } else { self.style.pick(" — ", " - ") };
         let line = format!("run {run}: {}{dash}{}", clean(&self.totals.subject()), clean(title));
-        push(text, &self.style.paint(Paint::Strong, &cut(&line, self.style.width, ellipsis)));
+        push(text, &self.style.paint(Paint::Strong, &cut(&line, self.style.columns(), ellipsis)));
         if let Some(parameters) = line::parameters(parameters) {
-            let line = cut(&format!("  {parameters}"), self.style.width, ellipsis);
+            let line = cut(&format!("  {parameters}"), self.style.columns(), ellipsis);
             push(text, &self.style.paint(Paint::Faint, &line));
         }
         text.push('\n');
@@ -159,7 +159,7 @@ impl View {
     fn write_problem(&self, path: &str, indent: &str, text: &mut String) {
         let problem = self.tree.get(path).and_then(|call| call.end.as_ref()).map_or(&[][..], |end| &end.problem);
         for line in problem {
-            push(text, format!("{indent}    {line}").trim_end());
+            push(text, format!("{indent}  {line}").trim_end());
         }
     }
 }
