@@ -138,7 +138,7 @@ run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behin
 
 ⠹ pull                                                                     4.2s
   ✓ disk_free / — 34.0 GiB free                                            20ms
-  ⠹ compose.pull shop — pulling ━━━━━━━━━━━━━━━╌╌╌╌╌ 90.0 of 120.0 MiB  4.2s
+  ⠹ compose.pull shop — pulling ━━━━━━━━━━━━━━━╌╌╌╌╌ 90.0 of 120.0 MiB     4.2s
     redis: waiting for the registry
 ",
     );
