@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod harness;
+mod layout;
 
 mod check;
 mod cli;
