@@ -1,5 +1,6 @@
 //! The command line: one file per command. Here: parse, dispatch, print the error if there is one, pick the exit code.
 
+mod check;
 mod places;
 mod run;
 
@@ -23,6 +24,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Find mistakes in runbooks without running them
+    Check(check::Check),
     /// Run a runbook: checked before it starts, journaled while it runs, undone when it fails
     Run(run::Run),
 }
@@ -30,6 +33,7 @@ enum Command {
 /// Exit codes: 0 ok, 1 the run failed, 2 usage or check errors and nothing ran, 3 waiting for a person, 130 cancelled.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Check(command) => command.run(),
         Command::Run(command) => command.run(),
     };
     result.unwrap_or_else(|failure| {

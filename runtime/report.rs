@@ -6,6 +6,7 @@
 
 mod console;
 mod failure;
+mod findings;
 mod json;
 mod output;
 mod snippet;
@@ -15,6 +16,7 @@ mod units;
 
 pub use console::{Console, Sources};
 pub use failure::failure;
+pub use findings::{findings, findings_json, findings_sarif};
 pub use json::JsonLines;
 pub use output::{Forgiving, stderr, stdout};
 pub use snippet::snippet;

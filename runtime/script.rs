@@ -2,11 +2,13 @@
 
 mod bind;
 mod block;
+pub mod check;
 mod convert;
 mod engine;
 mod fault;
 mod functions;
 mod handle;
+pub mod header;
 mod library;
 mod origin;
 mod program;

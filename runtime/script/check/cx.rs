@@ -1,0 +1,141 @@
+//! What lints may ask while the walk shows them a place.
+
+use super::finding::Finding;
+use super::guess::Guesser;
+use super::known::{self, Known};
+use super::program::{File, Program};
+use super::scope::{Guess, Scope};
+use super::tree::{At, Call, Function, Kind, Node};
+use super::{Request, header::Header};
+use crate::primitive::Spec;
+
+/// Modules that are there without an import.
+pub(super) const BUILT_IN_MODULES: &[&str] = &["env", "global"];
+
+/// The walk's place in the program.
+pub(super) struct Cx<'a> {
+    pub request: &'a Request<'a>,
+    pub program: &'a Program,
+    pub known: &'a Known,
+    pub header: &'a Header,
+    pub file: &'a File,
+    pub scope: Scope,
+    pub findings: Vec<Finding>,
+}
+
+/// What a call calls.
+pub(super) enum Callee<'a> {
+    /// A primitive, or a method of a handle whose kind is known.
+    Primitive(&'static Spec),
+    /// One of these methods; the receiver's kind is not known.
+    OneOf(Vec<&'static Spec>),
+    /// A function of this script, or of a module.
+    Script(Vec<&'a Function>),
+    /// A function of the language that takes one of these numbers of arguments, the receiver counted.
+    Language(&'static std::collections::BTreeSet<usize>),
+    /// A function of a module that is not known (another finding says so), an operator, or one the evaluator handles.
+    Opaque,
+    /// Nothing that is known.
+    Unknown,
+}
+
+impl<'a> Cx<'a> {
+    /// Notes a finding in the current file.
+    pub fn report(&mut self, mut finding: Finding) {
+        finding.file.clone_from(&self.file.path);
+        if finding.length == 0 {
+            finding.length = self.file.source.token_length(At { line: finding.line, column: finding.column });
+        }
+        self.findings.push(finding);
+    }
+
+    /// What is known about a value.
+    pub fn guess(&self, node: &Node) -> Guess {
+        Guesser::new(self).guess(node)
+    }
+
+    /// The functions of that name in a file.
+    pub fn functions(file: &'a File, name: &str) -> Vec<&'a Function> {
+        file.tree.functions.iter().filter(|function| function.name == name).collect()
+    }
+
+    /// What a call calls.
+    pub fn callee(&self, call: &Call) -> Callee<'a> {
+        self.callee_on(call, call.receiver.as_ref().map(|receiver| self.guess(receiver)))
+    }
+
+    /// The same when the receiver's value is known already.
+    pub fn callee_on(&self, call: &Call, receiver: Option<Guess>) -> Callee<'a> {
+        if call.operator || known::special(&call.name) {
+            return Callee::Opaque;
+        }
+        if let Some((alias, _)) = &call.module {
+            let module = self.program.module(&self.file.path, alias).filter(|module| module.compiles);
+            return match module {
+                Some(module) => {
+                    let public = Self::functions(module, &call.name).into_iter().filter(|function| !function.private);
+                    let public: Vec<_> = public.collect();
+                    if public.is_empty() { Callee::Unknown } else { Callee::Script(public) }
+                }
+                None => Callee::Opaque,
+            };
+        }
+        let own = Self::functions(self.file, &call.name);
+        if !own.is_empty() {
+            return Callee::Script(own);
+        }
+        let Some(receiver) = receiver else { return self.plain_function(call) };
+        if let Guess::Handle(kind) = receiver {
+            return match self.known.method(kind, &call.name) {
+                Some(spec) => Callee::Primitive(spec),
+                None if matches!(call.name.as_str(), "to_string" | "to_debug") => Callee::Opaque,
+                None => Callee::Unknown,
+            };
+        }
+        let methods = self.known.methods_named(&call.name);
+        if let Some(counts) = known::language(&call.name) {
+            return if methods.is_empty() || receiver != Guess::Unknown {
+                Callee::Language(counts)
+            } else {
+                Callee::Opaque
+            };
+        }
+        // A map may hold a closure, and `map.name()` calls it.
+        if matches!(receiver, Guess::Unknown | Guess::Map) && self.file.tree.keys.contains(&call.name) {
+            return Callee::Opaque;
+        }
+        if self.known.function(&call.name).is_some() {
+            return Callee::Opaque;
+        }
+        match methods {
+            [_, ..] if receiver == Guess::Unknown => Callee::OneOf(methods.to_vec()),
+            _ => Callee::Unknown,
+        }
+    }
+
+    fn plain_function(&self, call: &Call) -> Callee<'a> {
+        if let Some(spec) = self.known.function(&call.name) {
+            return Callee::Primitive(spec);
+        }
+        if let Some(counts) = known::language(&call.name) {
+            return Callee::Language(counts);
+        }
+        // `up(app)` is another way to write `app.up()`.
+        let on_handle = || call.args.first().is_some_and(|first| matches!(self.guess(first), Guess::Handle(_)));
+        if !self.known.methods_named(&call.name).is_empty() && on_handle() {
+            return Callee::Opaque;
+        }
+        Callee::Unknown
+    }
+
+    /// The value of a key of the environment table, when every environment looked at has the same.
+    pub fn constant_path(&self, node: &Node) -> Option<&'a serde_json::Value> {
+        let Kind::Path { module, name, .. } = &node.kind else { return None };
+        if module != "env" {
+            return None;
+        }
+        let mut values = self.request.environments.iter().map(|environment| environment.values.get(name));
+        let first = values.next()??;
+        values.all(|value| value == Some(first)).then_some(first)
+    }
+}

@@ -1,0 +1,112 @@
+//! What a script may call: primitives by their `Spec`, and the functions that come with the language.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use crate::primitive::Spec;
+
+/// Primitives by name, functions and methods apart.
+pub(super) struct Known {
+    functions: BTreeMap<&'static str, &'static Spec>,
+    methods: BTreeMap<&'static str, Vec<&'static Spec>>,
+}
+
+impl Known {
+    pub fn new(specs: &[&'static Spec]) -> Self {
+        let mut known = Self { functions: BTreeMap::new(), methods: BTreeMap::new() };
+        for spec in specs {
+            match spec.receiver {
+                None => drop(known.functions.insert(spec.name, spec)),
+                Some(_) => known.methods.entry(spec.name).or_default().push(spec),
+            }
+        }
+        known
+    }
+
+    pub fn function(&self, name: &str) -> Option<&'static Spec> {
+        self.functions.get(name).copied()
+    }
+
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().copied()
+    }
+
+    /// The methods of that name, of every kind of handle.
+    pub fn methods_named(&self, name: &str) -> &[&'static Spec] {
+        self.methods.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn method(&self, kind: &str, name: &str) -> Option<&'static Spec> {
+        self.methods_named(name).iter().find(|spec| spec.receiver == Some(kind)).copied()
+    }
+
+    pub fn method_names(&self) -> impl Iterator<Item = &str> {
+        self.methods.keys().copied()
+    }
+
+    pub fn methods_of(&self, kind: &str) -> impl Iterator<Item = &'static str> {
+        self.methods.iter().filter(move |(_, specs)| specs.iter().any(|spec| spec.receiver == Some(kind))).map(|m| *m.0)
+    }
+}
+
+/// Names that the compiler and the evaluator treat themselves, so that no table of functions lists them.
+const SPECIAL: &[&str] = &["Fn", "call", "curry", "is_shared", "is_def_var", "is_def_fn", "type_of", "print", "debug"];
+
+/// How many arguments each function of the language takes, a method's receiver counted.
+static LANGUAGE: LazyLock<BTreeMap<String, BTreeSet<usize>>> = LazyLock::new(|| {
+    let engine = super::compile::engine();
+    let all =
+        engine.collect_fn_metadata(None, |info| Some((info.metadata.name.to_string(), info.metadata.num_params)), true);
+    let mut table: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    for (name, parameters) in all.into_iter().filter(|(name, _)| super::names::is_word(name)) {
+        table.entry(name).or_default().insert(parameters);
+    }
+    table
+});
+
+/// The numbers of arguments that a function of the language takes; `None` when there is no such function.
+pub(super) fn language(name: &str) -> Option<&'static BTreeSet<usize>> {
+    LANGUAGE.get(name)
+}
+
+/// Is this a function whose call the evaluator handles itself?
+pub(super) fn special(name: &str) -> bool {
+    SPECIAL.contains(&name)
+}
+
+/// The names of the language's functions.
+pub(super) fn language_names<'n>() -> impl Iterator<Item = &'n str> {
+    LANGUAGE.keys().map(String::as_str).chain(SPECIAL.iter().copied())
+}
+
+/// Methods that change the list, map or string they are called on.
+pub(super) fn changes_receiver(name: &str) -> bool {
+    matches!(
+        name,
+        "append"
+            | "chop"
+            | "clear"
+            | "crop"
+            | "dedup"
+            | "drain"
+            | "extract_from"
+            | "fill_with"
+            | "insert"
+            | "make_lower"
+            | "make_upper"
+            | "mixin"
+            | "pad"
+            | "pop"
+            | "push"
+            | "remove"
+            | "replace"
+            | "retain"
+            | "reverse"
+            | "set"
+            | "shift"
+            | "sort"
+            | "splice"
+            | "trim"
+            | "truncate"
+    )
+}

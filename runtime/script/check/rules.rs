@@ -1,0 +1,145 @@
+//! What every lint is about, for the reference and for SARIF.
+
+/// A lint as people read about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// The name in kebab case, as findings carry it.
+    pub code: &'static str,
+    /// What it finds, in one sentence.
+    pub summary: &'static str,
+    /// Why it matters and what to do.
+    pub help: &'static str,
+}
+
+const fn rule(code: &'static str, summary: &'static str, help: &'static str) -> Rule {
+    Rule { code, summary, help }
+}
+
+/// Every lint there is, by name.
+pub const RULES: &[Rule] = &[
+    rule(
+        "assignment-in-condition",
+        "`=` stands where a comparison is meant.",
+        "`=` assigns, `==` compares. Write `==`.",
+    ),
+    rule(
+        "code-in-module",
+        "A module does something when it is imported.",
+        "Modules hold functions, constants and imports. Put the code into a function and call it from the runbook.",
+    ),
+    rule(
+        "computed-import",
+        "An import path is not a literal string.",
+        "Everything a run executes is read before it starts and kept with the run, so import paths are literals.",
+    ),
+    rule("constant", "A constant is assigned to.", "Declare it with `let` if it has to change."),
+    rule(
+        "duplicate-function",
+        "Two functions have the same name and number of parameters.",
+        "Remove one of them, or give it another name.",
+    ),
+    rule(
+        "duplicate-step",
+        "Two steps of one block have the same name.",
+        "Step names are how a run is read, searched and resumed from. Give each its own.",
+    ),
+    rule("empty-step-name", "A step has no name.", "Say in a few words what the step does."),
+    rule(
+        "header",
+        "A line of the header is not understood.",
+        "A header knows `@param name: type = default  doc`, `@needs`, `@lock name` and `@timeout duration`.",
+    ),
+    rule(
+        "hides-built-in",
+        "A function has the name of a primitive or a built-in function.",
+        "It would replace that one everywhere, in the standard library too. Give it another name.",
+    ),
+    rule(
+        "import-circle",
+        "Modules import each other in a circle.",
+        "Move what both need into a third module that imports neither.",
+    ),
+    rule(
+        "loop-variable-captured",
+        "A closure that runs after the loop uses the loop's variable.",
+        "Closures share the variables they use. When the closure runs, the loop's variable has its last value. \
+         Copy it inside the loop (`let name = item;`) and use the copy.",
+    ),
+    rule(
+        "lost-in-branch",
+        "A parallel branch changes a variable of the script.",
+        "A branch works on copies, so the change is lost. Return the value: `parallel` returns all of them in order.",
+    ),
+    rule(
+        "method-not-called",
+        "A method stands without its parentheses.",
+        "`app.ps` reads a field; the method is called with `app.ps()`.",
+    ),
+    rule(
+        "missing-import",
+        "An imported module does not exist, or lies outside of the project.",
+        "Paths start at the project's folder, `./` and `../` at the importing file, `std/` is the standard library.",
+    ),
+    rule(
+        "private-function",
+        "A private function of a module is called from outside.",
+        "Remove `private` from its definition, or call a public one.",
+    ),
+    rule(
+        "syntax",
+        "The text is not a script.",
+        "The compiler stops at the first such place; the rest of the file is checked once it is repaired.",
+    ),
+    rule(
+        "undeclared-variable",
+        "A variable is used that is not declared, or not declared there.",
+        "Declare it with `let` before its use. A variable declared in a block ends with the block.",
+    ),
+    rule(
+        "unknown-function",
+        "A function is called that does not exist.",
+        "The reference lists the primitives; a module's functions are called with its alias: `deploy::compose(…)`.",
+    ),
+    rule(
+        "unknown-method",
+        "A method is called that its handle or value does not have.",
+        "The reference lists the methods of each kind of handle.",
+    ),
+    rule(
+        "unknown-module",
+        "A module is used that is not imported.",
+        "Import it at the top: `import \"std/deploy\" as deploy;`.",
+    ),
+    rule(
+        "unknown-option",
+        "A call is given an option it does not have.",
+        "The reference lists the options of each primitive.",
+    ),
+    rule(
+        "unknown-parameter",
+        "`param(…)` asks for a parameter that the header does not declare.",
+        "Declare it at the top: `//! @param name: type = default  doc`.",
+    ),
+    rule(
+        "unreachable-code",
+        "Code stands where the script never gets to.",
+        "Nothing after `return`, `throw`, `break`, `continue` or `exit` runs. Remove it, or move it up.",
+    ),
+    rule(
+        "unused-parameter",
+        "A declared parameter is never read.",
+        "Read it with `param(\"name\")`, or remove its line. A person who sets it would wonder why nothing changes.",
+    ),
+    rule(
+        "variable-outside-function",
+        "A function uses a variable of the script.",
+        "Functions see their parameters only. Pass the value as an argument, or use a closure.",
+    ),
+    rule(
+        "wrong-arguments",
+        "A call has too few or too many arguments.",
+        "The message shows how the function is written.",
+    ),
+    rule("wrong-option", "An option has a value that the call refuses.", "The reference says what each option takes."),
+    rule("wrong-type", "An argument has the wrong type.", "The reference says what each argument is."),
+];

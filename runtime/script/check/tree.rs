@@ -1,0 +1,185 @@
+//! The tree that the lints read: a script without the shapes that only its evaluator needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A place in a text: line and column (in characters), both from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct At {
+    pub line: usize,
+    pub column: usize,
+}
+
+/// A compiled text.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    /// Statements outside functions.
+    pub body: Vec<Statement>,
+    /// Named functions, in source order.
+    pub functions: Vec<Function>,
+    /// Closures, by the name that the compiler gave them.
+    pub closures: BTreeMap<String, Closure>,
+    /// Names that something is assigned to after their declaration.
+    pub assigned: BTreeSet<String>,
+    /// Keys of map literals and fields assigned to: what a map of this text may hold.
+    pub keys: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Function {
+    pub name: String,
+    pub at: At,
+    pub params: Vec<String>,
+    pub private: bool,
+    pub body: Vec<Statement>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Closure {
+    /// The parameters it declares, captured variables not counted.
+    pub params: Vec<String>,
+    pub body: Vec<Statement>,
+}
+
+#[derive(Debug)]
+pub(super) struct Statement {
+    pub at: At,
+    pub kind: StatementKind,
+}
+
+#[derive(Debug)]
+pub(super) enum StatementKind {
+    Nothing,
+    Expression(Node),
+    Let { name: String, name_at: At, value: Node, constant: bool },
+    Assign { target: Node, value: Node },
+    If { condition: Node, then: Vec<Statement>, otherwise: Vec<Statement> },
+    Switch { on: Node, arms: Vec<Arm> },
+    While { condition: Option<Node>, body: Vec<Statement> },
+    For { name: String, name_at: At, counter: Option<String>, over: Node, body: Vec<Statement> },
+    Block(Vec<Statement>),
+    Try { body: Vec<Statement>, name: Option<String>, handler: Vec<Statement> },
+    Break(Option<Node>),
+    Continue,
+    Return(Option<Node>),
+    Throw(Option<Node>),
+    Import { path: Node, alias: String },
+    Export { name: String, at: At },
+}
+
+/// One arm of a `switch`; the values it matches are not kept by the compiler.
+#[derive(Debug)]
+pub(super) struct Arm {
+    pub condition: Option<Node>,
+    pub value: Node,
+}
+
+/// An expression.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub at: At,
+    pub kind: Kind,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Unit,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Char(char),
+    Text(String),
+    /// A string with `${…}` parts.
+    Template(Vec<Node>),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+    Name(String),
+    /// A variable of a module: `env::url`.
+    Path {
+        module: String,
+        module_at: At,
+        name: String,
+    },
+    This,
+    Field {
+        of: Box<Node>,
+        name: String,
+    },
+    Index {
+        of: Box<Node>,
+        index: Box<Node>,
+    },
+    Call(Box<Call>),
+    Closure(String),
+    Block(Vec<Statement>),
+    /// `&&`, `||` or `??`.
+    Logic(Vec<Node>),
+    /// A shape this checker does not look into.
+    Other,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub key: String,
+    pub at: At,
+    pub value: Node,
+}
+
+/// A call of a function or method; an operator is one too.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub name: String,
+    pub at: At,
+    /// The module in `module::name(…)`, with its place.
+    pub module: Option<(String, At)>,
+    /// What the method is called on.
+    pub receiver: Option<Node>,
+    pub args: Vec<Node>,
+    pub operator: bool,
+}
+
+impl Call {
+    /// The name as written: `deploy::roll` or `up`.
+    pub fn written(&self) -> String {
+        self.module.as_ref().map_or_else(|| self.name.clone(), |(module, _)| format!("{module}::{}", self.name))
+    }
+}
+
+impl Node {
+    /// The text of a string literal.
+    pub fn text(&self) -> Option<&str> {
+        if let Kind::Text(text) = &self.kind { Some(text) } else { None }
+    }
+
+    /// The call, when the expression is one.
+    pub fn call(&self) -> Option<&Call> {
+        if let Kind::Call(call) = &self.kind { Some(call) } else { None }
+    }
+
+    /// The variable that an assignment to this place changes, with the place's own position.
+    pub fn root(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Name(name) => Some(name),
+            Kind::Field { of, .. } | Kind::Index { of, .. } => of.root(),
+            _ => None,
+        }
+    }
+
+    /// The expressions directly inside, statements not included.
+    pub fn parts(&self) -> Vec<&Self> {
+        match &self.kind {
+            Kind::Template(parts) | Kind::List(parts) | Kind::Logic(parts) => parts.iter().collect(),
+            Kind::Map(entries) => entries.iter().map(|entry| &entry.value).collect(),
+            Kind::Field { of, .. } => vec![of],
+            Kind::Index { of, index } => vec![of, index],
+            Kind::Call(call) => call.receiver.iter().chain(&call.args).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Tree {
+    /// The closure an expression is, when it is a literal one.
+    pub fn closure(&self, node: &Node) -> Option<&Closure> {
+        if let Kind::Closure(name) = &node.kind { self.closures.get(name) } else { None }
+    }
+}

@@ -1,0 +1,178 @@
+//! One pass over a program: keeps track of what is visible and shows every place to every lint.
+
+use super::cx::Cx;
+use super::scope::{Binding, Guess, Origin, Region, Role};
+use super::tree::{At, Call, Function, Kind, Node, Statement, StatementKind};
+
+/// A family of lints. Each hook sees a place before what is inside it, with the names visible there.
+pub(super) trait Lint {
+    /// A file, before its statements.
+    fn file(&mut self, _cx: &mut Cx<'_>) {}
+    /// The statements of a block, function, closure or file, before the first of them.
+    fn block(&mut self, _cx: &mut Cx<'_>, _statements: &[Statement]) {}
+    /// A statement.
+    fn statement(&mut self, _cx: &mut Cx<'_>, _statement: &Statement) {}
+    /// An expression.
+    fn node(&mut self, _cx: &mut Cx<'_>, _node: &Node) {}
+    /// After the last file.
+    fn finish(&mut self, _cx: &mut Cx<'_>) {}
+}
+
+/// Walks the file that the context stands in.
+pub(super) fn walk(cx: &mut Cx<'_>, lints: &mut [Box<dyn Lint>]) {
+    let file = cx.file;
+    let mut walk = Walk { cx, lints };
+    walk.each(|lint, cx| lint.file(cx));
+    walk.cx.scope.enter(Region::Script);
+    walk.statements(&file.tree.body);
+    walk.cx.scope.leave();
+    for function in &file.tree.functions {
+        walk.function(function);
+    }
+}
+
+struct Walk<'w, 'a> {
+    cx: &'w mut Cx<'a>,
+    lints: &'w mut [Box<dyn Lint>],
+}
+
+impl Walk<'_, '_> {
+    fn each(&mut self, mut show: impl FnMut(&mut dyn Lint, &mut Cx<'_>)) {
+        for lint in self.lints.iter_mut() {
+            show(lint.as_mut(), self.cx);
+        }
+    }
+
+    /// A function sees its parameters and the file's imports, and no variable of the script.
+    fn function(&mut self, function: &Function) {
+        self.cx.scope.enter(Region::Script);
+        let file = self.cx.file;
+        for import in &file.imports {
+            self.cx.scope.import(&import.alias);
+        }
+        self.cx.scope.enter(Region::Function);
+        for name in &function.params {
+            self.declare(name, function.at, Origin::Parameter, Guess::Unknown);
+        }
+        self.statements(&function.body);
+        self.cx.scope.leave();
+        self.cx.scope.leave();
+    }
+
+    fn declare(&mut self, name: &str, at: At, origin: Origin, guess: Guess) {
+        self.cx.scope.declare(Binding { name: name.to_owned(), at, origin, guess });
+    }
+
+    fn inside(&mut self, region: Region, statements: &[Statement]) {
+        self.cx.scope.enter(region);
+        self.statements(statements);
+        self.cx.scope.leave();
+    }
+
+    fn statements(&mut self, statements: &[Statement]) {
+        self.each(|lint, cx| lint.block(cx, statements));
+        for statement in statements {
+            self.statement(statement);
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        self.each(|lint, cx| lint.statement(cx, statement));
+        match &statement.kind {
+            StatementKind::Nothing | StatementKind::Continue | StatementKind::Export { .. } => {}
+            StatementKind::Expression(node) => self.node(node, Role::Now),
+            StatementKind::Let { name, name_at, value, constant } => {
+                self.node(value, Role::Now);
+                let guess =
+                    if self.cx.file.tree.assigned.contains(name) { Guess::Unknown } else { self.cx.guess(value) };
+                self.declare(name, *name_at, if *constant { Origin::Constant } else { Origin::Variable }, guess);
+            }
+            StatementKind::Assign { target, value, .. } => {
+                self.node(target, Role::Now);
+                self.node(value, Role::Later("="));
+            }
+            StatementKind::If { condition, then, otherwise } => {
+                self.node(condition, Role::Now);
+                self.inside(Region::Block, then);
+                self.inside(Region::Block, otherwise);
+            }
+            StatementKind::Switch { on, arms } => {
+                self.node(on, Role::Now);
+                for arm in arms {
+                    arm.condition.iter().for_each(|condition| self.node(condition, Role::Now));
+                    self.node(&arm.value, Role::Now);
+                }
+            }
+            StatementKind::While { condition, body } => {
+                if let Some(condition) = condition {
+                    self.node(condition, Role::Now);
+                }
+                self.inside(Region::Block, body);
+            }
+            StatementKind::For { name, name_at, counter, over, body } => {
+                self.node(over, Role::Now);
+                self.cx.scope.enter(Region::Block);
+                self.declare(name, *name_at, Origin::Loop, Guess::Unknown);
+                if let Some(counter) = counter {
+                    self.declare(counter, *name_at, Origin::Loop, Guess::Int);
+                }
+                self.inside(Region::Block, body);
+                self.cx.scope.leave();
+            }
+            StatementKind::Block(body) => self.inside(Region::Block, body),
+            StatementKind::Try { body, name, handler } => {
+                self.inside(Region::Block, body);
+                self.cx.scope.enter(Region::Block);
+                if let Some(name) = name {
+                    self.declare(name, statement.at, Origin::Parameter, Guess::Unknown);
+                }
+                self.statements(handler);
+                self.cx.scope.leave();
+            }
+            StatementKind::Break(value) | StatementKind::Return(value) | StatementKind::Throw(value) => {
+                if let Some(value) = value {
+                    self.node(value, Role::Now);
+                }
+            }
+            StatementKind::Import { path, alias } => {
+                self.node(path, Role::Now);
+                self.cx.scope.import(alias);
+            }
+        }
+    }
+
+    fn node(&mut self, node: &Node, role: Role) {
+        self.each(|lint, cx| lint.node(cx, node));
+        match &node.kind {
+            Kind::Block(statements) => self.inside(Region::Block, statements),
+            Kind::Closure(_) => {
+                let file = self.cx.file;
+                let Some(closure) = file.tree.closure(node) else { return };
+                self.cx.scope.enter(Region::Closure(role));
+                for name in &closure.params {
+                    self.declare(name, node.at, Origin::Parameter, Guess::Unknown);
+                }
+                self.statements(&closure.body);
+                self.cx.scope.leave();
+            }
+            Kind::Call(call) => {
+                call.receiver.iter().for_each(|receiver| self.node(receiver, Role::Now));
+                let role = role_of_arguments(call);
+                call.args.iter().for_each(|argument| self.node(argument, role));
+            }
+            Kind::List(_) | Kind::Map(_) => node.parts().into_iter().for_each(|part| self.node(part, role)),
+            _ => node.parts().into_iter().for_each(|part| self.node(part, Role::Now)),
+        }
+    }
+}
+
+fn role_of_arguments(call: &Call) -> Role {
+    match (call.name.as_str(), &call.receiver) {
+        ("parallel", None) => Role::Branch,
+        ("undo", None) => Role::Later("undo"),
+        ("always", None) => Role::Later("always"),
+        ("push" | "insert" | "append", Some(_)) => Role::Later("push"),
+        ("+" | "+=", None) => Role::Later("+"),
+        _ => Role::Now,
+    }
+}
