@@ -1,5 +1,6 @@
 //! The outside world behind small types: engines, processes, HTTP. Drivers know neither runs nor scripts.
 
+pub mod disk;
 pub mod http;
 pub mod process;
 pub mod prompt;

@@ -2,13 +2,16 @@
 
 mod always;
 mod confirm;
+mod disk_free;
+mod file;
+mod folder;
 mod http_check;
 mod info;
 mod lock;
 mod parallel;
 mod param;
 mod retry;
-pub mod sh;
+mod sh;
 mod sleep;
 mod step;
 mod undo;
@@ -19,7 +22,7 @@ use crate::primitive::Primitive;
 
 /// All primitives there are. Binding, checking and the reference pages start from this list.
 pub fn all() -> Vec<&'static dyn Primitive> {
-    vec![
+    let functions: &[&dyn Primitive] = &[
         &always::Always,
         &confirm::Confirm,
         &http_check::HttpCheck,
@@ -34,5 +37,6 @@ pub fn all() -> Vec<&'static dyn Primitive> {
         &undo::Undo,
         &wait_until::WaitUntil,
         &warn::Warn,
-    ]
+    ];
+    [functions, disk_free::ALL, file::ALL, folder::ALL].concat()
 }

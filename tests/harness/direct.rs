@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runbook::drivers::Drivers;
 use runbook::primitive::{
-    Block, Call, Cancel, Context, Failure, FailureKind, Lease, LeaseRequest, LogStream, Outcome, Primitive, Progress,
-    Release, RunFacts, Services, Site,
+    Block, Call, Cancel, Context, Failure, FailureKind, Lease, LeaseRequest, LogStream, Outcome, Primitive, Probe,
+    Progress, Release, RunFacts, Services, Site,
 };
 use runbook::project::{Environment, Project, ProjectFile};
 use serde_json::{Value, json};
@@ -61,6 +61,11 @@ impl Direct {
         self.services.progress.lock().unwrap().iter().map(|progress| progress.doing.clone()).collect()
     }
 
+    /// Calls a method of a handle, both by name: `file.write`.
+    pub fn method(&self, name: &str, receiver: Value, args: Value, options: Value) -> Result<Outcome, Failure> {
+        self.call_on(super::primitive(name), receiver, args, options)
+    }
+
     /// Calls a function.
     pub fn call(&self, primitive: &dyn Primitive, args: Value, options: Value) -> Result<Outcome, Failure> {
         self.call_on(primitive, Value::Null, args, options)
@@ -74,6 +79,22 @@ impl Direct {
         args: Value,
         options: Value,
     ) -> Result<Outcome, Failure> {
+        self.with(primitive, receiver, args, options, |context, call| primitive.call(context, call))
+    }
+
+    /// Asks whether a call that was started and never finished has happened.
+    pub fn probe(&self, primitive: &dyn Primitive, receiver: Value, args: Value) -> Result<Probe, Failure> {
+        self.with(primitive, receiver, args, Value::Null, |context, call| primitive.probe(context, call))
+    }
+
+    fn with<T>(
+        &self,
+        primitive: &dyn Primitive,
+        receiver: Value,
+        args: Value,
+        options: Value,
+        work: impl FnOnce(&Context<'_>, &Call) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let spec = primitive.spec();
         let mut args: Vec<Value> = args.as_array().cloned().unwrap();
         args.resize(spec.args.len(), Value::Null);
@@ -103,7 +124,7 @@ impl Direct {
             deadline: None,
             services: &self.services,
         };
-        primitive.call(&context, &call)
+        work(&context, &call)
     }
 
     /// The drivers, for looking at the world directly.

@@ -7,3 +7,17 @@ mod direct;
 pub mod http;
 
 pub use direct::Direct;
+
+use runbook::primitive::Primitive;
+
+/// The primitive of that name: `http_check`, `file.write`.
+pub fn primitive(name: &str) -> &'static dyn Primitive {
+    let all = runbook::primitives::all();
+    all.into_iter().find(|primitive| primitive.spec().qualified_name() == name).unwrap_or_else(|| panic!("no `{name}`"))
+}
+
+/// Says that a test could not run for lack of something; a failure when everything is required to be there.
+pub fn skip(what: &str) {
+    assert!(std::env::var("RUNBOOK_REQUIRE").as_deref() != Ok("all"), "this test needs {what}");
+    eprintln!("skipped: this test needs {what}");
+}

@@ -1,4 +1,7 @@
 //! Tests of `runtime/primitives`.
 
+mod disk_free;
+mod file;
+mod folder;
 mod http_check;
 mod sh;

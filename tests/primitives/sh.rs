@@ -1,15 +1,14 @@
 use std::time::{Duration, Instant};
 
-use runbook::primitive::{Effect, FailureKind, Primitive};
-use runbook::primitives::sh::Sh;
+use runbook::primitive::{Effect, FailureKind};
 use serde_json::{Value, json};
 
-use crate::harness::Direct;
+use crate::harness::{Direct, primitive};
 
 #[test]
 fn the_result_has_code_and_both_streams() {
     let direct = Direct::new();
-    let outcome = direct.call(&Sh, json!([["sh", "-c", "echo out; echo err >&2"]]), Value::Null).unwrap();
+    let outcome = direct.call(primitive("sh"), json!([["sh", "-c", "echo out; echo err >&2"]]), Value::Null).unwrap();
     assert_eq!(
         outcome.value,
         json!({ "code": 0, "ok": true, "signal": null, "truncated": false, "stdout": "out", "stderr": "err" })
@@ -21,13 +20,13 @@ fn the_result_has_code_and_both_streams() {
 
 #[test]
 fn one_string_instead_of_a_list_is_answered_with_the_list() {
-    let failure = Direct::new().call(&Sh, json!(["ls -l /tmp"]), Value::Null).unwrap_err();
+    let failure = Direct::new().call(primitive("sh"), json!(["ls -l /tmp"]), Value::Null).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Argument);
     assert_eq!(
         failure.message,
         r#"argument `argv` must be a list of strings, got one string: write ["ls", "-l", "/tmp"]"#
     );
-    let failure = Direct::new().call(&Sh, json!(["ls | wc -l"]), Value::Null).unwrap_err();
+    let failure = Direct::new().call(primitive("sh"), json!(["ls | wc -l"]), Value::Null).unwrap_err();
     assert_eq!(
         failure.message,
         r#"argument `argv` must be a list of strings, got one string: write ["sh", "-c", "ls | wc -l"]"#
@@ -36,14 +35,14 @@ fn one_string_instead_of_a_list_is_answered_with_the_list() {
 
 #[test]
 fn nothing_in_an_argument_is_expanded() {
-    let outcome = Direct::new().call(&Sh, json!([["printf", "%s", "$HOME; `id` *"]]), Value::Null).unwrap();
+    let outcome = Direct::new().call(primitive("sh"), json!([["printf", "%s", "$HOME; `id` *"]]), Value::Null).unwrap();
     assert_eq!(outcome.value["stdout"], "$HOME; `id` *");
 }
 
 #[test]
 fn a_failing_command_shows_the_end_of_both_streams() {
     let script = "for i in $(seq 30); do echo line $i; done; echo boom >&2; exit 3";
-    let failure = Direct::new().call(&Sh, json!([["sh", "-c", script]]), Value::Null).unwrap_err();
+    let failure = Direct::new().call(primitive("sh"), json!([["sh", "-c", script]]), Value::Null).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Exit);
     assert_eq!(
         failure.message,
@@ -57,13 +56,14 @@ fn a_failing_command_shows_the_end_of_both_streams() {
 
 #[test]
 fn without_check_a_code_is_a_result() {
-    let outcome = Direct::new().call(&Sh, json!([["sh", "-c", "exit 7"]]), json!({ "check": false })).unwrap();
+    let outcome =
+        Direct::new().call(primitive("sh"), json!([["sh", "-c", "exit 7"]]), json!({ "check": false })).unwrap();
     assert_eq!((outcome.value["code"].as_i64(), outcome.value["ok"].as_bool()), (Some(7), Some(false)));
 }
 
 #[test]
 fn a_killed_command_names_the_signal() {
-    let failure = Direct::new().call(&Sh, json!([["sh", "-c", "kill -9 $$"]]), Value::Null).unwrap_err();
+    let failure = Direct::new().call(primitive("sh"), json!([["sh", "-c", "kill -9 $$"]]), Value::Null).unwrap_err();
     assert_eq!(failure.message, r#"`sh -c "kill -9 $$"` was killed by SIGKILL"#);
     assert_eq!(failure.hints, ["the kernel kills like this when memory runs out: look for it in `dmesg`"]);
 }
@@ -74,21 +74,21 @@ fn options_reach_the_program() {
     direct.write("sub/file", "");
     let options = json!({ "env": { "NAME": "world", "HOME": null }, "cwd": "sub", "stdin": "typed" });
     let script = "ls; echo $NAME ${HOME-none}; cat";
-    let outcome = direct.call(&Sh, json!([["sh", "-c", script]]), options).unwrap();
+    let outcome = direct.call(primitive("sh"), json!([["sh", "-c", script]]), options).unwrap();
     assert_eq!(outcome.value["stdout"], "file\nworld none\ntyped");
 }
 
 #[test]
 fn it_runs_in_the_project_folder() {
     let direct = Direct::new();
-    let outcome = direct.call(&Sh, json!([["pwd", "-P"]]), Value::Null).unwrap();
+    let outcome = direct.call(primitive("sh"), json!([["pwd", "-P"]]), Value::Null).unwrap();
     assert_eq!(outcome.value["stdout"], direct.path().canonicalize().unwrap().to_str().unwrap());
 }
 
 #[test]
 fn a_long_output_is_returned_from_its_end_and_marked() {
     let options = json!({ "capture": "10B" });
-    let outcome = Direct::new().call(&Sh, json!([["sh", "-c", "seq 1 1000"]]), options).unwrap();
+    let outcome = Direct::new().call(primitive("sh"), json!([["sh", "-c", "seq 1 1000"]]), options).unwrap();
     assert_eq!(outcome.value["stdout"], "\n999\n1000");
     assert_eq!(outcome.value["truncated"], true);
 }
@@ -97,7 +97,7 @@ fn a_long_output_is_returned_from_its_end_and_marked() {
 fn a_timeout_ends_the_whole_group_and_shows_what_was_written() {
     let direct = Direct::new();
     let argv = json!([["sh", "-c", "sleep 300 & echo $!; sleep 300"]]);
-    let failure = direct.call(&Sh, argv, json!({ "timeout": "500ms" })).unwrap_err();
+    let failure = direct.call(primitive("sh"), argv, json!({ "timeout": "500ms" })).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Timeout);
     assert_eq!(failure.message, r#"timed out after 500ms while running `sh -c "sleep 300 & echo $!; sleep 300"`"#);
     let pid = &failure.evidence[0].text;
@@ -109,7 +109,8 @@ fn a_cancelled_command_ends_at_once() {
     let direct = Direct::new();
     direct.cancel_after(Duration::from_millis(200));
     let start = Instant::now();
-    let failure = direct.call(&Sh, json!([["sh", "-c", "sleep 300 & sleep 300"]]), Value::Null).unwrap_err();
+    let failure =
+        direct.call(primitive("sh"), json!([["sh", "-c", "sleep 300 & sleep 300"]]), Value::Null).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Cancelled);
     assert!(start.elapsed() < Duration::from_secs(60));
 }
@@ -117,7 +118,7 @@ fn a_cancelled_command_ends_at_once() {
 #[test]
 fn output_held_by_a_background_process_is_a_warning() {
     let direct = Direct::new();
-    direct.call(&Sh, json!([["sh", "-c", "sleep 20 & exit 0"]]), Value::Null).unwrap();
+    direct.call(primitive("sh"), json!([["sh", "-c", "sleep 20 & exit 0"]]), Value::Null).unwrap();
     assert_eq!(
         direct.lines(),
         [
@@ -128,7 +129,7 @@ fn output_held_by_a_background_process_is_a_warning() {
 
 #[test]
 fn unknown_and_wrong_options_are_named() {
-    let call = |options| Direct::new().call(&Sh, json!([["true"]]), options).unwrap_err().message;
+    let call = |options| Direct::new().call(primitive("sh"), json!([["true"]]), options).unwrap_err().message;
     assert_eq!(call(json!({ "timeuot": "1s" })), "unknown option `timeuot`");
     assert_eq!(call(json!({ "timeout": 5 })), "option `timeout` must be a duration like \"90s\", got a number");
     assert_eq!(call(json!({ "env": { "PORT": 80 } })), "option `env.PORT` must be a string, got integer `80`");
@@ -143,6 +144,6 @@ fn a_command_that_only_looks_counts_as_a_read() {
         blocks: Vec::new(),
         site: runbook::primitive::Site::default(),
     };
-    assert_eq!(Sh.effect(&call(json!({}))), Effect::Change);
-    assert_eq!(Sh.effect(&call(json!({ "read_only": true }))), Effect::Read);
+    assert_eq!(primitive("sh").effect(&call(json!({}))), Effect::Change);
+    assert_eq!(primitive("sh").effect(&call(json!({ "read_only": true }))), Effect::Read);
 }
