@@ -1,9 +1,13 @@
 //! Why something failed, for a person: shared by everything below the contract, so it knows nothing itself.
 
+mod finding;
+
 use std::any::Any;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use finding::{Finding, Findings, Fix, Rule, Severity};
 
 /// What kind of thing went wrong; a script reads it as `error.kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

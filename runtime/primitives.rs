@@ -18,7 +18,7 @@ mod undo;
 mod wait_until;
 mod warn;
 
-use crate::primitive::Primitive;
+use crate::primitive::{Primitive, Spec};
 
 /// All primitives there are. Binding, checking and the reference pages start from this list.
 pub fn all() -> Vec<&'static dyn Primitive> {
@@ -39,4 +39,9 @@ pub fn all() -> Vec<&'static dyn Primitive> {
         &warn::Warn,
     ];
     [functions, disk_free::ALL, file::ALL, folder::ALL].concat()
+}
+
+/// What is known about all of them without calling any.
+pub fn specs() -> Vec<&'static Spec> {
+    all().iter().map(|primitive| primitive.spec()).collect()
 }

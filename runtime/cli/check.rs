@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::CommandResult;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, Findings};
+use crate::primitives;
 use crate::project::{Environment, PROJECT_FILE, ProjectFile, find};
 use crate::report::{self, Style};
 use crate::script::Library;
-use crate::script::check::{self, Report, Request};
+use crate::script::check::{RULES, Request, check};
 
 /// Find mistakes in runbooks without running them.
 #[derive(Args)]
@@ -34,22 +35,19 @@ impl Check {
     /// Checks, shows what was found, and exits with 2 when there are errors.
     pub fn run(self) -> CommandResult {
         let all = self.targets()?;
-        let specs = check::all_specs();
-        let mut report = Report::default();
+        let mut report = Findings::default();
         for target in &all {
             let environments = self.environments(&target.root)?;
             let library = Library::load(&target.root, &target.script)?;
-            let request =
-                Request { project: &target.root, library: &library, environments: &environments, specs: &specs };
-            report.merge(check::check(&request));
+            report.merge(checked(&target.root, &library, &environments));
         }
         self.show(&report, all.len())?;
         Ok(if report.has_errors() { ExitCode::from(2) } else { ExitCode::SUCCESS })
     }
 
-    fn show(&self, report: &Report, scripts: usize) -> Result<(), Failure> {
+    fn show(&self, report: &Findings, scripts: usize) -> Result<(), Failure> {
         let written = if self.json || self.sarif {
-            let value = if self.json { report::findings_json(report) } else { report::findings_sarif(report) };
+            let value = if self.json { report::findings_json(report) } else { report::findings_sarif(report, RULES) };
             writeln!(report::stdout(), "{value:#}")
         } else if report.findings.is_empty() {
             let what = if scripts == 1 { "1 runbook".to_owned() } else { format!("{scripts} runbooks") };
@@ -91,6 +89,11 @@ impl Check {
             None => Ok(file.environment(None).ok().into_iter().collect()),
         }
     }
+}
+
+/// Checks a program against the environments it must be right for; none when that is not known.
+pub(super) fn checked(project: &Path, library: &Library, environments: &[Environment]) -> Findings {
+    check(&Request { project, library, environments, specs: &primitives::specs(), services: &|_, _| None })
 }
 
 struct Target {

@@ -10,12 +10,12 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use serde_json::{Value, json};
 
 use super::Style;
-use crate::script::check::{Finding, Report, Severity};
+use crate::failure::{Finding, Findings, Severity};
 
 pub use sarif::findings_sarif;
 
 /// Shows findings to a person: file, line and column, the source line with a caret, what to do, and a count.
-pub fn findings(out: &mut dyn Write, report: &Report, style: Style) -> Result<()> {
+pub fn findings(out: &mut dyn Write, report: &Findings, style: Style) -> Result<()> {
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.term_width(style.width).decor_style(DecorStyle::Ascii);
     for finding in &report.findings {
@@ -29,7 +29,7 @@ pub fn findings(out: &mut dyn Write, report: &Report, style: Style) -> Result<()
 }
 
 /// Findings as one JSON object: `findings`, `errors`, `warnings`, and the version of this form.
-pub fn findings_json(report: &Report) -> Value {
+pub fn findings_json(report: &Findings) -> Value {
     let (errors, warnings) = counts(report);
     json!({ "version": 1, "errors": errors, "warnings": warnings, "findings": report.findings })
 }
@@ -65,12 +65,12 @@ fn marked(finding: &Finding, source: &str) -> Option<Range<usize>> {
     Some(start + from..start + to)
 }
 
-fn counts(report: &Report) -> (usize, usize) {
+fn counts(report: &Findings) -> (usize, usize) {
     let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     (errors, report.findings.len() - errors)
 }
 
-fn summary(report: &Report) -> String {
+fn summary(report: &Findings) -> String {
     let count = |number: usize, noun: &str| match number {
         0 => None,
         1 => Some(format!("1 {noun}")),

@@ -20,15 +20,17 @@ mod syntax;
 mod tree;
 mod walk;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use finding::{Finding, Fix, Severity};
-pub use rules::{RULES, Rule};
+pub use rules::RULES;
 
 use super::{Library, header};
+use crate::failure::{Finding, Findings};
 use crate::primitive::Spec;
 use crate::project::Environment;
+
+/// Finds the services of compose files: `check` does not read compose files itself.
+pub type ComposeServices<'a> = dyn Fn(&Environment, &[String]) -> Option<Vec<String>> + 'a;
 
 /// What to check, and against what.
 pub struct Request<'a> {
@@ -40,43 +42,12 @@ pub struct Request<'a> {
     pub environments: &'a [Environment],
     /// The primitives there are.
     pub specs: &'a [&'static Spec],
-}
-
-/// What was found.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// Sorted by file, the runbook's own first, and place.
-    pub findings: Vec<Finding>,
-    /// The texts of all files of the program, by path.
-    pub files: BTreeMap<String, String>,
-}
-
-impl Report {
-    /// Is there anything that must stop a run?
-    pub fn has_errors(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity == Severity::Error)
-    }
-}
-
-impl Report {
-    /// Adds what another program's check found; what both found (in a module they share) stays once.
-    pub fn merge(&mut self, other: Self) {
-        self.files.extend(other.files);
-        for finding in other.findings {
-            if !self.findings.contains(&finding) {
-                self.findings.push(finding);
-            }
-        }
-    }
-}
-
-/// The specs of all primitives, as a request takes them.
-pub fn all_specs() -> Vec<&'static Spec> {
-    crate::primitives::all().iter().map(|primitive| primitive.spec()).collect()
+    /// The services that these compose files define in an environment; `None` when that is not known before the run.
+    pub services: &'a ComposeServices<'a>,
 }
 
 /// Checks a runbook and every module it imports. Nothing is executed.
-pub fn check(request: &Request<'_>) -> Report {
+pub fn check(request: &Request<'_>) -> Findings {
     let mut findings = Vec::new();
     let program = program::Program::load(request.project, request.library, &mut findings);
     let known = known::Known::new(request.specs);
@@ -94,7 +65,7 @@ pub fn check(request: &Request<'_>) -> Report {
         lints.iter_mut().filter(|_| runbook.compiles).for_each(|lint| lint.finish(&mut cx));
         findings = cx.findings;
     }
-    let mut report = Report { findings, files: BTreeMap::new() };
+    let mut report = Findings { findings, ..Findings::default() };
     report.files.extend(program.files.values().map(|file| (file.path.clone(), file.source.text().to_owned())));
     sort(&mut report.findings, &program.runbook);
     report

@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
 
-use crate::script::check::{Finding, RULES, Report, Severity};
+use crate::failure::{Finding, Findings, Rule, Severity};
 
 /// Findings as a SARIF 2.1.0 log (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/>), as code hosts show them.
-pub fn findings_sarif(report: &Report) -> Value {
-    let rules: Vec<Value> = RULES
+pub fn findings_sarif(report: &Findings, rules: &[Rule]) -> Value {
+    let described: Vec<Value> = rules
         .iter()
         .map(|rule| {
             json!({
@@ -15,7 +15,7 @@ pub fn findings_sarif(report: &Report) -> Value {
             })
         })
         .collect();
-    let results: Vec<Value> = report.findings.iter().map(result).collect();
+    let results: Vec<Value> = report.findings.iter().map(|finding| result(finding, rules)).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -23,7 +23,7 @@ pub fn findings_sarif(report: &Report) -> Value {
             "tool": { "driver": {
                 "name": "runbook check",
                 "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules,
+                "rules": described,
             } },
             "columnKind": "unicodeCodePoints",
             "results": results,
@@ -31,7 +31,7 @@ pub fn findings_sarif(report: &Report) -> Value {
     })
 }
 
-fn result(finding: &Finding) -> Value {
+fn result(finding: &Finding, rules: &[Rule]) -> Value {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -55,7 +55,7 @@ fn result(finding: &Finding) -> Value {
         "message": { "text": text },
         "locations": [{ "physicalLocation": { "artifactLocation": uri.clone(), "region": region.clone() } }],
     });
-    if let Some(index) = RULES.iter().position(|rule| rule.code == finding.code) {
+    if let Some(index) = rules.iter().position(|rule| rule.code == finding.code) {
         result["ruleIndex"] = index.into();
     }
     if let Some(fix) = &finding.fix {

@@ -1,12 +1,12 @@
 //! What lints may ask while the walk shows them a place.
 
-use super::finding::Finding;
 use super::guess::Guesser;
 use super::known::{self, Known};
 use super::program::{File, Program};
 use super::scope::{Guess, Scope};
 use super::tree::{At, Call, Function, Kind, Node};
 use super::{Request, header::Header};
+use crate::failure::Finding;
 use crate::primitive::Spec;
 
 /// Modules that are there without an import.

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::finding::Finding;
 use super::source::Source;
 use super::syntax;
 use super::tree::{At, Kind, Node, Statement, StatementKind, Tree};
 use super::{compile, lower};
-use crate::failure::Failure;
+use crate::failure::{Failure, Finding};
 use crate::script::Library;
 
 /// One text.

@@ -1,15 +1,6 @@
 //! What every lint is about, for the reference and for SARIF.
 
-/// A lint as people read about it.
-#[derive(Clone, Copy, Debug)]
-pub struct Rule {
-    /// The name in kebab case, as findings carry it.
-    pub code: &'static str,
-    /// What it finds, in one sentence.
-    pub summary: &'static str,
-    /// Why it matters and what to do.
-    pub help: &'static str,
-}
+use crate::failure::Rule;
 
 const fn rule(code: &'static str, summary: &'static str, help: &'static str) -> Rule {
     Rule { code, summary, help }

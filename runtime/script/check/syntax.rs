@@ -2,32 +2,33 @@
 
 use rhai::{LexError, ParseError, ParseErrorType};
 
-use super::finding::Finding;
+use super::finding::{Details, error};
 use super::source::Source;
 use super::tree::At;
+use crate::failure::Finding;
 
 const CODE: &str = "syntax";
 
 /// The finding for a text that does not compile.
-pub(super) fn explain(error: &ParseError, source: &Source) -> Finding {
-    let position = error.position();
+pub(super) fn explain(problem: &ParseError, source: &Source) -> Finding {
+    let position = problem.position();
     let at = position.line().map_or_else(
         || source.at(source.text().trim_end().len()),
         |line| At { line, column: position.position().unwrap_or(1) },
     );
     let before = source.end_of_code_before(at);
-    match error.err_type() {
+    match problem.err_type() {
         ParseErrorType::MissingToken(token, context) => missing(token, context, at, before, source),
         ParseErrorType::BadInput(lex) => lexical(lex, at, source),
-        ParseErrorType::UnexpectedEOF => Finding::error(CODE, before, "the script ends in the middle of a statement")
+        ParseErrorType::UnexpectedEOF => error(CODE, before, "the script ends in the middle of a statement")
             .hint("is a `}` or `)` missing further up?"),
         ParseErrorType::Reserved(word) => reserved(word, at),
         ParseErrorType::UnknownOperator(operator) if operator == "?" => {
-            Finding::error(CODE, at, "there is no `condition ? a : b`").hint("write `if condition { a } else { b }`")
+            error(CODE, at, "there is no `condition ? a : b`").hint("write `if condition { a } else { b }`")
         }
         ParseErrorType::UnknownOperator(operator) => {
             let finding =
-                Finding::error(CODE, at, format!("there is no operator `{operator}`")).length(operator.chars().count());
+                error(CODE, at, format!("there is no operator `{operator}`")).length(operator.chars().count());
             match operator.as_str() {
                 "++" => finding.hint("write `+= 1`"),
                 "--" => finding.hint("write `-= 1`"),
@@ -35,39 +36,37 @@ pub(super) fn explain(error: &ParseError, source: &Source) -> Finding {
                 _ => finding,
             }
         }
-        ParseErrorType::DuplicatedProperty(key) => Finding::error(CODE, at, format!("the map has `{key}` twice")),
+        ParseErrorType::DuplicatedProperty(key) => error(CODE, at, format!("the map has `{key}` twice")),
         ParseErrorType::AssignmentToConstant(name) => {
-            Finding::error("constant", at, format!("`{name}` is a constant and cannot be changed"))
+            error("constant", at, format!("`{name}` is a constant and cannot be changed"))
                 .hint(format!("declare it with `let {name} = …`"))
         }
         ParseErrorType::AssignmentToInvalidLHS(_) => {
-            Finding::error(CODE, at, "nothing can be assigned to the left side of this `=`")
-                .hint("to compare, write `==`")
+            error(CODE, at, "nothing can be assigned to the left side of this `=`").hint("to compare, write `==`")
         }
-        ParseErrorType::FnDuplicatedDefinition(name, parameters) => Finding::error(
+        ParseErrorType::FnDuplicatedDefinition(name, parameters) => error(
             "duplicate-function",
             at,
             format!("there is already a function `{name}` with {}", super::names::count(*parameters, "parameter")),
         ),
         ParseErrorType::WrongFnDefinition => {
-            Finding::error(CODE, at, "a function is defined at the top of a file, not inside a block")
+            error(CODE, at, "a function is defined at the top of a file, not inside a block")
                 .hint("move it out of the block, or use a closure: `let name = |a, b| …;`")
         }
-        ParseErrorType::LoopBreak => Finding::error(CODE, at, "`break` and `continue` belong inside a loop")
+        ParseErrorType::LoopBreak => error(CODE, at, "`break` and `continue` belong inside a loop")
             .hint("to leave a block or a function, write `return`"),
-        ParseErrorType::VariableExpected => Finding::error(CODE, at, "a name of a variable is missing here"),
+        ParseErrorType::VariableExpected => error(CODE, at, "a name of a variable is missing here"),
         ParseErrorType::PropertyExpected => {
-            Finding::error(CODE, at, "a name is missing here: a map is written `#{ name: value }`")
+            error(CODE, at, "a name is missing here: a map is written `#{ name: value }`")
         }
-        ParseErrorType::ExprExpected(_) => Finding::error(CODE, at, "a value is missing here"),
-        ParseErrorType::WrongExport => Finding::error(CODE, at, "`export` belongs outside of blocks and functions"),
-        ParseErrorType::WrongDocComment => {
-            Finding::error(CODE, at, "a `///` comment documents a function, and none follows it")
-                .hint("use `//` for other comments")
+        ParseErrorType::ExprExpected(_) => error(CODE, at, "a value is missing here"),
+        ParseErrorType::WrongExport => error(CODE, at, "`export` belongs outside of blocks and functions"),
+        ParseErrorType::WrongDocComment => error(CODE, at, "a `///` comment documents a function, and none follows it")
+            .hint("use `//` for other comments"),
+        ParseErrorType::FnMissingBody(name) => {
+            error(CODE, at, format!("function `{name}` has no body")).hint("write `{ … }` after its parameters")
         }
-        ParseErrorType::FnMissingBody(name) => Finding::error(CODE, at, format!("function `{name}` has no body"))
-            .hint("write `{ … }` after its parameters"),
-        other => Finding::error(CODE, at, decapitalised(&other.to_string())),
+        other => error(CODE, at, decapitalised(&other.to_string())),
     }
 }
 
@@ -77,36 +76,35 @@ fn missing(token: &str, context: &str, at: At, before: At, source: &Source) -> F
     if token == ";" {
         let word = line_before.split_whitespace().next().unwrap_or_default();
         if here.starts_with("==") && matches!(word, "let" | "const") {
-            return Finding::error(CODE, at, "a declaration takes one `=`").length(2).replace("=");
+            return error(CODE, at, "a declaration takes one `=`").length(2).replace("=");
         }
         if here.starts_with("++") || here.starts_with("--") {
             let sign = &here[..1];
-            return Finding::error(CODE, at, format!("there is no operator `{sign}{sign}`"))
+            return error(CODE, at, format!("there is no operator `{sign}{sign}`"))
                 .length(2)
                 .hint(format!("write `{sign}= 1`"))
                 .replace(format!(" {sign}= 1"));
         }
         if let Some(other) = ["and ", "or "].into_iter().find(|word| here.starts_with(word)) {
             let symbol = if other == "and " { "&&" } else { "||" };
-            return Finding::error(CODE, at, format!("`{}` is not an operator", other.trim()))
+            return error(CODE, at, format!("`{}` is not an operator", other.trim()))
                 .hint(format!("write `{symbol}`"))
                 .replace(symbol);
         }
         if let Some(wrong) = ["function", "def", "func"].into_iter().find(|wrong| *wrong == word) {
             let start =
                 At { line: before.line, column: line_before.chars().take_while(|c| c.is_whitespace()).count() + 1 };
-            return Finding::error(CODE, start, format!("a function is defined with `fn`, not `{wrong}`"))
-                .replace("fn");
+            return error(CODE, start, format!("a function is defined with `fn`, not `{wrong}`")).replace("fn");
         }
         if here.trim_start().is_empty() {
-            return Finding::error(CODE, before, "the script ends in the middle of a block or statement")
+            return error(CODE, before, "the script ends in the middle of a block or statement")
                 .hint("is a `}` or `)` missing further up?");
         }
-        return Finding::error(CODE, before, "a `;` is missing after this statement").length(1);
+        return error(CODE, before, "a `;` is missing after this statement").length(1);
     }
     let context = context.trim();
     if here.starts_with("=>") {
-        return Finding::error(CODE, at, "`=>` does not make a closure").length(2).hint("a closure is written `|| …`");
+        return error(CODE, at, "`=>` does not make a closure").length(2).hint("a closure is written `|| …`");
     }
     let message = match token {
         ")" | "]" | "}" => {
@@ -127,34 +125,31 @@ fn missing(token: &str, context: &str, at: At, before: At, source: &Source) -> F
         _ => format!("`{token}` is missing {}", decapitalised(context).replace('\'', "`")),
     };
     let at = if matches!(token, ")" | "]" | "}" | ",") { before } else { at };
-    Finding::error(CODE, at, message).length(1)
+    error(CODE, at, message).length(1)
 }
 
-fn lexical(error: &LexError, at: At, source: &Source) -> Finding {
-    match error {
-        LexError::UnterminatedString => Finding::error(CODE, at, "this string is not closed: its `\"` is missing")
+fn lexical(problem: &LexError, at: At, source: &Source) -> Finding {
+    match problem {
+        LexError::UnterminatedString => error(CODE, at, "this string is not closed: its `\"` is missing")
             .hint("a text over several lines is written between backticks"),
         LexError::MalformedChar(_) => {
             let length = source.token_length(at);
             let token: String = source.text()[source.offset(at)..].chars().take(length).collect();
-            let finding = Finding::error(CODE, at, "single quotes hold one character; a string takes double quotes");
+            let finding = error(CODE, at, "single quotes hold one character; a string takes double quotes");
             finding.length(length).replace(format!("\"{}\"", token.trim_matches('\'')))
         }
         LexError::ImproperSymbol(symbol, _) if symbol == "=" => {
-            Finding::error("assignment-in-condition", at, "`=` assigns and does not compare")
-                .replace("==")
-                .hint("write `==`")
+            error("assignment-in-condition", at, "`=` assigns and does not compare").replace("==").hint("write `==`")
         }
         LexError::ImproperSymbol(symbol, _) if symbol == "===" || symbol == "!==" => {
             let shorter = &symbol[..2];
-            Finding::error(CODE, at, format!("there is no operator `{symbol}`"))
+            error(CODE, at, format!("there is no operator `{symbol}`"))
                 .length(3)
                 .hint(format!("write `{shorter}`"))
                 .replace(shorter)
         }
         LexError::ImproperSymbol(symbol, reason) => {
-            let finding =
-                Finding::error(CODE, at, format!("`{symbol}` is not understood here")).length(symbol.chars().count());
+            let finding = error(CODE, at, format!("`{symbol}` is not understood here")).length(symbol.chars().count());
             match symbol.as_str() {
                 "=>" => finding.hint("a closure is written `|| …`"),
                 _ if reason.is_empty() => finding,
@@ -162,18 +157,17 @@ fn lexical(error: &LexError, at: At, source: &Source) -> Finding {
             }
         }
         LexError::MalformedEscapeSequence(sequence) => {
-            Finding::error(CODE, at, format!("`{sequence}` is not an escape sequence"))
-                .hint("write `\\\\` for a backslash")
+            error(CODE, at, format!("`{sequence}` is not an escape sequence")).hint("write `\\\\` for a backslash")
         }
-        LexError::MalformedNumber(number) => Finding::error(CODE, at, format!("`{number}` is not a number"))
+        LexError::MalformedNumber(number) => error(CODE, at, format!("`{number}` is not a number"))
             .hint("durations and sizes are strings: \"90s\", \"2GiB\""),
-        LexError::UnexpectedInput(input) => Finding::error(CODE, at, format!("`{input}` is not expected here")),
-        other => Finding::error(CODE, at, decapitalised(&other.to_string())),
+        LexError::UnexpectedInput(input) => error(CODE, at, format!("`{input}` is not expected here")),
+        other => error(CODE, at, decapitalised(&other.to_string())),
     }
 }
 
 fn reserved(word: &str, at: At) -> Finding {
-    let finding = Finding::error(CODE, at, format!("`{word}` means nothing here")).length(word.chars().count());
+    let finding = error(CODE, at, format!("`{word}` means nothing here")).length(word.chars().count());
     match word {
         "null" | "nil" => finding.hint("nothing is written `()`").replace("()"),
         "var" => finding.hint("a variable is declared with `let`").replace("let"),

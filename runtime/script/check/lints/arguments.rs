@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::super::cx::{Callee, Cx};
-use super::super::finding::Finding;
+use super::super::finding::{Details, error};
 use super::super::guess::literal;
 use super::super::scope::Guess;
 use super::super::tree::{Call, Kind, Node};
 use super::super::walk::Lint;
+use crate::failure::Finding;
 use crate::primitive::{BlockRef, Spec, Ty, handle};
 
 pub(super) struct Arguments;
@@ -33,8 +34,7 @@ fn check(cx: &mut Cx<'_>, call: &Call, spec: &'static Spec) {
             continue;
         }
         if let Some(why) = wrong(arg.ty, node, guess) {
-            let finding =
-                Finding::error("wrong-type", node.at, format!("`{}`: argument `{}` {why}", spec.name, arg.name));
+            let finding = error("wrong-type", node.at, format!("`{}`: argument `{}` {why}", spec.name, arg.name));
             cx.report(suggest(finding, arg.ty, node, spec));
         }
     }

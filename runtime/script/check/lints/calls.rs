@@ -1,7 +1,7 @@
 //! Functions and methods that do not exist, and calls with the wrong number of arguments.
 
 use super::super::cx::{Callee, Cx};
-use super::super::finding::Finding;
+use super::super::finding::{Details, error};
 use super::super::known;
 use super::super::names;
 use super::super::scope::Guess;
@@ -47,7 +47,7 @@ fn check(cx: &mut Cx<'_>, call: &Call) {
                 let takes: Vec<String> =
                     counts.iter().map(|n| n.saturating_sub(usize::from(receiver)).to_string()).collect();
                 let message = format!("`{}` takes {} arguments, got {count}", call.name, takes.join(" or "));
-                cx.report(Finding::error("wrong-arguments", call.at, message));
+                cx.report(error("wrong-arguments", call.at, message));
             }
         }
         Callee::Unknown => unknown(cx, call),
@@ -76,7 +76,7 @@ fn wrong_count_of(cx: &mut Cx<'_>, call: &Call, spec: &Spec) {
         None if spec.args.is_empty() => format!("`{}` takes no arguments, got {count}", spec.name),
         None => format!("`{}` takes {}, got {count}", spec.name, names::count(spec.args.len(), "argument")),
     };
-    let finding = Finding::error("wrong-arguments", call.at, message);
+    let finding = error("wrong-arguments", call.at, message);
     cx.report(
         finding.hint(format!("it is written `{}`", spec.signature())).hint(format!("for example: {}", spec.example)),
     );
@@ -85,7 +85,7 @@ fn wrong_count_of(cx: &mut Cx<'_>, call: &Call, spec: &Spec) {
 fn wrong_count_of_function(cx: &mut Cx<'_>, call: &Call, function: &Function) {
     let (takes, count) = (function.params.len(), call.args.len());
     let message = format!("`{}` takes {}, got {count}", call.written(), names::count(takes, "argument"));
-    let finding = Finding::error("wrong-arguments", call.at, message);
+    let finding = error("wrong-arguments", call.at, message);
     cx.report(finding.hint(format!("it is defined as `fn {}({})`", function.name, function.params.join(", "))));
 }
 
@@ -102,7 +102,7 @@ fn unknown(cx: &mut Cx<'_>, call: &Call) {
 
 fn unknown_function(cx: &mut Cx<'_>, call: &Call) {
     let name = &call.name;
-    let finding = Finding::error("unknown-function", call.at, format!("there is no function `{name}`"));
+    let finding = error("unknown-function", call.at, format!("there is no function `{name}`"));
     if cx.scope.find(name).is_some() {
         cx.report(finding.hint(format!("`{name}` is a variable: a closure it holds is called with `{name}.call(…)`")));
         return;
@@ -141,14 +141,14 @@ fn habit(name: &str) -> Option<&'static str> {
 fn unknown_method(cx: &mut Cx<'_>, call: &Call, receiver: Guess) {
     let name = &call.name;
     let finding = if let Guess::Handle(kind) = receiver {
-        let finding = Finding::error("unknown-method", call.at, format!("a {kind} handle has no method `{name}`"));
+        let finding = error("unknown-method", call.at, format!("a {kind} handle has no method `{name}`"));
         let methods: Vec<&str> = cx.known.methods_of(kind).collect();
         match names::nearest(name, methods.iter().copied()) {
             Some(near) => finding.did_you_mean(Some(near)),
             None => finding.hint(format!("its methods are {}", names::list(methods))),
         }
     } else {
-        let finding = Finding::error("unknown-method", call.at, format!("there is no method `{name}`"));
+        let finding = error("unknown-method", call.at, format!("there is no method `{name}`"));
         let near = match receiver {
             Guess::Unknown => names::nearest(name, cx.known.method_names().chain(known::language_names())),
             _ => names::nearest(name, known::language_names()),
@@ -162,7 +162,7 @@ fn unknown_in_module(cx: &mut Cx<'_>, call: &Call, alias: &str) {
     let Some(module) = cx.program.module(&cx.file.path, alias) else { return };
     let (name, path) = (&call.name, &module.path);
     if let [private, ..] = Cx::functions(module, name).as_slice() {
-        let finding = Finding::error("private-function", call.at, format!("`{name}` is private in `{path}`"));
+        let finding = error("private-function", call.at, format!("`{name}` is private in `{path}`"));
         cx.report(
             finding.hint(format!("remove `private` in line {} there, or use a public function", private.at.line)),
         );
@@ -170,7 +170,7 @@ fn unknown_in_module(cx: &mut Cx<'_>, call: &Call, alias: &str) {
     }
     let public: Vec<&str> = module.tree.functions.iter().filter(|f| !f.private).map(|f| f.name.as_str()).collect();
     let near = names::nearest(name, public.iter().copied());
-    let finding = Finding::error("unknown-function", call.at, format!("module `{path}` has no function `{name}`"));
+    let finding = error("unknown-function", call.at, format!("module `{path}` has no function `{name}`"));
     cx.report(match near {
         Some(near) => finding.did_you_mean(Some(near)),
         None if public.is_empty() => finding.hint("it has no public functions"),
@@ -184,6 +184,6 @@ fn method_without_parentheses(cx: &mut Cx<'_>, node: &Node, of: &Node, name: &st
     let Some(spec) = cx.known.method(kind, name) else { return };
     let arguments = if spec.required() == 0 { "()" } else { "(…)" };
     let message = format!("`{name}` is a method and is not called here");
-    let finding = Finding::error("method-not-called", node.at, message).hint(format!("write `.{name}{arguments}`"));
+    let finding = error("method-not-called", node.at, message).hint(format!("write `.{name}{arguments}`"));
     cx.report(if spec.required() == 0 { finding.replace(format!("{name}()")) } else { finding });
 }

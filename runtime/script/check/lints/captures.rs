@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::cx::Cx;
-use super::super::finding::Finding;
+use super::super::finding::{Details, error};
 use super::super::known;
 use super::super::scope::{Origin, Role};
 use super::super::tree::{At, Kind, Node, Statement, StatementKind};
@@ -38,7 +38,7 @@ fn lost_write(cx: &mut Cx<'_>, target: &Node) {
     }
     let message = format!("this change of `{name}` is lost when the parallel branch ends: a branch works on a copy");
     let at = root_at(target);
-    let finding = Finding::error("lost-in-branch", at, message);
+    let finding = error("lost-in-branch", at, message);
     cx.report(finding.hint("let the branch return the value: `parallel` returns all of them in order"));
 }
 
@@ -62,7 +62,7 @@ fn moving_variable(cx: &mut Cx<'_>, at: At, name: &str) {
         _ => "this closure is kept and called later".to_owned(),
     };
     let message = format!("{when}, when `{name}` has the loop's last value");
-    let finding = Finding::error("loop-variable-captured", at, message);
+    let finding = error("loop-variable-captured", at, message);
     let seen: BTreeSet<&str> = cx.scope.names().collect();
     let copy = if seen.contains("this_one") { format!("this_{name}") } else { "this_one".to_owned() };
     cx.report(

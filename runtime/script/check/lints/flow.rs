@@ -1,7 +1,7 @@
 //! Code that is never reached.
 
 use super::super::cx::Cx;
-use super::super::finding::Finding;
+use super::super::finding::error;
 use super::super::tree::{Kind, Node, Statement, StatementKind};
 use super::super::walk::Lint;
 
@@ -15,7 +15,7 @@ impl Lint for Flow {
             }
             if let Some(why) = leaves(statement) {
                 let message = format!("this is never reached: {why} in line {} ends the block", statement.at.line);
-                cx.report(Finding::error("unreachable-code", next.at, message));
+                cx.report(error("unreachable-code", next.at, message));
                 return;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::cx::Cx;
-use super::super::finding::Finding;
+use super::super::finding::{Details, error};
 use super::super::names;
 use super::super::program::Program;
 use super::super::tree::{Kind, Statement, StatementKind};
@@ -16,7 +16,7 @@ impl Lint for Imports {
         let file = cx.file;
         for import in &file.imports {
             if let Err((message, hints)) = &import.target {
-                let mut finding = Finding::error("missing-import", import.at, message.clone());
+                let mut finding = error("missing-import", import.at, message.clone());
                 if import.written.starts_with("std/") {
                     let modules = crate::script::library::standard_modules();
                     if let Some(near) = names::nearest(&import.written, modules) {
@@ -33,7 +33,7 @@ impl Lint for Imports {
                 && let Some(circle) = circle(cx.program, target, &file.path)
             {
                 let message = format!("modules import each other in a circle: {}", circle.join(" → "));
-                let finding = Finding::error("import-circle", import.at, message);
+                let finding = error("import-circle", import.at, message);
                 cx.report(finding.hint("move what both need into a third module"));
             }
         }
@@ -46,7 +46,7 @@ impl Lint for Imports {
         if let StatementKind::Import { path, .. } = &statement.kind
             && !matches!(path.kind, Kind::Text(_))
         {
-            let finding = Finding::error("computed-import", path.at, "an import path is a literal string");
+            let finding = error("computed-import", path.at, "an import path is a literal string");
             cx.report(finding.hint("everything a run executes is read before it starts"));
         }
     }
@@ -82,7 +82,7 @@ fn top_level_code(cx: &mut Cx<'_>, statements: &[Statement]) {
     });
     if let Some(statement) = first {
         let message = "a module holds functions and constants; this would run whenever it is imported";
-        let finding = Finding::error("code-in-module", statement.at, message);
+        let finding = error("code-in-module", statement.at, message);
         cx.report(finding.hint("put it into a function and call that from the runbook"));
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::cx::{Callee, Cx};
-use super::super::finding::Finding;
+use super::super::finding::{Details, error};
 use super::super::guess::literal;
 use super::super::names;
 use super::super::scope::Guess;
@@ -53,7 +53,7 @@ fn options_of<'c>(call: &'c Call, spec: &Spec) -> Option<(OptionsSpec, &'c [Entr
 fn unknown(cx: &mut Cx<'_>, entry: &Entry, spec: &Spec, options: &OptionsSpec) {
     let all: Vec<&str> = options.options.iter().map(|option| option.name).collect();
     let message = format!("`{}` has no option `{}`", spec.name, entry.key);
-    let finding = Finding::error("unknown-option", entry.at, message);
+    let finding = error("unknown-option", entry.at, message);
     cx.report(match names::nearest(&entry.key, all.iter().copied()) {
         Some(near) => finding.did_you_mean(Some(near)),
         None if all.is_empty() => finding.hint("it takes no options"),
@@ -67,7 +67,7 @@ fn value(cx: &mut Cx<'_>, entry: &Entry, spec: &Spec, options: &OptionsSpec) {
         let label = options.find(key).map(|option| (option.label)()).unwrap_or_default();
         if matches!(label.as_str(), "integer" | "bool" | "number") && cx.guess(&entry.value) == Guess::Text {
             let message = format!("`{}`: option `{key}` must be {label}, got a string", spec.name);
-            cx.report(Finding::error("wrong-option", entry.value.at, message));
+            cx.report(error("wrong-option", entry.value.at, message));
         }
         return;
     };
@@ -79,7 +79,7 @@ fn value(cx: &mut Cx<'_>, entry: &Entry, spec: &Spec, options: &OptionsSpec) {
     if !failure.message.contains(key.as_str()) {
         return;
     }
-    let mut finding = Finding::error("wrong-option", entry.value.at, format!("`{}`: {}", spec.name, failure.message));
+    let mut finding = error("wrong-option", entry.value.at, format!("`{}`: {}", spec.name, failure.message));
     if let Some((message, values)) = one_of(&failure.message, key) {
         finding.message = format!("`{}`: {message}", spec.name);
         let near = value.as_str().and_then(|text| names::nearest(text, values.iter().map(String::as_str)));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::cx::{Callee, Cx};
-use super::super::finding::{Finding, Severity};
+use super::super::finding::{Details, error, warning};
 use super::super::names;
 use super::super::tree::{At, Node};
 use super::super::walk::Lint;
@@ -32,7 +32,7 @@ impl Lint for Params {
             return;
         }
         let message = format!("the header declares no parameter `{name}`");
-        let finding = Finding::error("unknown-parameter", first.at, message);
+        let finding = error("unknown-parameter", first.at, message);
         let declared = cx.header.params.iter().map(|param| param.name.as_str());
         let finding = match names::nearest(name, declared) {
             Some(near) => finding.hint(format!("did you mean `{near}`?")).replace(format!("\"{near}\"")),
@@ -44,7 +44,7 @@ impl Lint for Params {
     fn finish(&mut self, cx: &mut Cx<'_>) {
         for problem in &cx.header.problems {
             let at = At { line: problem.line, column: problem.column };
-            let mut finding = Finding::error("header", at, problem.message.clone()).length(problem.length);
+            let mut finding = error("header", at, problem.message.clone()).length(problem.length);
             finding.hints.extend(problem.hint.clone());
             cx.report(match &problem.replacement {
                 Some(replacement) => finding.replace(replacement.clone()),
@@ -59,8 +59,7 @@ impl Lint for Params {
         for param in cx.header.params.iter().filter(|param| !self.used.contains(&param.name) && !mistaken) {
             let at = At { line: param.line, column: param.column };
             let message = format!("parameter `{}` is declared and never used", param.name);
-            let finding = Finding::warning("unused-parameter", at, message);
-            debug_assert_eq!(finding.severity, Severity::Warning);
+            let finding = warning("unused-parameter", at, message);
             cx.report(finding.hint(format!("read it with `param(\"{}\")`, or remove the line", param.name)));
         }
     }

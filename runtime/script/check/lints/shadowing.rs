@@ -1,7 +1,7 @@
 //! Functions of a script that take the name of something that is there already.
 
 use super::super::cx::Cx;
-use super::super::finding::Finding;
+use super::super::finding::{Details, error};
 use super::super::known;
 use super::super::walk::Lint;
 
@@ -24,8 +24,7 @@ impl Lint for Shadowing {
             } else {
                 continue;
             };
-            let finding =
-                Finding::error("hides-built-in", function.at, format!("function `{name}` hides {what} `{name}`"));
+            let finding = error("hides-built-in", function.at, format!("function `{name}` hides {what} `{name}`"));
             cx.report(finding.hint("give it another name"));
         }
     }

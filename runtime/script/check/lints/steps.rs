@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::cx::{Callee, Cx};
-use super::super::finding::Finding;
+use super::super::finding::{Details, error};
 use super::super::tree::{At, Node, Statement, StatementKind};
 use super::super::walk::Lint;
 
@@ -20,10 +20,10 @@ impl Lint for Steps {
             let Some(first) = call.args.first() else { continue };
             let Some(name) = first.text() else { continue };
             if name.trim().is_empty() {
-                cx.report(Finding::error("empty-step-name", first.at, "a step needs a name"));
+                cx.report(error("empty-step-name", first.at, "a step needs a name"));
             } else if let Some(earlier) = seen.get(name) {
                 let message = format!("there are two steps `{name}` here");
-                let finding = Finding::error("duplicate-step", first.at, message);
+                let finding = error("duplicate-step", first.at, message);
                 let hint = format!(
                     "the other one is in line {}; names are how a run is read, resumed and searched",
                     earlier.line

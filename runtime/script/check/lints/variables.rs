@@ -1,7 +1,7 @@
 //! Variables and modules that are not declared.
 
 use super::super::cx::{BUILT_IN_MODULES, Cx};
-use super::super::finding::Finding;
+use super::super::finding::{Details, error};
 use super::super::names;
 use super::super::tree::{Kind, Node, Statement, StatementKind};
 use super::super::walk::Lint;
@@ -14,7 +14,7 @@ impl Lint for Variables {
             && cx.scope.find(name).is_none()
         {
             let message = format!("there is no variable `{name}` to export");
-            cx.report(Finding::error("undeclared-variable", *at, message));
+            cx.report(error("undeclared-variable", *at, message));
         }
     }
 
@@ -38,13 +38,13 @@ fn variable(cx: &mut Cx<'_>, node: &Node, name: &str) {
     }
     if cx.scope.in_function() && declared_by_script(cx, name) {
         let message = format!("functions do not see the script's variables, and `{name}` is one");
-        let finding = Finding::error("variable-outside-function", node.at, message);
+        let finding = error("variable-outside-function", node.at, message);
         cx.report(
             finding.hint(format!("pass it as an argument: `fn name({name}, …)`, or use a closure: `let name = || …;`")),
         );
         return;
     }
-    let finding = Finding::error("undeclared-variable", node.at, format!("there is no variable `{name}` here"));
+    let finding = error("undeclared-variable", node.at, format!("there is no variable `{name}` here"));
     if cx.known.function(name).is_some() {
         cx.report(
             finding.hint(format!(
@@ -86,7 +86,7 @@ fn module_of(cx: &mut Cx<'_>, module: &str, at: super::super::tree::At) {
     if cx.scope.has_module(root) || BUILT_IN_MODULES.contains(&root) {
         return;
     }
-    let finding = Finding::error("unknown-module", at, format!("there is no module `{root}` here"));
+    let finding = error("unknown-module", at, format!("there is no module `{root}` here"));
     if let Some(standard) =
         crate::script::library::standard_modules().find(|path| path.rsplit('/').next() == Some(root))
     {
