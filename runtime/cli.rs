@@ -1,8 +1,13 @@
 //! The command line: one file per command. Here: parse, dispatch, print the error if there is one, pick the exit code.
 
 mod check;
+mod diff;
+mod history;
+mod logs;
 mod places;
 mod run;
+mod runs;
+mod show;
 
 use std::process::ExitCode;
 
@@ -28,6 +33,14 @@ enum Command {
     Check(check::Check),
     /// Run a runbook: checked before it starts, journaled while it runs, undone when it fails
     Run(run::Run),
+    /// List the runs of this project, newest first
+    Runs(runs::Runs),
+    /// Show one run: its steps with times, and why it failed
+    Show(show::Show),
+    /// Print the output of a run, or search that of all runs
+    Logs(logs::Logs),
+    /// Show what is different between two runs
+    Diff(diff::Diff),
 }
 
 /// Exit codes: 0 ok, 1 the run failed, 2 usage or check errors and nothing ran, 3 waiting for a person, 130 cancelled.
@@ -35,6 +48,10 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(command) => command.run(),
         Command::Run(command) => command.run(),
+        Command::Runs(command) => command.run(),
+        Command::Show(command) => command.run(),
+        Command::Logs(command) => command.run(),
+        Command::Diff(command) => command.run(),
     };
     result.unwrap_or_else(|failure| {
         let _ = report::failure(&mut report::stderr(), &failure, &[], &|_| None, report::Style::detect());

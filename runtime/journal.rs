@@ -4,6 +4,7 @@
 //! by file, and `runs/<id>.lock` for every run that goes on. Processes share them: each opens its own [`Journal`].
 
 mod columns;
+mod difference;
 mod event;
 mod fault;
 mod leases;
@@ -23,14 +24,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+pub use difference::{Difference, Hunk, ScriptChange, ScriptLine, StepChange, StepSide, ValueChange};
 pub use event::{CallState, Event, RunState};
 pub use logs::{LogCursor, LogLine, LogQuery};
-pub use records::{CallRecord, NewRun, RunFilter, RunRecord, Source};
+pub use records::{CallRecord, NewRun, RunFilter, RunRecord, Source, around};
 
 use crate::failure::Failure;
 use lines::LineWriter;
 use owner::Claim;
 use store::Writer;
+
+/// The name of the run log in the state folder.
+const FILE: &str = "journal.sqlite";
 
 /// The run log of a state folder. Share it in an `Arc`; dropping it gives up the runs it began.
 pub struct Journal {
@@ -46,7 +51,7 @@ impl Journal {
     ///
     /// Fails with words when the file is newer than this program, damaged, locked or not writable.
     pub fn open(state_folder: &Path) -> Result<Self, Failure> {
-        let file = state_folder.join("journal.sqlite");
+        let file = state_folder.join(FILE);
         if !file.exists() {
             create(state_folder)?;
         }
@@ -58,6 +63,11 @@ impl Journal {
             claims: Mutex::default(),
             file,
         })
+    }
+
+    /// Opens the run log in `state_folder` if there is one, and creates nothing otherwise.
+    pub fn open_existing(state_folder: &Path) -> Result<Option<Self>, Failure> {
+        if state_folder.join(FILE).exists() { Self::open(state_folder).map(Some) } else { Ok(None) }
     }
 
     /// The folder it was opened in.

@@ -5,21 +5,35 @@
 //! programs. [`failure`] renders every error of the command line and of runs alike.
 
 mod console;
+mod diff;
+mod document;
 mod failure;
 mod findings;
 mod json;
+mod logs;
 mod output;
+mod runs;
+mod show;
 mod snippet;
+mod state;
+#[allow(dead_code)]
 mod style;
+mod table;
 mod text;
 mod units;
 
 pub use console::{Console, Sources};
+pub use diff::diff;
+pub use document::{document, json_line};
 pub use failure::failure;
 pub use findings::{findings, findings_json, findings_sarif};
 pub use json::JsonLines;
-pub use output::{Forgiving, stderr, stdout};
+pub use logs::LogLines;
+pub use output::{Forgiving, note, stderr, stdout};
+pub use runs::runs;
+pub use show::{Details, show};
 pub use snippet::snippet;
+pub use state::outcome;
 pub use style::{Style, Verbosity};
 pub use units::{bytes, elapsed};
 

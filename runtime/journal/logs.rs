@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::columns::{Moment, Word};
 use super::lines::{month_of, month_of_file};
 use super::words::Words;
-use super::{Journal, fault, schema};
+use super::{Journal, around, fault, schema};
 use crate::failure::Failure;
 use crate::primitive::LogStream;
 
@@ -131,7 +131,10 @@ impl Journal {
     fn step_names(&self, run: i64) -> Result<HashMap<String, String>, Failure> {
         self.read("read the steps of the run", |connection| {
             connection
-                .prepare_cached("SELECT path, title FROM call WHERE run = ?1 AND name = 'step'")?
+                .prepare_cached(
+                    "SELECT path, title FROM call WHERE run = ?1 AND
+                        (name = 'step' OR (name IN ('undo', 'always') AND path GLOB name || '.*'))",
+                )?
                 .query_map([run], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
         })
@@ -240,11 +243,6 @@ impl StepNames<'_> {
             Entry::Vacant(entry) => Ok(entry.insert(self.journal.step_names(run)?)),
         }
     }
-}
-
-/// A call's path and those of the calls around it, innermost first: `3.1.2`, `3.1`, `3`.
-fn around(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(path), |path| path.rsplit_once('.').map(|(outer, _)| outer))
 }
 
 fn line_from_row(row: &Row<'_>, month: &str) -> rusqlite::Result<LogLine> {

@@ -121,9 +121,15 @@ pub struct CallRecord {
 }
 
 impl CallRecord {
-    /// Is it a `step(name, …)` of the script?
+    /// Is it something people named: a `step`, or a block that the run calls at its end (`undo`, `always`)?
     pub fn is_step(&self) -> bool {
-        self.name == "step"
+        self.name == "step" || self.is_closing_block()
+    }
+
+    /// Is it an undo or always block as the run calls it, rather than its registration by the script?
+    fn is_closing_block(&self) -> bool {
+        ["undo", "always"].contains(&self.name.as_str())
+            && self.path.split_once('.').is_some_and(|(first, _)| first == self.name)
     }
 }
 
@@ -142,4 +148,11 @@ pub struct RunFilter {
     pub until: Option<Timestamp>,
     /// At most so many, the newest; `None` for all.
     pub limit: Option<usize>,
+}
+
+/// A call's path and those of the calls around it, innermost first: `3.1.2`, `3.1`, `3`.
+///
+/// Not every one of them is a call: `3.1` may be the first branch of the `parallel` at `3`.
+pub fn around(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rsplit_once('.').map(|(outer, _)| outer))
 }

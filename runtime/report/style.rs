@@ -44,6 +44,11 @@ impl Style {
         Self::from_environment(std::io::stderr().is_terminal(), &|name| std::env::var(name).ok())
     }
 
+    /// What standard output can show, for the commands whose answer is data.
+    pub fn detect_stdout() -> Self {
+        Self::from_environment(std::io::stdout().is_terminal(), &|name| std::env::var(name).ok())
+    }
+
     /// The same, with another verbosity.
     #[must_use]
     pub fn verbosity(self, verbosity: Verbosity) -> Self {

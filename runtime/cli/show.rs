@@ -1,0 +1,77 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::CommandResult;
+use super::history::{self, RunName};
+use crate::failure::{Failure, FailureKind};
+use crate::journal::{CallRecord, RunRecord, Source};
+use crate::report;
+
+const EXAMPLES: &str = "\
+Examples:
+  runbook show last
+  runbook show 12 --calls
+  runbook show 12 --script > deploy-as-it-ran.rhai
+  runbook show 12 --script std/deploy";
+
+/// Show one run: its steps with times, and why it failed.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Show {
+    /// The run's number, or `last`
+    #[arg(value_name = "RUN")]
+    run: RunName,
+    /// Print the script exactly as it ran, or a module of it by name
+    #[arg(long, value_name = "MODULE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["json", "calls"])]
+    script: Option<String>,
+    /// Show every call, not just the steps
+    #[arg(long)]
+    calls: bool,
+    /// Write everything known as one JSON object, with scripts and calls
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` writes.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    run: &'a RunRecord,
+    sources: &'a [Source],
+    calls: &'a [CallRecord],
+}
+
+impl Show {
+    /// Shows the run.
+    pub fn run(self) -> CommandResult {
+        let (journal, run) = history::open_run(self.run)?;
+        let sources = journal.sources(run.id)?;
+        if let Some(wanted) = self.script {
+            let source = choose(&sources, run.id, &wanted)?;
+            history::answer(|out| out.write_all(source.text.as_bytes()))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let calls = journal.calls(run.id)?;
+        history::answer(|out| {
+            if self.json {
+                return report::document(out, &Document { run: &run, sources: &sources, calls: &calls });
+            }
+            let details = report::Details { run: &run, sources: &sources, calls: &calls };
+            report::show(out, &details, self.calls, report::Style::detect_stdout())
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The module of that name; without a name the runbook's own text.
+fn choose<'a>(sources: &'a [Source], run: i64, name: &str) -> Result<&'a Source, Failure> {
+    let is_wanted =
+        |source: &&Source| name.is_empty() || source.path == name || source.path.strip_suffix(".rhai") == Some(name);
+    sources.iter().find(is_wanted).ok_or_else(|| {
+        let names: Vec<&str> = sources.iter().map(|source| source.path.as_str()).collect();
+        Failure::new(FailureKind::NotFound, format!("run {run} used no script `{name}`"))
+            .hint(format!("it used {}", names.join(", ")))
+    })
+}
