@@ -1,1 +1,3 @@
 //! Tests of `runtime/compose`.
+
+mod corpus;

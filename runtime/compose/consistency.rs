@@ -1,0 +1,214 @@
+//! Do the parts fit: is everything that is named declared, and do settings not contradict each other?
+
+use std::collections::BTreeMap;
+
+use super::application::Application;
+use super::cursor::closest;
+use super::load::nowhere;
+use super::node::{Content, Mark, Node, Path, Segment};
+use super::problem::{Problem, Problems};
+use super::service::Service;
+
+/// Checks the active services.
+pub(super) fn check(application: &Application, whole: &Node, problems: &Problems) {
+    for service in application.services.values() {
+        let check = Check { application, service, whole, problems };
+        check.image();
+        check.networks();
+        check.dependencies();
+        check.mounts();
+        check.files();
+        check.scale();
+        check.limits();
+    }
+    if let Some(circle) = super::order::circle(&application.services) {
+        let path = Path::of(&["services", &circle[0], "depends_on"]);
+        let message = format!("the services depend on each other in a circle: {}", circle.join(" -> "));
+        problems.error(Problem::at(&place(whole, &path, None), &path, message));
+    }
+}
+
+/// The mark of the key at the end of a path, or of as much of the path as was written.
+pub(super) fn place(whole: &Node, path: &Path, item: Option<usize>) -> Mark {
+    let mut node = Some(whole);
+    let mut mark = nowhere();
+    for segment in path.segments() {
+        let Segment::Key(key) = segment else { break };
+        let entry = node.and_then(Node::as_map).and_then(|map| map.0.iter().find(|entry| entry.key == *key));
+        let Some(entry) = entry else { return mark };
+        mark = entry.mark.clone();
+        node = Some(&entry.value);
+    }
+    match (item, node.map(|node| &node.content)) {
+        (Some(index), Some(Content::List(items))) => items.get(index).map_or(mark, |item| item.mark.clone()),
+        _ => mark,
+    }
+}
+
+struct Check<'a> {
+    application: &'a Application,
+    service: &'a Service,
+    whole: &'a Node,
+    problems: &'a Problems,
+}
+
+impl Check<'_> {
+    fn image(&self) {
+        let node = self.whole.get("services").and_then(|services| services.get(&self.service.name));
+        let reported = |key| node.and_then(|node| node.get(key)).is_some_and(|node| node.content == Content::Invalid);
+        if self.service.image.is_empty() && self.service.build.is_none() && !reported("image") && !reported("build") {
+            self.error(&[], None, "has neither an image nor a build", Some("add `image: …` or `build: …`".into()));
+        }
+        let Some(build) = &self.service.build else { return };
+        if !build.platforms.is_empty()
+            && !self.service.platform.is_empty()
+            && !build.platforms.contains(&self.service.platform)
+        {
+            let message = format!("does not include the service's platform `{}`", self.service.platform);
+            self.error(&["build", "platforms"], None, message, None);
+        }
+    }
+
+    fn networks(&self) {
+        if !self.service.network_mode.is_empty() && !self.service.networks.is_empty() {
+            self.error(&["network_mode"], None, "`network_mode` and `networks` exclude each other", None);
+        }
+        for key in self.service.networks.keys() {
+            if !self.application.networks.contains_key(key) {
+                let message = format!("the network `{key}` is not declared");
+                let hint = suggestion(key, &self.application.networks, "networks");
+                self.error(&["networks", key], None, message, Some(hint));
+            }
+        }
+    }
+
+    fn dependencies(&self) {
+        for (name, dependency) in &self.service.depends_on {
+            if self.application.services.contains_key(name) {
+                continue;
+            }
+            match self.application.disabled.get(name) {
+                Some(_) if !dependency.required => {}
+                Some(other) => self.error(
+                    &["depends_on", name],
+                    None,
+                    format!("the service `{name}` is not active"),
+                    Some(format!(
+                        "activate the profile `{}`, or write `required: false`",
+                        other.profiles.join("` or `")
+                    )),
+                ),
+                None => {
+                    let names: Vec<&str> = self.application.services.keys().map(String::as_str).collect();
+                    let hint = closest(name, names.iter()).map(|name| format!("did you mean `{name}`?"));
+                    self.error(&["depends_on", name], None, format!("there is no service `{name}`"), hint);
+                }
+            }
+        }
+    }
+
+    fn mounts(&self) {
+        let mut targets: BTreeMap<&str, String> = BTreeMap::new();
+        for (index, tmpfs) in self.service.tmpfs.iter().enumerate() {
+            let target = tmpfs.split(':').next().unwrap_or_default();
+            if let Some(other) = targets.insert(target, format!("tmpfs[{index}]")) {
+                self.error(&["tmpfs"], Some(index), format!("`{target}` is mounted already by {other}"), None);
+            }
+        }
+        for (index, mount) in self.service.volumes.iter().enumerate() {
+            if let Some(other) = targets.insert(&mount.target, format!("volumes[{index}]")) {
+                let message = format!("`{}` is mounted already by {other}", mount.target);
+                self.error(&["volumes"], Some(index), message, None);
+            }
+            let named = mount.kind == "volume" && !mount.source.is_empty();
+            if named && !self.application.volumes.contains_key(&mount.source) {
+                let message = format!("the volume `{}` is not declared", mount.source);
+                let hint = suggestion(&mount.source, &self.application.volumes, "volumes");
+                self.error(&["volumes"], Some(index), message, Some(hint));
+            }
+        }
+    }
+
+    fn files(&self) {
+        for (key, files, declared) in [
+            ("configs", &self.service.configs, &self.application.configs),
+            ("secrets", &self.service.secrets, &self.application.secrets),
+        ] {
+            for (index, file) in files.iter().enumerate() {
+                let section = self.whole.get(key).and_then(|section| section.get(&file.source));
+                // One that was declared and is wrong was reported there.
+                if !declared.contains_key(&file.source) && section.is_none() && !file.source.is_empty() {
+                    let message = format!("`{}` is not declared", file.source);
+                    let hint = suggestion(&file.source, declared, key);
+                    self.error(&[key], Some(index), message, Some(hint));
+                }
+            }
+        }
+    }
+
+    fn scale(&self) {
+        let replicas = self.service.deploy.as_ref().and_then(|deploy| deploy.replicas);
+        if let (Some(scale), Some(replicas)) = (self.service.scale, replicas)
+            && scale != replicas
+        {
+            self.error(&["scale"], None, format!("is {scale} where `deploy.replicas` is {replicas}"), None);
+        }
+        for (path, number) in [(["scale"].as_slice(), self.service.scale), (&["deploy", "replicas"], replicas)] {
+            if number.is_some_and(|number| number < 0) {
+                self.error(path, None, "must not be negative", None);
+            }
+        }
+        if self.service.replicas() > 1 && !self.service.container_name.is_empty() {
+            let message = format!("only one container can have a name, and there are {}", self.service.replicas());
+            self.error(&["container_name"], None, message, Some("remove `container_name` or the replicas".into()));
+        }
+    }
+
+    fn limits(&self) {
+        let resources = self.service.deploy.as_ref().map(|deploy| &deploy.resources);
+        let limits = resources.and_then(|resources| resources.limits.clone());
+        let reservations = resources.and_then(|resources| resources.reservations.clone());
+        if let Some(limits) = limits {
+            let differ = |one: f64, other: f64| one != 0.0 && (one - other).abs() > f64::EPSILON;
+            if differ(self.service.cpus, limits.cpus) {
+                self.contradiction("cpus", "deploy.resources.limits.cpus");
+            }
+            if self.service.mem_limit != 0 && self.service.mem_limit != limits.memory {
+                self.contradiction("mem_limit", "deploy.resources.limits.memory");
+            }
+            if self.service.pids_limit != 0 && self.service.pids_limit != limits.pids {
+                self.contradiction("pids_limit", "deploy.resources.limits.pids");
+            }
+        }
+        if let Some(reservations) = reservations
+            && self.service.mem_reservation != 0
+            && self.service.mem_reservation != reservations.memory
+        {
+            self.contradiction("mem_reservation", "deploy.resources.reservations.memory");
+        }
+    }
+
+    fn contradiction(&self, key: &str, other: &str) {
+        self.error(&[key], None, format!("contradicts `{other}`"), Some("write one of them".into()));
+    }
+
+    fn error(&self, keys: &[&str], item: Option<usize>, message: impl Into<String>, hint: Option<String>) {
+        let path = keys.iter().fold(Path::of(&["services", &self.service.name]), |path, key| path.key(key));
+        let mark = place(self.whole, &path, item);
+        let path = item.map_or(path.clone(), |index| path.index(index));
+        let problem = Problem::at(&mark, &path, message);
+        self.problems.error(match hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        });
+    }
+}
+
+/// What to do about a name that is not declared: the like one, or a declaration.
+fn suggestion<T>(name: &str, declared: &BTreeMap<String, T>, section: &str) -> String {
+    let names: Vec<&str> = declared.keys().map(String::as_str).collect();
+    match closest(name, names.iter()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("add `{name}:` under `{section}:` at the top of the file"),
+    }
+}

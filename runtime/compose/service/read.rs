@@ -1,0 +1,215 @@
+use std::collections::BTreeMap;
+
+use super::{
+    Condition, Dependency, EnvFile, Logging, Service, attachment, build, command, deploy, devices, healthcheck, hosts,
+    mount, port,
+};
+use crate::compose::cursor::{Cursor, Fields};
+
+/// What a service takes from outside its mapping.
+pub(crate) struct Surroundings<'a> {
+    /// The variables of the project, for `environment` entries without a value.
+    pub environment: &'a BTreeMap<String, String>,
+}
+
+/// Keys of the specification that nothing here acts on yet; accepting them would change what they promise.
+const UNSUPPORTED: &[&str] = &[
+    "attach",
+    "blkio_config",
+    "cpu_count",
+    "cpu_percent",
+    "credential_spec",
+    "develop",
+    "external_links",
+    "gpus",
+    "isolation",
+    "label_file",
+    "links",
+    "models",
+    "post_start",
+    "pre_start",
+    "pre_stop",
+    "provider",
+    "pull_refresh_after",
+    "use_api_socket",
+    "volumes_from",
+];
+
+/// Reads a service in its long syntax, with `extends` already applied.
+pub(crate) fn read(name: &str, cursor: &Cursor, surroundings: &Surroundings) -> Option<Service> {
+    let fields = cursor.fields()?;
+    let service = Service {
+        name: name.to_owned(),
+        env_files: fields.get("env_file").map(|cursor| env_files(&cursor)).unwrap_or_default(),
+        profiles: fields.strings("profiles"),
+        annotations: fields.text_pairs("annotations"),
+        build: fields.get("build").and_then(|cursor| build::read(&cursor, surroundings.environment)),
+        cap_add: fields.strings("cap_add"),
+        cap_drop: fields.strings("cap_drop"),
+        cgroup_parent: fields.string("cgroup_parent"),
+        cgroup: fields.choice("cgroup", &["host", "private"]),
+        cpu_period: fields.int("cpu_period"),
+        cpu_quota: fields.int("cpu_quota"),
+        cpu_rt_period: fields.int("cpu_rt_period"),
+        cpu_rt_runtime: fields.int("cpu_rt_runtime"),
+        cpus: fields.float("cpus"),
+        cpuset: fields.string("cpuset"),
+        cpu_shares: fields.int("cpu_shares"),
+        command: fields.nullable("command").and_then(|cursor| command::read(&cursor)),
+        configs: fields.get("configs").map(|cursor| mount::files(&cursor, None)).unwrap_or_default(),
+        container_name: fields.get("container_name").map(|cursor| container_name(&cursor)).unwrap_or_default(),
+        depends_on: fields.get("depends_on").map(|cursor| dependencies(&cursor)).unwrap_or_default(),
+        deploy: fields.get("deploy").and_then(|cursor| deploy::read(&cursor)),
+        device_cgroup_rules: fields.strings("device_cgroup_rules"),
+        devices: fields.get("devices").map(|cursor| devices::devices(&cursor)).unwrap_or_default(),
+        dns: fields.string_or_list("dns"),
+        dns_opt: fields.strings("dns_opt"),
+        dns_search: fields.string_or_list("dns_search"),
+        domain_name: fields.string("domainname"),
+        entrypoint: fields.nullable("entrypoint").and_then(|cursor| command::read(&cursor)),
+        environment: environment(&fields, surroundings.environment),
+        expose: fields.get("expose").map(|cursor| cursor.scalars()).unwrap_or_default(),
+        extra_hosts: fields.get("extra_hosts").map(|cursor| hosts::read(&cursor)).unwrap_or_default(),
+        group_add: fields.get("group_add").map(|cursor| cursor.scalars()).unwrap_or_default(),
+        hostname: fields.string("hostname"),
+        healthcheck: fields.get("healthcheck").and_then(|cursor| healthcheck::read(&cursor)),
+        image: fields.string("image"),
+        init: fields.get("init").and_then(|cursor| cursor.bool()),
+        ipc: fields.string("ipc"),
+        labels: fields.text_pairs("labels"),
+        logging: fields.get("logging").and_then(|cursor| logging(&cursor)),
+        mem_limit: fields.bytes("mem_limit"),
+        mem_reservation: fields.bytes("mem_reservation"),
+        memswap_limit: fields.bytes("memswap_limit"),
+        mem_swappiness: fields.int("mem_swappiness"),
+        mac_address: fields.string("mac_address"),
+        network_mode: fields.string("network_mode"),
+        networks: fields.get("networks").map(|cursor| attachment::read(&cursor)).unwrap_or_default(),
+        oom_kill_disable: fields.bool("oom_kill_disable"),
+        oom_score_adj: fields.int("oom_score_adj"),
+        pid: fields.string("pid"),
+        pids_limit: fields.int("pids_limit"),
+        platform: fields.string("platform"),
+        ports: fields.get("ports").map(|cursor| port::read(&cursor)).unwrap_or_default(),
+        privileged: fields.bool("privileged"),
+        pull_policy: fields.get("pull_policy").map(|cursor| pull_policy(&cursor)).unwrap_or_default(),
+        read_only: fields.bool("read_only"),
+        restart: fields.get("restart").map(|cursor| restart(&cursor)).unwrap_or_default(),
+        runtime: fields.string("runtime"),
+        scale: fields.get("scale").and_then(|cursor| cursor.int()),
+        secrets: fields.get("secrets").map(|cursor| mount::files(&cursor, Some("/run/secrets"))).unwrap_or_default(),
+        security_opt: fields.strings("security_opt"),
+        shm_size: fields.bytes("shm_size"),
+        stdin_open: fields.bool("stdin_open"),
+        stop_grace_period: fields.get("stop_grace_period").and_then(|cursor| cursor.duration()),
+        stop_signal: fields.string("stop_signal"),
+        storage_opt: fields.text_pairs("storage_opt"),
+        sysctls: fields.text_pairs("sysctls"),
+        tmpfs: fields.string_or_list("tmpfs"),
+        tty: fields.bool("tty"),
+        ulimits: fields.get("ulimits").map(|cursor| devices::ulimits(&cursor)).unwrap_or_default(),
+        user: fields.string("user"),
+        userns_mode: fields.string("userns_mode"),
+        uts: fields.string("uts"),
+        volumes: fields.get("volumes").map(|cursor| mount::read(&cursor)).unwrap_or_default(),
+        working_dir: fields.string("working_dir"),
+    };
+    fields.close(UNSUPPORTED);
+    Some(service)
+}
+
+/// Values written here; a key without one takes the project's variable, and stays without when there is none.
+fn environment(fields: &Fields, project: &BTreeMap<String, String>) -> BTreeMap<String, Option<String>> {
+    let Some(cursor) = fields.get("environment") else { return BTreeMap::new() };
+    let pairs = cursor.pairs();
+    if let Some(name) = pairs.keys().find(|name| name.ends_with(char::is_whitespace)) {
+        cursor.error_with_hint(format!("the name `{name}` ends with a space"), "write NAME=value without spaces");
+    }
+    pairs.into_iter().map(|(key, value)| (key.clone(), value.or_else(|| project.get(&key).cloned()))).collect()
+}
+
+fn env_files(cursor: &Cursor) -> Vec<EnvFile> {
+    let file = |cursor: &Cursor| {
+        let fields = cursor.fields()?;
+        let file = EnvFile {
+            path: fields.string("path"),
+            required: fields.get("required").is_none_or(|cursor| cursor.bool().unwrap_or(true)),
+        };
+        if !fields.has("path") {
+            cursor.error("`path` is missing");
+        }
+        fields.close(&["format"]);
+        Some(file)
+    };
+    cursor.list().iter().filter_map(file).collect()
+}
+
+fn dependencies(cursor: &Cursor) -> BTreeMap<String, Dependency> {
+    let dependency = |cursor: &Cursor| {
+        let fields = cursor.fields()?;
+        let names = [Condition::Started, Condition::Healthy, Condition::Completed].map(Condition::name);
+        let condition = match fields.choice("condition", &names).as_str() {
+            "service_healthy" => Condition::Healthy,
+            "service_completed_successfully" => Condition::Completed,
+            _ => Condition::Started,
+        };
+        if !fields.has("condition") {
+            cursor.error_with_hint("`condition` is missing", format!("write one of {}", names.join(", ")));
+        }
+        let required = fields.get("required").is_none_or(|cursor| cursor.bool().unwrap_or(true));
+        let dependency = Dependency { condition, restart: fields.bool("restart"), required };
+        fields.close(&[]);
+        Some(dependency)
+    };
+    cursor.map().into_iter().filter_map(|(name, cursor)| Some((name.to_owned(), dependency(&cursor)?))).collect()
+}
+
+fn logging(cursor: &Cursor) -> Option<Logging> {
+    let fields = cursor.fields()?;
+    let logging = Logging { driver: fields.string("driver"), options: fields.text_pairs("options") };
+    fields.close(&[]);
+    Some(logging)
+}
+
+fn container_name(cursor: &Cursor) -> String {
+    let name = cursor.string().unwrap_or_default();
+    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if !name.is_empty()
+        && (name.len() < 2 || !name.chars().all(valid) || !name.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    {
+        cursor.error_with_hint(
+            format!("`{name}` is not a container name"),
+            "use letters, digits, `_`, `.` and `-`, and begin with a letter or digit",
+        );
+    }
+    name
+}
+
+fn pull_policy(cursor: &Cursor) -> String {
+    let policy = cursor.string().unwrap_or_default();
+    match policy.as_str() {
+        "if_not_present" => "missing".to_owned(),
+        "" | "always" | "never" | "missing" | "build" => policy,
+        other => {
+            let planned = matches!(other, "daily" | "weekly" | "refresh") || other.starts_with("every_");
+            let message = if planned { "is not supported yet" } else { "is not a pull policy" };
+            cursor.error_with_hint(format!("`{other}` {message}"), "use `always`, `missing`, `never` or `build`");
+            policy
+        }
+    }
+}
+
+fn restart(cursor: &Cursor) -> String {
+    let policy = cursor.string().unwrap_or_default();
+    let (name, count) = policy.split_once(':').unwrap_or((&policy, "0"));
+    let valid = matches!(name, "" | "no" | "always" | "unless-stopped" | "on-failure")
+        && count.parse::<u32>().is_ok()
+        && (name == "on-failure" || !policy.contains(':'));
+    if !valid {
+        cursor.error_with_hint(
+            format!("`{policy}` is not a restart policy"),
+            "use `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:3`",
+        );
+    }
+    policy
+}

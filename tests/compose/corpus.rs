@@ -1,0 +1,107 @@
+//! Agreement with compose-go, the reference implementation, over a corpus of real compose files, where that is present.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use runbook::compose::{LoadRequest, load};
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    dir: String,
+    text: String,
+    load_ok: bool,
+    standalone: bool,
+    config: Value,
+    hashes: Option<Vec<(String, String, String, String)>>,
+    error: String,
+}
+
+/// How a case came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Agreed,
+    NotSupported,
+    Differed,
+    RefusedAlone,
+    AcceptedAlone,
+}
+
+#[test]
+fn the_corpus_loads_as_the_reference_loads_it() {
+    let Some(path) = corpus() else {
+        eprintln!("skipped: no corpus of compose files (set RUNBOOK_CORPUS)");
+        return;
+    };
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+    let mut counts: BTreeMap<Outcome, usize> = BTreeMap::new();
+    let (mut hashes, mut equal_hashes) = (0, 0);
+    for line in text.lines() {
+        let case: Case = serde_json::from_str(line).unwrap();
+        if !case.standalone {
+            continue;
+        }
+        let (outcome, detail) = run(&case, &mut hashes, &mut equal_hashes);
+        *counts.entry(outcome).or_default() += 1;
+        if outcome != Outcome::Agreed && std::env::var_os("RUNBOOK_CORPUS_DETAIL").is_some() {
+            eprintln!("{outcome:?} {}\n  {detail}", case.id);
+        }
+    }
+    eprintln!("{counts:?}, {equal_hashes} of {hashes} hashes");
+}
+
+fn corpus() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = std::env::var_os("RUNBOOK_CORPUS")
+        .map_or_else(|| root.join("../shared/corpora/compose/cases.jsonl.gz"), PathBuf::from);
+    path.is_file().then_some(path)
+}
+
+fn run(case: &Case, hashes: &mut usize, equal_hashes: &mut usize) -> (Outcome, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("compose.yaml");
+    std::fs::write(&file, &case.text).unwrap();
+    let request = LoadRequest {
+        project: case.config["name"].as_str().unwrap_or_default().to_owned(),
+        files: vec![file],
+        project_directory: PathBuf::from(&case.dir),
+        ..LoadRequest::default()
+    };
+    let application = match load(&request) {
+        Ok(_) if !case.load_ok => return (Outcome::AcceptedAlone, case.error.clone()),
+        Err(_) if !case.load_ok => return (Outcome::Agreed, String::new()),
+        Ok(application) => application,
+        Err(problems) => {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            let planned = problems.iter().all(|problem| problem.message.contains("not supported yet"));
+            return (if planned { Outcome::NotSupported } else { Outcome::RefusedAlone }, lines.join("\n  "));
+        }
+    };
+    for (kind, name, hash, text) in case.hashes.iter().flatten() {
+        let ours = match kind.as_str() {
+            "service" => application.services.get(name).map(|service| (service.config_hash(), service.hashed_text())),
+            "network" => application.networks.get(name).map(|network| (network.config_hash(), String::new())),
+            _ => application.volumes.get(name).map(|volume| (volume.config_hash(), String::new())),
+        };
+        *hashes += 1;
+        match ours {
+            Some((ours, _)) if ours == *hash => *equal_hashes += 1,
+            ours => {
+                return (
+                    Outcome::Differed,
+                    format!("{kind} {name}:\n  ours   {}\n  theirs {text}", ours.unwrap_or_default().1),
+                );
+            }
+        }
+    }
+    let ours = application.to_json();
+    if ours == case.config {
+        (Outcome::Agreed, String::new())
+    } else {
+        (Outcome::Differed, format!("ours   {ours}\n  theirs {}", case.config))
+    }
+}
