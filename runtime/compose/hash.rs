@@ -62,5 +62,5 @@ fn go_json(value: &impl Serialize) -> String {
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"))
+    Sha256::digest(text).iter().fold(String::with_capacity(64), |hex, byte| hex + format!("{byte:02x}").as_str())
 }
