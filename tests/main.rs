@@ -1,4 +1,5 @@
-//! One test binary; its folders have the names of `runtime/`.
+//! One test binary; its folders have the names of `runtime/`, except that the tests of `run/` are in `execution/`:
+//! `tests/run` is the script that runs everything.
 
 #![allow(clippy::needless_pass_by_value, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
@@ -9,8 +10,9 @@ mod check;
 mod cli;
 mod compose;
 mod drivers;
+mod execution;
 mod journal;
 mod primitives;
 mod report;
-mod run;
+
 mod script;
