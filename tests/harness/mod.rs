@@ -5,6 +5,9 @@
 pub mod certificates;
 mod direct;
 pub mod http;
+mod direct;
+mod docker;
+mod registry;
 
 pub use direct::Direct;
 
@@ -20,4 +23,15 @@ pub fn primitive(name: &str) -> &'static dyn Primitive {
 pub fn skip(what: &str) {
     assert!(std::env::var("RUNBOOK_REQUIRE").as_deref() != Ok("all"), "this test needs {what}");
     eprintln!("skipped: this test needs {what}");
+#[allow(unused_imports)]
+pub use docker::Lab;
+#[allow(unused_imports)]
+pub use registry::Registry;
+
+/// Says that a test cannot run here because something is missing; a failure where everything is required
+/// (`RUNBOOK_REQUIRE=all`).
+#[allow(dead_code)]
+pub fn skip(missing: &str) {
+    assert!(std::env::var("RUNBOOK_REQUIRE").as_deref() != Ok("all"), "needs {missing}");
+    eprintln!("skipped: needs {missing}");
 }

@@ -1,0 +1,55 @@
+//! The Docker engine behind small types. The only place that knows bollard, none of whose types leave it.
+//!
+//! Everything here is asynchronous and ends when its future is dropped. What the engine answers is turned into plain
+//! data ([`Container`], [`Image`], …) and what it refuses into a [`Failure`](crate::failure::Failure) that says what to
+//! do next. Streams that should be moving (a pull, a build, an exec) end after a minute of silence.
+
+mod build;
+mod build_context;
+mod connect;
+mod container;
+mod copy;
+mod create;
+mod diagnose;
+mod errors;
+mod events;
+mod exec;
+mod exec_kill;
+mod health;
+mod image;
+mod info;
+mod inspect;
+mod lifecycle;
+mod listening;
+mod logs;
+mod network;
+mod prune;
+mod pull;
+mod push;
+mod recreate;
+mod reference;
+mod spec;
+mod stream;
+mod volume;
+
+pub use build::{BuildRequest, BuildStep};
+pub use connect::Engine;
+pub use container::{
+    AttachedNetwork, Container, ContainerState, ContainerSummary, Health, HealthProbe, HealthStatus, MountedPath,
+    PublishedPort,
+};
+pub use events::EngineEvent;
+pub use exec::{Chunk, ExecRequest, Finished, OutputStream};
+pub use health::{HealthWait, Verdict};
+pub use image::Image;
+pub use info::{DiskUsage, EngineInfo};
+pub use logs::LogRequest;
+pub use network::{Network, NetworkSpec, Subnet};
+pub use prune::{Budget, Pruned};
+pub use pull::{Login, Transfer};
+pub use reference::Reference;
+pub use spec::{
+    ContainerSpec, Device, HealthCheck, Logging, Mount, MountKind, NetworkAttachment, PortSpec, Resources, Restart,
+    Ulimit,
+};
+pub use volume::{Volume, VolumeSpec};

@@ -1,0 +1,107 @@
+use bollard::errors::Error;
+
+use crate::failure::{Failure, FailureKind};
+
+/// What an engine's refusal means, for a person; `what` completes the sentence "cannot …".
+pub(super) fn failure(address: &str, what: impl std::fmt::Display, error: Error) -> Failure {
+    match error {
+        Error::DockerResponseServerError { status_code, message } => refusal(what, Some(status_code), &message),
+        Error::DockerStreamError { error } => refusal(what, None, &error),
+        Error::RequestTimeoutError => Failure::new(
+            FailureKind::Timeout,
+            format!("cannot {what}: the Docker engine at `{address}` did not answer in time"),
+        ),
+        Error::SocketNotFoundError(_) => unreachable(address, "there is no such socket"),
+        other => match connection_problem(&other) {
+            Some(problem) => unreachable(address, &problem),
+            None => Failure::new(FailureKind::System, format!("cannot {what}: {}", innermost(&other))),
+        },
+    }
+}
+
+/// The engine cannot be talked to, and how that is usually mended.
+pub(super) fn unreachable(address: &str, problem: &str) -> Failure {
+    let failure =
+        Failure::new(FailureKind::Unreachable, format!("no Docker engine at `{address}`: {}", problem.trim()));
+    if problem == "permission denied" {
+        return failure.hint("let this user talk to it: sudo usermod -aG docker $USER, then log in again");
+    }
+    if !address.starts_with("unix://") {
+        return failure.hint("is DOCKER_HOST right, and does the engine listen there?");
+    }
+    failure.hint("install it: sudo apt-get install docker.io").hint("start it: sudo systemctl start docker")
+}
+
+/// Classifies what the engine said. Status codes alone do not tell: a registry's refusal arrives as 404 or 500, or in
+/// the middle of a stream that began well.
+pub(super) fn refusal(what: impl std::fmt::Display, status: Option<u16>, message: &str) -> Failure {
+    let text = message.trim().trim_end_matches('.');
+    let said = text.to_lowercase();
+    let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
+    let make = |kind| Failure::new(kind, format!("cannot {what}: {text}"));
+
+    if any(&["no space left on device", "disk quota exceeded"]) {
+        return make(FailureKind::System)
+            .hint("the engine's disk is full: remove what is unused, for example with `docker().prune_images(…)`");
+    }
+    if any(&["port is already allocated", "address already in use"]) {
+        return make(FailureKind::Conflict);
+    }
+    if any(&["connection refused", "no such host", "i/o timeout", "timeout exceeded", "handshake timeout"])
+        || any(&["network is unreachable", "no route to host", "server misbehaving", "connection reset"])
+        || any(&["context deadline exceeded", "service unavailable", "bad gateway", "http response to https client"])
+    {
+        return make(FailureKind::Unreachable);
+    }
+    if any(&["manifest unknown", "manifest for", "no such image", "name unknown", "reference does not exist"])
+        || (said.contains("pull access denied") && said.contains("repository does not exist"))
+    {
+        return make(FailureKind::NotFound);
+    }
+    if any(&["unauthorized", "no basic auth", "authentication required", "access denied", "access to the resource is"])
+        || any(&["incorrect username or password", "denied: "])
+    {
+        return make(FailureKind::Unauthorized).hint("give a login: #{ login: #{ username: …, password: secret(…) } }");
+    }
+    make(match status {
+        Some(400) => FailureKind::Argument,
+        Some(401 | 403) if !said.contains("endpoint") => FailureKind::Unauthorized,
+        Some(404) => FailureKind::NotFound,
+        Some(409 | 304) => FailureKind::Conflict,
+        _ => FailureKind::System,
+    })
+}
+
+/// Was there nobody to talk to, or did they hang up?
+fn connection_problem(error: &Error) -> Option<String> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return match io.kind() {
+                std::io::ErrorKind::NotFound => Some("there is no such socket".into()),
+                std::io::ErrorKind::PermissionDenied => Some("permission denied".into()),
+                std::io::ErrorKind::ConnectionRefused => Some("nobody listens there".into()),
+                std::io::ErrorKind::ConnectionReset
+                | std::io::ErrorKind::BrokenPipe
+                | std::io::ErrorKind::UnexpectedEof
+                | std::io::ErrorKind::NotConnected => Some("it closed the connection".into()),
+                std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => {
+                    Some("there is no way to that host".into())
+                }
+                _ => None,
+            };
+        }
+        cause = error.source();
+    }
+    let text = innermost(error);
+    text.contains("connection closed").then(|| "it closed the connection".to_owned())
+}
+
+/// The most specific message of a chain of errors.
+fn innermost(error: &Error) -> String {
+    let mut error: &dyn std::error::Error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

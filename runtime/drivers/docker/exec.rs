@@ -1,0 +1,312 @@
+//! Running a command inside a container.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::exec::{StartExecOptions, StartExecResults};
+use bollard::models::ExecConfig;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::Engine;
+use super::errors::failure;
+use super::exec_kill::Leash;
+use super::logs::chunk;
+use crate::failure::{Failure, FailureKind};
+use crate::units::Span;
+
+/// What to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecRequest {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// User (and group), else the container's.
+    pub user: Option<String>,
+    /// `NAME=value`, on top of the container's.
+    pub env: Vec<String>,
+    /// Folder, else the container's.
+    pub working_dir: Option<String>,
+    /// All rights on the host.
+    pub privileged: bool,
+    /// After this long the process and its children are killed and the call fails.
+    pub limit: Option<Duration>,
+}
+
+/// Which of the two streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// A piece of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Where it came from.
+    pub stream: OutputStream,
+    /// Whatever bytes they were.
+    pub bytes: Bytes,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Its exit code; 126 or 127 when it could not be started.
+    pub exit_code: i64,
+    /// Why it could not be started.
+    pub not_started: Option<String>,
+}
+
+/// Where a command reads from.
+pub type Input<'a> = Pin<Box<dyn AsyncRead + Send + 'a>>;
+
+type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
+
+/// The engine reports a program it cannot start as output of that program.
+const NOT_STARTED: &[u8] = b"OCI runtime exec failed";
+
+impl Engine {
+    /// Runs a command in a running container, its output line by line.
+    ///
+    /// When the future is dropped or the request's limit passes, the process and everything it started are killed: the
+    /// engine by itself would let them run on.
+    pub async fn exec(
+        &self,
+        container: &str,
+        request: &ExecRequest,
+        input: Option<Input<'_>>,
+        on_line: &mut (dyn FnMut(OutputStream, &str) + Send),
+    ) -> Result<Finished, Failure> {
+        let mut lines = Lines::default();
+        let finished = self.exec_bytes(container, request, input, &mut |chunk| lines.push(&chunk, on_line)).await;
+        lines.finish(on_line);
+        finished
+    }
+
+    /// The same with the output as it comes, for dumps and archives.
+    pub async fn exec_bytes(
+        &self,
+        container: &str,
+        request: &ExecRequest,
+        input: Option<Input<'_>>,
+        on_chunk: &mut (dyn FnMut(Chunk) + Send),
+    ) -> Result<Finished, Failure> {
+        let what = || format!("run `{}` in container `{container}`", request.command.join(" "));
+        let api = self.api().await?;
+        let leash = Leash::new(api.clone(), self.may_be_this_machine(), container);
+        let config = ExecConfig {
+            attach_stdin: Some(input.is_some()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            // A terminal would merge the streams and change the bytes.
+            tty: Some(false),
+            env: Some(request.env.iter().cloned().chain([leash.mark()]).collect()),
+            cmd: Some(request.command.clone()),
+            privileged: Some(request.privileged),
+            user: request.user.clone(),
+            working_dir: request.working_dir.clone(),
+            ..ExecConfig::default()
+        };
+        let created = api.create_exec(container, config).await;
+        let id = created.map_err(|error| failure(self.address(), what(), error))?.id;
+
+        let work = self.attach(api, &id, leash.clone(), input, on_chunk);
+        let Some(limit) = request.limit else { return work.await.map_err(|problem| problem.describe(self, what())) };
+        if let Ok(result) = tokio::time::timeout(limit, work).await {
+            return result.map_err(|problem| problem.describe(self, what()));
+        }
+        let failure = Failure::new(
+            FailureKind::Timeout,
+            format!("`{}` in container `{container}` did not end within {}", request.command.join(" "), Span(limit)),
+        );
+        Err(if leash.pull().await && !still_running(api, &id).await {
+            failure.hint("it was killed, with everything it started")
+        } else {
+            failure.hint("it could not be killed: the container has no shell, and its processes are not visible here")
+        })
+    }
+
+    async fn attach(
+        &self,
+        api: &Docker,
+        id: &str,
+        leash: Leash,
+        input: Option<Input<'_>>,
+        on_chunk: &mut (dyn FnMut(Chunk) + Send),
+    ) -> Result<Finished, Problem> {
+        // From here on the process may exist, so whoever drops this future has to end it.
+        let guard = leash.guard();
+        let options = StartExecOptions { output_capacity: Some(64 * 1024), ..StartExecOptions::default() };
+        let (output, sink) = match api.start_exec(id, Some(options)).await {
+            Ok(StartExecResults::Attached { output, input }) => (output, input),
+            Ok(StartExecResults::Detached) => return Err(Problem::NotAttached),
+            Err(Error::DockerResponseServerError { message, .. })
+                if message.as_bytes().starts_with(NOT_STARTED)
+                    || message.contains("unable to start container process") =>
+            {
+                guard.disarm();
+                return Ok(Finished { exit_code: 126, not_started: Some(reason(&message)) });
+            }
+            Err(error) => return Err(Problem::Engine(error)),
+        };
+        let mut refusal = None;
+        let read = read(output, &mut refusal, on_chunk);
+        // Input and output move at the same time: a command that fills its output before it has read its input would
+        // otherwise wait for ever, and so would we.
+        tokio::select! {
+            result = read => result.map_err(Problem::Engine)?,
+            () = write(sink, input) => {}
+        }
+        let ended = api.inspect_exec(id).await.map_err(Problem::Engine)?;
+        guard.disarm();
+        let exit_code = ended.exit_code.unwrap_or_default();
+        let not_started = refusal.filter(|_| exit_code == 126 || exit_code == 127).map(|text| reason(&text));
+        Ok(Finished { exit_code, not_started })
+    }
+}
+
+enum Problem {
+    Engine(Error),
+    NotAttached,
+}
+
+impl Problem {
+    fn describe(self, engine: &Engine, what: String) -> Failure {
+        match self {
+            Self::Engine(error) => {
+                let failure = failure(engine.address(), what, error);
+                if failure.message.contains("is not running") {
+                    failure.hint("start the container first")
+                } else {
+                    failure
+                }
+            }
+            Self::NotAttached => {
+                Failure::new(FailureKind::System, format!("cannot {what}: the engine kept its output"))
+            }
+        }
+    }
+}
+
+async fn read(
+    mut output: Output,
+    refusal: &mut Option<String>,
+    on_chunk: &mut (dyn FnMut(Chunk) + Send),
+) -> Result<(), Error> {
+    while let Some(item) = output.next().await {
+        let chunk = chunk(item?);
+        if chunk.bytes.starts_with(NOT_STARTED) {
+            *refusal = Some(String::from_utf8_lossy(&chunk.bytes).into_owned());
+        } else {
+            on_chunk(chunk);
+        }
+    }
+    Ok(())
+}
+
+/// Feeds the input and says where it ends; then only the output decides. A command may end without reading it all.
+async fn write(mut sink: Pin<Box<dyn AsyncWrite + Send>>, input: Option<Input<'_>>) {
+    if let Some(mut input) = input {
+        let copied = tokio::io::copy(&mut input, &mut sink).await;
+        if copied.is_ok() && sink.flush().await.is_ok() {
+            let _ = sink.shutdown().await;
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+async fn still_running(api: &Docker, id: &str) -> bool {
+    for _ in 0..20 {
+        match api.inspect_exec(id).await {
+            Ok(exec) if exec.running == Some(true) => tokio::time::sleep(Duration::from_millis(50)).await,
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// `exec: "nope": executable file not found in $PATH` out of what the runtime wraps around it.
+fn reason(message: &str) -> String {
+    let text = message.trim();
+    let text = text.find("exec: ").map_or(text, |at| &text[at + "exec: ".len()..]);
+    text.trim_end_matches(": unknown").replace("\\\"", "\"").replace('"', "`")
+}
+
+/// Cuts chunks into lines, each stream for itself.
+#[derive(Default)]
+pub(super) struct Lines {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// A program that prints no line ends is shown in pieces of this size.
+const LONGEST_LINE: usize = 64 * 1024;
+
+impl Lines {
+    pub fn push(&mut self, chunk: &Chunk, on_line: &mut (dyn FnMut(OutputStream, &str) + Send)) {
+        let buffer = match chunk.stream {
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
+        };
+        buffer.extend_from_slice(&chunk.bytes);
+        let mut start = 0;
+        while let Some(length) = buffer[start..].iter().position(|byte| *byte == b'\n') {
+            emit(chunk.stream, &buffer[start..start + length], on_line);
+            start += length + 1;
+        }
+        buffer.drain(..start);
+        if buffer.len() > LONGEST_LINE {
+            emit(chunk.stream, buffer, on_line);
+            buffer.clear();
+        }
+    }
+
+    /// The last line may have no end.
+    pub fn finish(&mut self, on_line: &mut (dyn FnMut(OutputStream, &str) + Send)) {
+        for (stream, buffer) in [(OutputStream::Stdout, &mut self.stdout), (OutputStream::Stderr, &mut self.stderr)] {
+            if !buffer.is_empty() {
+                emit(stream, buffer, on_line);
+                buffer.clear();
+            }
+        }
+    }
+}
+
+fn emit(stream: OutputStream, line: &[u8], on_line: &mut (dyn FnMut(OutputStream, &str) + Send)) {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    on_line(stream, &String::from_utf8_lossy(line));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines_of(chunks: &[&[u8]]) -> Vec<String> {
+        let mut lines = Lines::default();
+        let mut seen = Vec::new();
+        for bytes in chunks {
+            let chunk = Chunk { stream: OutputStream::Stdout, bytes: Bytes::copy_from_slice(bytes) };
+            lines.push(&chunk, &mut |_, line| seen.push(line.to_owned()));
+        }
+        lines.finish(&mut |_, line| seen.push(line.to_owned()));
+        seen
+    }
+
+    #[test]
+    fn lines_survive_being_cut_anywhere() {
+        assert_eq!(lines_of(&[b"on", b"e\r\ntw", b"o\n\nlast"]), ["one", "two", "", "last"]);
+    }
+
+    #[test]
+    fn the_reason_is_what_the_runtime_wrapped() {
+        let message = "OCI runtime exec failed: exec failed: unable to start container process: exec: \"nope\": \
+                       executable file not found in $PATH: unknown\r\n";
+        assert_eq!(reason(message), "`nope`: executable file not found in $PATH");
+    }
+}

@@ -1,0 +1,193 @@
+//! A real Docker engine for a test, with images built from scratch and nothing left behind.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use runbook::drivers::Drivers;
+use runbook::drivers::docker::{BuildRequest, ContainerSpec, Engine, NetworkSpec, Reference, VolumeSpec};
+use runbook::primitive::Failure;
+
+use super::skip;
+
+/// What every image built here is made from: a static `busybox` with all its commands in `/bin`. It stays, as a cache.
+const BASE: &str = "runbook-test/busybox:1";
+
+/// An engine and a name space of its own. What is made from its images or under its names is gone when it is dropped.
+pub struct Lab {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    drivers: Drivers,
+    prefix: String,
+}
+
+#[allow(dead_code)]
+impl Lab {
+    /// `None`, said aloud, when there is no engine here or nothing to build images from.
+    pub fn start() -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let drivers = Drivers::default();
+        let Some(engine) = drivers.docker(None).ok().filter(|engine| drivers.block_on(engine.info()).is_ok()) else {
+            skip("a Docker engine (apt-get install docker.io)");
+            return None;
+        };
+        if busybox().is_none() {
+            skip("a static busybox (apt-get install busybox-static)");
+            return None;
+        }
+        let prefix = format!("rbt-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let lab = Self { engine, drivers, prefix };
+        static BUILT: OnceLock<()> = OnceLock::new();
+        BUILT.get_or_init(|| lab.build_base());
+        Some(lab)
+    }
+
+    /// Waits for work with the engine, at most a minute.
+    pub fn run<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        self.drivers.block_on(async {
+            tokio::time::timeout(Duration::from_secs(60), work).await.expect("the engine answers within a minute")
+        })
+    }
+
+    /// A name nobody else uses: for containers, networks, volumes and projects.
+    pub fn name(&self, name: &str) -> String {
+        format!("{}-{name}", self.prefix)
+    }
+
+    /// Builds an image of a static busybox and these lines of a Dockerfile; returns its reference.
+    pub fn image(&self, name: &str, version: &str, lines: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        self.image_from(folder.path(), &format!("runbook-test/{}:{version}", self.name(name)), lines)
+    }
+
+    /// The same under a whole reference, as in `127.0.0.1:5000/app:1`, with the files of a folder.
+    pub fn image_from(&self, folder: &Path, reference: &str, lines: &str) -> String {
+        std::fs::write(folder.join("Dockerfile"), format!("FROM {BASE}\n{lines}\n")).unwrap();
+        let request = BuildRequest {
+            folder: folder.to_owned(),
+            tags: vec![Reference::parse(reference).unwrap()],
+            labels: self.labels(),
+            ..BuildRequest::default()
+        };
+        self.run(self.engine.build(&request, &mut |_| {})).unwrap();
+        reference.to_owned()
+    }
+
+    /// The labels of whatever a test makes by itself.
+    pub fn labels(&self) -> std::collections::BTreeMap<String, String> {
+        [("runbook-test".into(), "1".into()), ("runbook-test.lab".into(), self.prefix.clone())].into()
+    }
+
+    /// The label that finds whatever this lab made.
+    pub fn label(&self) -> String {
+        format!("runbook-test.lab={}", self.prefix)
+    }
+
+    /// What a container of this lab is made from: a shell script.
+    pub fn spec(&self, name: &str, script: &str) -> ContainerSpec {
+        ContainerSpec {
+            name: self.name(name),
+            image: BASE.into(),
+            command: Some(vec!["/bin/sh".into(), "-c".into(), script.into()]),
+            labels: self.labels(),
+            stop_timeout: Some(1),
+            ..ContainerSpec::default()
+        }
+    }
+
+    /// Creates and starts a container; returns its name.
+    pub fn up(&self, spec: &ContainerSpec) -> String {
+        self.run(async {
+            let id = self.engine.create(spec).await?;
+            self.engine.start(&id).await
+        })
+        .unwrap();
+        spec.name.clone()
+    }
+
+    /// A container that runs a script; returns its name.
+    pub fn script(&self, name: &str, script: &str) -> String {
+        self.up(&self.spec(name, script))
+    }
+
+    /// A network; returns its name.
+    pub fn network(&self, name: &str) -> String {
+        let spec = NetworkSpec { name: self.name(name), labels: self.labels(), ..NetworkSpec::default() };
+        self.run(self.engine.create_network(&spec)).unwrap();
+        spec.name
+    }
+
+    /// A volume; returns its name.
+    pub fn volume(&self, name: &str) -> String {
+        let spec = VolumeSpec { name: self.name(name), labels: self.labels(), ..VolumeSpec::default() };
+        self.run(self.engine.create_volume(&spec)).unwrap();
+        spec.name
+    }
+
+    /// Runs a command in a container; returns its exit code and its standard output.
+    pub fn exec(&self, container: &str, command: &[&str]) -> (i64, String) {
+        let request = runbook::drivers::docker::ExecRequest {
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            limit: Some(Duration::from_secs(20)),
+            ..Default::default()
+        };
+        let mut text = String::new();
+        let mut keep = |_, line: &str| text += &format!("{line}\n");
+        let finished = self.run(self.engine.exec(container, &request, None, &mut keep)).unwrap();
+        (finished.exit_code, text)
+    }
+
+    fn build_base(&self) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(busybox().unwrap(), folder.path().join("busybox")).unwrap();
+        let dockerfile = "FROM scratch\nLABEL runbook-test=1\nCOPY busybox /bin/busybox\n\
+            RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n\
+            RUN mkdir -p /tmp /etc /root && echo 'root:x:0:0::/root:/bin/sh' > /etc/passwd && echo 'root:x:0:' > /etc/group\n\
+            ENV PATH=/bin\nCMD [\"/bin/sh\"]\n";
+        std::fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
+        let request = BuildRequest {
+            folder: folder.path().to_owned(),
+            tags: vec![Reference::parse(BASE).unwrap()],
+            ..BuildRequest::default()
+        };
+        self.run(self.engine.build(&request, &mut |_| {})).unwrap();
+    }
+
+    async fn clean_up(&self) -> Result<(), Failure> {
+        let engine = &self.engine;
+        let mine = |name: &str, labels: &std::collections::BTreeMap<String, String>| {
+            name.starts_with(&format!("{}-", self.prefix)) || labels.get("runbook-test.lab") == Some(&self.prefix)
+        };
+        for container in engine.containers(&[]).await?.iter().filter(|found| mine(&found.name, &found.labels)) {
+            engine.remove(&container.id, true).await?;
+        }
+        for network in engine.networks(&[]).await?.iter().filter(|found| mine(&found.name, &found.labels)) {
+            engine.remove_network(&network.id).await?;
+        }
+        for volume in engine.volumes(&[]).await?.iter().filter(|found| mine(&found.name, &found.labels)) {
+            engine.remove_volume(&volume.name).await?;
+        }
+        for image in engine.images().await?.iter().filter(|found| mine("", &found.labels)) {
+            let names = if image.tags.is_empty() { std::slice::from_ref(&image.id) } else { &image.tags };
+            for name in names {
+                engine.remove_image(name, true).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // A test that fails must show its own failure, not that of the cleaning.
+        if let Err(failure) = self.run(self.clean_up()) {
+            eprintln!("the lab could not be cleaned up: {failure}");
+        }
+    }
+}
+
+fn busybox() -> Option<&'static str> {
+    ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).is_file())
+}
