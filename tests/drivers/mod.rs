@@ -1,4 +1,5 @@
 //! Tests of `runtime/drivers`.
 
 mod http;
+mod docker;
 mod process;

@@ -28,6 +28,7 @@ impl Lab {
     /// `None`, said aloud, when there is no engine here or nothing to build images from.
     pub fn start() -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        static BASE_BUILT: OnceLock<()> = OnceLock::new();
         let drivers = Drivers::default();
         let Some(engine) = drivers.docker(None).ok().filter(|engine| drivers.block_on(engine.info()).is_ok()) else {
             skip("a Docker engine (apt-get install docker.io)");
@@ -39,8 +40,7 @@ impl Lab {
         }
         let prefix = format!("rbt-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let lab = Self { engine, drivers, prefix };
-        static BUILT: OnceLock<()> = OnceLock::new();
-        BUILT.get_or_init(|| lab.build_base());
+        BASE_BUILT.get_or_init(|| lab.build_base());
         Some(lab)
     }
 

@@ -10,6 +10,7 @@ use runbook::drivers::docker::Login;
 use super::skip;
 
 /// A running registry. It ends with the test.
+#[allow(dead_code)]
 pub struct Registry {
     /// `127.0.0.1:port`.
     pub address: String,

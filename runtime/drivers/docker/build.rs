@@ -147,7 +147,7 @@ struct Watch {
 
 impl Watch {
     fn heard(&mut self, text: &str, on_step: &mut (dyn FnMut(BuildStep) + Send)) {
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        for line in text.lines().filter(|line| !is_bookkeeping(line)) {
             if let Some(begun) = instruction(line) {
                 self.lines.clear();
                 self.instruction = Some(begun.clone());
@@ -192,6 +192,11 @@ fn instruction(line: &str) -> Option<(u64, u64, String)> {
     let (numbers, text) = line.strip_prefix("Step ")?.split_once(" : ")?;
     let (number, total) = numbers.split_once('/')?;
     Some((number.parse().ok()?, total.parse().ok()?, text.trim().to_owned()))
+}
+
+/// What the builder says about its own layers and containers.
+fn is_bookkeeping(line: &str) -> bool {
+    line.trim().is_empty() || line.starts_with(" ---> ") || line.starts_with("Removing intermediate container ")
 }
 
 /// The line on which the instruction of that number begins.

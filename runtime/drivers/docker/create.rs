@@ -25,6 +25,7 @@ impl Engine {
             options = options.platform(platform);
         }
         let body = body(spec)?;
+        self.know_networks(spec, &what()).await?;
         let created = self.api().await?.create_container(Some(options.build()), body).await;
         let id = created.map_err(|error| failure(self.address(), what(), error))?.id;
         if !shares_a_network(spec) {
@@ -36,6 +37,20 @@ impl Engine {
             }
         }
         Ok(id)
+    }
+
+    /// The engine notices a missing network only when the container starts.
+    async fn know_networks(&self, spec: &ContainerSpec, what: &str) -> Result<(), Failure> {
+        if spec.networks.is_empty() || shares_a_network(spec) {
+            return Ok(());
+        }
+        let known = self.networks(&[]).await?;
+        let missing = |wanted: &&NetworkAttachment| {
+            !known.iter().any(|network| network.name == wanted.name || network.id == wanted.name)
+        };
+        spec.networks.iter().find(missing).map_or(Ok(()), |network| {
+            Err(Failure::new(FailureKind::NotFound, format!("cannot {what}: there is no network `{}`", network.name)))
+        })
     }
 }
 

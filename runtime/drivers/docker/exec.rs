@@ -114,7 +114,7 @@ impl Engine {
             ..ExecConfig::default()
         };
         let created = api.create_exec(container, config).await;
-        let id = created.map_err(|error| failure(self.address(), what(), error))?.id;
+        let id = created.map_err(|error| Problem::Engine(error).describe(self, what()))?.id;
 
         let work = self.attach(api, &id, leash.clone(), input, on_chunk);
         let Some(limit) = request.limit else { return work.await.map_err(|problem| problem.describe(self, what())) };
@@ -125,7 +125,9 @@ impl Engine {
             FailureKind::Timeout,
             format!("`{}` in container `{container}` did not end within {}", request.command.join(" "), Span(limit)),
         );
-        Err(if leash.pull().await && !still_running(api, &id).await {
+        // Dropping the work killed it; a second try has more time.
+        let ended = !still_running(api, &id).await || (leash.pull().await && !still_running(api, &id).await);
+        Err(if ended {
             failure.hint("it was killed, with everything it started")
         } else {
             failure.hint("it could not be killed: the container has no shell, and its processes are not visible here")

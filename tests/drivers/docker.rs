@@ -1,0 +1,7 @@
+//! The Docker engine driver against a real engine.
+
+mod containers;
+mod exec;
+mod images;
+mod networks;
+mod reach;
