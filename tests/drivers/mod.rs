@@ -1,5 +1,5 @@
 //! Tests of `runtime/drivers`.
 
-mod http;
 mod docker;
+mod http;
 mod process;

@@ -23,7 +23,6 @@ pub struct Lab {
     prefix: String,
 }
 
-#[allow(dead_code)]
 impl Lab {
     /// `None`, said aloud, when there is no engine here or nothing to build images from.
     pub fn start() -> Option<Self> {
@@ -110,6 +109,17 @@ impl Lab {
     /// A container that runs a script; returns its name.
     pub fn script(&self, name: &str, script: &str) -> String {
         self.up(&self.spec(name, script))
+    }
+
+    /// Waits until a container printed this line.
+    pub fn wait_for_line(&self, container: &str, line: &str) {
+        self.run(async {
+            while !self.engine.last_lines(container, 50).await.lines().any(|printed| printed == line) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok(())
+        })
+        .unwrap();
     }
 
     /// A network; returns its name.

@@ -4,9 +4,8 @@
 
 pub mod certificates;
 mod direct;
-pub mod http;
-mod direct;
 mod docker;
+pub mod http;
 mod registry;
 
 pub use direct::Direct;
@@ -25,12 +24,10 @@ pub fn skip(what: &str) {
     eprintln!("skipped: this test needs {what}");
 #[allow(unused_imports)]
 pub use docker::Lab;
-#[allow(unused_imports)]
 pub use registry::Registry;
 
 /// Says that a test cannot run here because something is missing; a failure where everything is required
 /// (`RUNBOOK_REQUIRE=all`).
-#[allow(dead_code)]
 pub fn skip(missing: &str) {
     assert!(std::env::var("RUNBOOK_REQUIRE").as_deref() != Ok("all"), "needs {missing}");
     eprintln!("skipped: needs {missing}");

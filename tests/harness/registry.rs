@@ -10,7 +10,6 @@ use runbook::drivers::docker::Login;
 use super::skip;
 
 /// A running registry. It ends with the test.
-#[allow(dead_code)]
 pub struct Registry {
     /// `127.0.0.1:port`.
     pub address: String,
@@ -20,7 +19,6 @@ pub struct Registry {
     _storage: tempfile::TempDir,
 }
 
-#[allow(dead_code)]
 impl Registry {
     /// `None`, said aloud, when there is no registry to start here.
     pub fn start() -> Option<Self> {

@@ -76,6 +76,8 @@ fn inspected(answer: models::ContainerInspectResponse) -> Container {
     let now = state(&status.status.map(|status| status.to_string()).unwrap_or_default());
     let mut exposed = config.exposed_ports.unwrap_or_default();
     exposed.sort();
+    let mut mounts: Vec<MountedPath> = answer.mounts.unwrap_or_default().into_iter().map(mounted).collect();
+    mounts.sort_by(|a, b| a.target.cmp(&b.target));
     let ended = matches!(now, ContainerState::Exited | ContainerState::Dead | ContainerState::Restarting);
     let short = id.get(..12).unwrap_or_default().to_owned();
     Container {
@@ -100,7 +102,7 @@ fn inspected(answer: models::ContainerInspectResponse) -> Container {
             .into_iter()
             .map(|(name, endpoint)| (name, attached(endpoint, &short)))
             .collect(),
-        mounts: answer.mounts.unwrap_or_default().into_iter().map(mounted).collect(),
+        mounts,
         created: answer.created.unwrap_or_default(),
         started: real_time(status.started_at),
         finished: real_time(status.finished_at),

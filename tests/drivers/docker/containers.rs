@@ -90,11 +90,12 @@ fn an_entry_point_taken_away_stays_away() {
 fn a_container_goes_through_its_life() {
     let Some(lab) = Lab::start() else { return };
     let engine = &lab.engine;
-    let spec = lab.spec("life", "trap 'exit 3' TERM; while true; do sleep 0.1; done");
+    let spec = lab.spec("life", "trap 'exit 3' TERM; echo ready; while true; do sleep 0.1; done");
     let id = lab.run(engine.create(&spec)).unwrap();
     assert_eq!(lab.run(engine.inspect(&id)).unwrap().state, ContainerState::Created);
     assert!(lab.run(engine.start(&id)).unwrap());
     assert!(!lab.run(engine.start(&id)).unwrap(), "it runs already");
+    lab.wait_for_line(&id, "ready");
     assert!(lab.run(engine.stop(&id, Some(Duration::from_secs(10)))).unwrap());
     assert!(!lab.run(engine.stop(&id, None)).unwrap(), "it is stopped already");
     let stopped = lab.run(engine.inspect(&id)).unwrap();
