@@ -9,6 +9,8 @@ pub mod http;
 mod registry;
 
 pub use direct::Direct;
+pub use docker::Lab;
+pub use registry::Registry;
 
 use runbook::primitive::Primitive;
 
@@ -22,13 +24,4 @@ pub fn primitive(name: &str) -> &'static dyn Primitive {
 pub fn skip(what: &str) {
     assert!(std::env::var("RUNBOOK_REQUIRE").as_deref() != Ok("all"), "this test needs {what}");
     eprintln!("skipped: this test needs {what}");
-#[allow(unused_imports)]
-pub use docker::Lab;
-pub use registry::Registry;
-
-/// Says that a test cannot run here because something is missing; a failure where everything is required
-/// (`RUNBOOK_REQUIRE=all`).
-pub fn skip(missing: &str) {
-    assert!(std::env::var("RUNBOOK_REQUIRE").as_deref() != Ok("all"), "needs {missing}");
-    eprintln!("skipped: needs {missing}");
 }
