@@ -14,4 +14,4 @@ mod origin;
 mod program;
 
 pub use library::{Library, SourceFile};
-pub use program::{End, Program};
+pub use program::Program;

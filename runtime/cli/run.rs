@@ -73,10 +73,11 @@ impl Run {
             timeout: None,
         })?;
         let door: Arc<dyn Door> = execution.clone();
-        let program = Program::compile(&library, execution.environment(), &primitives::all(), &door)?;
         let finished = execution.conduct(|| {
-            let end = program.run();
-            Ending { result: end.result, trace: end.trace }
+            match Program::compile(&library, execution.environment(), &primitives::all(), &door) {
+                Ok(program) => program.run(),
+                Err(failure) => Ending { result: Err(failure), trace: Vec::new() },
+            }
         })?;
         Ok(match finished.state {
             RunState::Ok => ExitCode::SUCCESS,

@@ -3,23 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Stmt};
-use serde_json::Value;
-
 use super::bind::Binding;
 use super::origin::Origins;
 use super::{Library, bind, convert, engine, fault, functions, handle};
-use crate::primitive::{Failure, FailureKind, Primitive, Site};
+use crate::primitive::{Failure, FailureKind, Primitive};
 use crate::project::Environment;
-use crate::run::Door;
-
-/// How a script ended.
-pub struct End {
-    /// What its last expression was, or why it failed.
-    pub result: Result<Value, Failure>,
-    /// Where it failed, innermost place first.
-    pub trace: Vec<Site>,
-}
+use crate::run::{Door, Ending};
+use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Stmt};
 
 /// A runbook with its modules, ready to run once.
 pub struct Program {
@@ -69,14 +59,14 @@ impl Program {
     }
 
     /// Runs the script on the current thread, to its end.
-    pub fn run(&self) -> End {
+    pub fn run(&self) -> Ending {
+        let kept =
+            |value| Ending { result: Ok(convert::to_plain_value(&value).unwrap_or_default()), trace: Vec::new() };
         match self.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &self.ast) {
-            Ok(value) => End { result: Ok(convert::to_plain_value(&value).unwrap_or_default()), trace: Vec::new() },
+            Ok(value) => kept(value),
             Err(error) => match *error {
-                EvalAltResult::Exit(value, _) | EvalAltResult::Return(value, _) => {
-                    End { result: Ok(convert::to_plain_value(&value).unwrap_or_default()), trace: Vec::new() }
-                }
-                error => End {
+                EvalAltResult::Exit(value, _) | EvalAltResult::Return(value, _) => kept(value),
+                error => Ending {
                     result: Err(fault::describe(&error)),
                     trace: fault::trace(&error, &self.runbook, &self.origins),
                 },

@@ -7,6 +7,8 @@ mod direct;
 mod docker;
 pub mod http;
 mod registry;
+mod direct;
+mod project;
 
 pub use direct::Direct;
 pub use docker::Lab;
@@ -25,3 +27,5 @@ pub fn skip(what: &str) {
     assert!(std::env::var("RUNBOOK_REQUIRE").as_deref() != Ok("all"), "this test needs {what}");
     eprintln!("skipped: this test needs {what}");
 }
+#[allow(unused_imports)]
+pub use project::{Project, Ran};

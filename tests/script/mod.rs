@@ -1,1 +1,5 @@
 //! Tests of `runtime/script`.
+
+mod limits;
+mod places;
+mod traps;
