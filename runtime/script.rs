@@ -13,5 +13,6 @@ mod library;
 mod origin;
 mod program;
 
+pub use header::{Header, Param, ParamType};
 pub use library::{Library, SourceFile};
 pub use program::Program;

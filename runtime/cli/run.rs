@@ -1,20 +1,25 @@
+//! `runbook run`.
+
+mod parameters;
+mod terminal;
+mod words;
+
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{ArgAction, Args, FromArgMatches};
-use serde_json::{Map, Value};
+use clap::Args;
 
 use super::{CommandResult, places};
 use crate::drivers::prompt::{Nobody, Prompt, Yes};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 use crate::journal::{Journal, RunState, Source};
 use crate::primitives;
-use crate::project::{Project, revision};
-use crate::report::{Console, JsonLines, Sink, Style, Verbosity};
+use crate::project::revision;
+use crate::report::{self, Console, JsonLines, Sink, Style, Verbosity};
 use crate::run::{Door, Ending, Execution, Listener, Start};
-use crate::script::{Library, Program, SourceFile};
+use crate::script::{Library, Program, check};
+use words::{Options, Wanted};
 
 /// Run a runbook.
 #[derive(Args)]
@@ -25,52 +30,33 @@ pub struct Run {
     words: Vec<OsString>,
 }
 
-/// What can be said on the command line besides the runbook's own parameters.
-#[derive(Args)]
-struct Options {
-    /// The runbook to run
-    #[arg(value_name = "RUNBOOK", required_unless_present = "from_run")]
-    runbook: Option<PathBuf>,
-    /// The environment of the project file to run on
-    #[arg(short, long, value_name = "NAME")]
-    env: Option<String>,
-    /// Run the version of the script that run N ran, with its modules
-    #[arg(long, value_name = "N")]
-    from_run: Option<i64>,
-    /// Answer every `confirm` with yes
-    #[arg(short, long)]
-    yes: bool,
-    /// Write events to standard output, one JSON object a line
-    #[arg(long)]
-    json: bool,
-    /// Show every call with its arguments and output
-    #[arg(short, long, action = ArgAction::Count)]
-    verbose: u8,
-    /// Show only what fails, and the summary
-    #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
-}
-
 impl Run {
     /// Checks the runbook, runs it and says how it ended.
     pub fn run(self) -> CommandResult {
         let wanted = Wanted::parse(&self.words)?;
-        let Wanted { options, project, library, parameters } = wanted;
-        let style = Style::detect().verbosity(verbosity(&options));
+        let style = Style::detect().verbosity(verbosity(&wanted.options));
+        if !passes_check(&wanted, style)? {
+            return Ok(ExitCode::from(2));
+        }
+        let Wanted { options, project, library, header, parameters } = wanted;
         let journal = Arc::new(Journal::open(&project.state_folder())?);
         journal.settle()?;
+        let (listener, prompt) = audience(&options, &library, style);
+        let environment = project.environment().name.clone();
         let execution = Execution::begin(Start {
             revision: revision(project.root()),
             project,
             journal,
-            listeners: vec![listener(&options, &library, style)],
-            prompt: prompt(&options),
+            listeners: vec![listener],
+            prompt,
             sources: library.sources().into_iter().map(|file| Source { path: file.path, text: file.text }).collect(),
-            title: String::new(),
+            title: header.title,
             parameters,
             from_run: options.from_run,
             started_by: places::person(),
-            timeout: None,
+            timeout: header.timeout.map(|timeout| timeout.0),
+            lock: header.lock.map(|lock| lock.replace("{env}", &environment)),
+            wait: options.wait.unwrap_or_default().0,
         })?;
         let door: Arc<dyn Door> = execution.clone();
         let finished = execution.conduct(|| {
@@ -88,51 +74,20 @@ impl Run {
     }
 }
 
-/// Everything the command line settles before anything happens.
-struct Wanted {
-    options: Options,
-    project: Project,
-    library: Library,
-    parameters: Value,
-}
-
-impl Wanted {
-    /// Reads the words twice: first to find the runbook, then with its parameters as flags.
-    fn parse(words: &[OsString]) -> Result<Self, Failure> {
-        let command = clap::Command::new("runbook run").about("Run a runbook");
-        let command = Options::augment_args(command);
-        let name = std::iter::once(OsString::from("runbook run"));
-        let matches = command.get_matches_from(name.chain(words.iter().cloned()));
-        let options = Options::from_arg_matches(&matches).map_err(|error| usage(&error))?;
-        let (project, library) = match (&options.runbook, options.from_run) {
-            (_, Some(run)) => earlier(run, options.runbook.as_deref(), options.env.as_deref())?,
-            (Some(runbook), None) => {
-                let project = places::project_of(runbook, options.env.as_deref())?;
-                let full = runbook.canonicalize().map_err(|error| Failure::system("open the runbook", &error))?;
-                let library = Library::load(project.root(), &full)?;
-                (project, library)
-            }
-            (None, None) => return Err(Failure::new(FailureKind::Argument, "which runbook?")),
-        };
-        Ok(Self { options, project, library, parameters: Value::Object(Map::new()) })
+/// Shows everything that is wrong with the runbook; errors keep it from starting.
+fn passes_check(wanted: &Wanted, style: Style) -> Result<bool, Failure> {
+    let environments = [wanted.project.environment().clone()];
+    let found = check::check(&check::Request {
+        project: wanted.project.root(),
+        library: &wanted.library,
+        environments: &environments,
+        specs: &check::all_specs(),
+    });
+    if !found.findings.is_empty() {
+        report::findings(&mut report::stderr(), &found, style)
+            .map_err(|error| Failure::system("write the findings", &error))?;
     }
-}
-
-/// The texts and the environment of an earlier run.
-fn earlier(run: i64, runbook: Option<&Path>, environment: Option<&str>) -> Result<(Project, Library), Failure> {
-    let root = match runbook {
-        Some(runbook) => places::project_of(runbook, environment)?.root().to_path_buf(),
-        None => places::root_here()?,
-    };
-    let journal = Journal::open(&crate::project::state_folder(&root))?;
-    let record = journal.run(run)?;
-    let project = places::project_in(root, Some(environment.unwrap_or(&record.environment)))?;
-    let sources = journal.sources(run)?.into_iter().map(|source| SourceFile { path: source.path, text: source.text });
-    Ok((project, Library::from_sources(sources.collect())?))
-}
-
-fn usage(error: &clap::Error) -> Failure {
-    Failure::new(FailureKind::Argument, error.to_string())
+    Ok(!found.has_errors())
 }
 
 fn verbosity(options: &Options) -> Verbosity {
@@ -143,16 +98,19 @@ fn verbosity(options: &Options) -> Verbosity {
     }
 }
 
-fn listener(options: &Options, library: &Library, style: Style) -> Listener {
-    if options.json {
-        let lines = JsonLines::new();
-        return Box::new(move |event| lines.event(event));
-    }
+/// Who sees the run, and who is asked.
+fn audience(options: &Options, library: &Library, style: Style) -> (Listener, Box<dyn Prompt>) {
     let library = library.clone();
     let console = Console::new(style).with_sources(Box::new(move |path| library.text(path).map(str::to_owned)));
-    Box::new(move |event| console.event(event))
-}
-
-fn prompt(options: &Options) -> Box<dyn Prompt> {
-    if options.yes { Box::new(Yes) } else { Box::new(Nobody) }
+    let console = Arc::new(console);
+    let prompt: Box<dyn Prompt> = match (options.yes, terminal::Terminal::is_there()) {
+        (true, _) => Box::new(Yes),
+        (false, true) => Box::new(terminal::Terminal(console.clone())),
+        (false, false) => Box::new(Nobody),
+    };
+    if options.json {
+        let lines = JsonLines::new();
+        return (Box::new(move |event| lines.event(event)), prompt);
+    }
+    (Box::new(move |event| console.event(event)), prompt)
 }

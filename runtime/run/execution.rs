@@ -9,7 +9,7 @@ use crate::drivers::Drivers;
 use crate::drivers::prompt::Prompt;
 use crate::journal::{Event, Journal, NewRun, Source};
 use crate::policy::Policy;
-use crate::primitive::{Block, Cancel, Failure, FailureKind, Lease, RunFacts};
+use crate::primitive::{Block, Cancel, Failure, FailureKind, Lease, LeaseRequest, RunFacts};
 use crate::project::{Environment, Project};
 use crate::secrets::Redactor;
 
@@ -43,6 +43,10 @@ pub struct Start {
     pub started_by: String,
     /// The run's time limit.
     pub timeout: Option<Duration>,
+    /// The lock held for the whole run.
+    pub lock: Option<String>,
+    /// How long to wait for it.
+    pub wait: Duration,
 }
 
 /// A run while it runs.
@@ -58,6 +62,7 @@ pub struct Execution {
     pub(super) parameters: Value,
     pub(super) prompt: Box<dyn Prompt>,
     pub(super) title: String,
+    pub(super) lock: Option<LeaseRequest>,
     pub(super) undo: Mutex<Vec<(String, Arc<dyn Block>)>>,
     pub(super) always: Mutex<Vec<Arc<dyn Block>>>,
     pub(super) leases: Mutex<Vec<Lease>>,
@@ -103,6 +108,7 @@ impl Execution {
             parameters: start.parameters,
             prompt: start.prompt,
             title: start.title,
+            lock: start.lock.map(|name| LeaseRequest { name, wait: start.wait }),
             undo: Mutex::default(),
             always: Mutex::default(),
             leases: Mutex::default(),

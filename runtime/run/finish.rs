@@ -49,7 +49,10 @@ impl Execution {
         })?;
         let ending = self.on_script_thread(|| {
             let top = frame::Frame::new("", "", self.cancel.clone());
-            let ending = frame::inside(top, script);
+            let ending = frame::inside(top, || match leases::acquire_for_run(self) {
+                Ok(()) => script(),
+                Err(failure) => Ending { result: Err(failure), trace: Vec::new() },
+            });
             self.settle(ending)
         })?;
         self.account(ending, began)

@@ -5,11 +5,25 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Execution, frame};
-use crate::primitive::{Cancel, Failure, FailureKind, Lease, LeaseRequest, Span};
+use crate::primitive::{Cancel, Failure, FailureKind, Lease, LeaseRequest, LogStream, Services, Span};
 
 /// How often a holder says where it is.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// Takes the lock that the runbook's header names, before the script begins.
+pub(super) fn acquire_for_run(run: &Execution) -> Result<(), Failure> {
+    let Some(request) = &run.lock else { return Ok(()) };
+    let said = std::sync::Once::new();
+    acquire(run, request, &run.cancel, &|holder| {
+        said.call_once(|| {
+            let line = format!("waiting for `{}`: held by run {} of {}", holder.name, holder.run, holder.owner);
+            run.log("", LogStream::Info, &line);
+        });
+    })
+    .map(drop)
+}
+
+/// Takes a lock, or says who has it.
 pub(super) fn acquire(
     run: &Execution,
     request: &LeaseRequest,

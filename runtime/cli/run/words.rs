@@ -1,0 +1,155 @@
+//! From the words of the command line to everything a run begins with.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args, Command, FromArgMatches};
+use serde_json::Value;
+
+use super::super::places;
+use super::parameters;
+use crate::failure::{Failure, FailureKind};
+use crate::journal::Journal;
+use crate::project::{Project, state_folder};
+use crate::script::{Header, Library, SourceFile};
+use crate::units::Span;
+
+/// What can be said on the command line besides the runbook's own parameters.
+#[derive(Args)]
+pub(super) struct Options {
+    /// The runbook to run
+    #[arg(value_name = "RUNBOOK", required_unless_present = "from_run")]
+    runbook: Option<PathBuf>,
+    /// The environment of the project file to run on
+    #[arg(short, long, value_name = "NAME")]
+    env: Option<String>,
+    /// Run again what run N ran: its script and modules, its parameters unless given anew
+    #[arg(long, value_name = "N")]
+    pub(super) from_run: Option<i64>,
+    /// Wait this long for the runbook's `@lock`, as in 10m
+    #[arg(long, value_name = "DURATION", value_parser = Span::parse)]
+    pub(super) wait: Option<Span>,
+    /// Answer every `confirm` with yes
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// Write events to standard output, one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Show every call with its arguments and output
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Show only what fails, and the summary
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+}
+
+/// Everything the command line settles before anything happens.
+pub(super) struct Wanted {
+    pub(super) options: Options,
+    pub(super) project: Project,
+    pub(super) library: Library,
+    pub(super) header: Header,
+    pub(super) parameters: Value,
+}
+
+impl Wanted {
+    /// Reads the words twice: first for the runbook, whose header declares further flags, then for everything.
+    pub(super) fn parse(words: &[OsString]) -> Result<Self, Failure> {
+        let first = Glance::at(words);
+        let Some((project, library, earlier)) = first.open()? else {
+            // Neither a runbook nor a run: the parser says so, or shows the help.
+            return Err(parse(command(), words).map_or_else(|failure| failure, |_| {
+                Failure::new(FailureKind::Argument, "which runbook?")
+            }));
+        };
+        let header = Header::parse(library.text(library.runbook()).unwrap_or_default());
+        let declared = if earlier.is_some() { parameters::all_optional(&header) } else { header.clone() };
+        let matches = parse(parameters::declare(command(), &declared), words)?;
+        let options = Options::from_arg_matches(&matches)
+            .map_err(|error| Failure::new(FailureKind::Argument, error.to_string()))?;
+        let parameters = parameters::read(&matches, &header, earlier.as_ref())?;
+        Ok(Self { options, project, library, header, parameters })
+    }
+}
+
+fn command() -> Command {
+    Options::augment_args(Command::new("runbook run").about("Run a runbook: checked before it starts, undone when it fails"))
+        .next_help_heading("Options")
+}
+
+/// A usage error or the help ends the process here, in clap's own form.
+fn parse(command: Command, words: &[OsString]) -> Result<clap::ArgMatches, Failure> {
+    let name = std::iter::once(OsString::from("runbook run"));
+    command
+        .try_get_matches_from(name.chain(words.iter().cloned()))
+        .map_err(|error| error.exit())
+}
+
+/// What a first look at the words finds, before the runbook's own flags are known.
+#[derive(Default)]
+struct Glance {
+    runbook: Option<PathBuf>,
+    environment: Option<String>,
+    from_run: Option<i64>,
+}
+
+impl Glance {
+    fn at(words: &[OsString]) -> Self {
+        let mut glance = Self::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let text = word.to_string_lossy();
+            let (flag, joined) = text.split_once('=').map_or((&*text, None), |(flag, value)| (flag, Some(value)));
+            let mut value = || joined.map(str::to_owned).or_else(|| words.next().map(lossy));
+            match flag {
+                "--env" | "-e" => glance.environment = value(),
+                "--from-run" => glance.from_run = value().and_then(|number| number.parse().ok()),
+                _ if text.starts_with('-') => {}
+                _ if glance.runbook.is_none() && looks_like_runbook(word) => glance.runbook = Some(word.into()),
+                _ => {}
+            }
+        }
+        glance
+    }
+
+    fn open(&self) -> Result<Option<(Project, Library, Option<Value>)>, Failure> {
+        let environment = self.environment.as_deref();
+        match (&self.runbook, self.from_run) {
+            (runbook, Some(run)) => earlier(run, runbook.as_deref(), environment).map(Some),
+            (Some(runbook), None) => {
+                let project = places::project_of(runbook, environment)?;
+                let full = runbook.canonicalize().map_err(|error| Failure::system("open the runbook", &error))?;
+                let library = Library::load(project.root(), &full)?;
+                Ok(Some((project, library, None)))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+fn lossy(word: &OsString) -> String {
+    word.to_string_lossy().into_owned()
+}
+
+/// The value of a flag that the runbook declares may come before the runbook itself; a runbook ends in `.rhai` or exists.
+fn looks_like_runbook(word: &OsStr) -> bool {
+    let path = Path::new(word);
+    path.extension().is_some_and(|extension| extension == "rhai") || path.exists() || path.components().count() > 1
+}
+
+/// The texts, parameters and environment of an earlier run.
+fn earlier(
+    run: i64,
+    runbook: Option<&Path>,
+    environment: Option<&str>,
+) -> Result<(Project, Library, Option<Value>), Failure> {
+    let root = match runbook {
+        Some(runbook) => places::project_of(runbook, environment)?.root().to_path_buf(),
+        None => places::root_here()?,
+    };
+    let journal = Journal::open(&state_folder(&root))?;
+    let record = journal.run(run)?;
+    let project = places::project_in(root, Some(environment.unwrap_or(&record.environment)))?;
+    let sources = journal.sources(run)?.into_iter().map(|source| SourceFile { path: source.path, text: source.text });
+    Ok((project, Library::from_sources(sources.collect())?, Some(record.parameters)))
+}
