@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use rhai::{Dynamic, Engine, EvalAltResult, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Position};
 
 use super::origin::Origins;
 use crate::primitive::{Failure, FailureKind, Site};
@@ -36,6 +36,9 @@ pub(super) fn register(engine: &mut Engine) {
                 .map(|item| format!("{}:\n{}", item.title, item.text).into())
                 .collect::<rhai::Array>()
         })
+        // `throw "text"` arrives as that text: it reads like any other error.
+        .register_get("kind", |_thrown: &mut ImmutableString| "thrown")
+        .register_get("message", |thrown: &mut ImmutableString| thrown.clone())
         .register_fn("to_string", |fault: &mut Fault| fault.0.message.clone())
         .register_fn("to_debug", |fault: &mut Fault| fault.0.message.clone());
 }
@@ -78,10 +81,14 @@ pub(super) fn describe(error: &EvalAltResult) -> Failure {
         EvalAltResult::ErrorVariableNotFound(name, _) => {
             Failure::new(FailureKind::Invalid, format!("there is no variable `{name}`"))
         }
-        EvalAltResult::ErrorTooManyOperations(_) => Failure::new(
-            FailureKind::Invalid,
-            "the script ran too long without waiting for anything: is there an endless loop?",
-        ),
+        EvalAltResult::ErrorStackOverflow(_) => {
+            let message = "functions call each other more than 64 levels deep: is there a recursion without end?";
+            Failure::new(FailureKind::Invalid, message)
+        }
+        EvalAltResult::ErrorDataTooLarge(..) => {
+            let message = "the value is too large: at most 100000 items, or 16 MiB of text";
+            Failure::new(FailureKind::Invalid, message)
+        }
         EvalAltResult::ErrorMismatchDataType(wanted, got, _) => {
             Failure::new(FailureKind::Invalid, format!("expected {}, got {}", plain(wanted), plain(got)))
         }

@@ -1,1 +1,7 @@
 //! Tests of `runtime/run`.
+
+mod cancel;
+mod flow;
+mod locks;
+mod parameters;
+mod undo;

@@ -19,8 +19,10 @@ fn a_closure_run_by_a_module_fails_in_the_runbooks_file() {
 
 #[test]
 fn a_call_is_journaled_with_the_place_it_was_made() {
-    let project = Project::script("import \"lib/m\" as m;\nm::go();")
-        .file("lib/m.rhai", "fn go() {\n    let block = || step(\"inner\", || 1);\n    step(\"outer\", block);\n}\n");
+    let project = Project::script("import \"lib/m\" as m;\nm::begin();").file(
+        "lib/m.rhai",
+        "fn begin() {\n    let block = || step(\"inner\", || 1);\n    step(\"outer\", block);\n}\n",
+    );
     let ran = project.runbook(&["run", "test.rhai", "--json"]).success();
     let started: Vec<serde_json::Value> = ran
         .stdout
@@ -44,6 +46,6 @@ fn a_call_is_journaled_with_the_place_it_was_made() {
 
 #[test]
 fn a_wrong_argument_is_named_and_no_rust_type_is_shown() {
-    let ran = Project::script("let name = 5;\nstep(name, || 1);").run().code(1);
+    let ran = Project::script("fn begin(name) { step(name, || 1) }\nbegin(5);").run().code(1);
     ran.says("`step`: argument `name` must be a string, got an integer").never_says("i64").never_says("Dynamic");
 }

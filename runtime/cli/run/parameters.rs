@@ -18,9 +18,9 @@ pub(super) fn declare(command: Command, header: &Header) -> Command {
 fn flag(param: &Param) -> Arg {
     let long = long_name(param);
     let mut help = param.doc.clone();
-    match &param.default {
-        Some(Value::Null) | None => {}
-        Some(default) => help.push_str(&format!("{}[default: {}]", if help.is_empty() { "" } else { " " }, shown(default))),
+    if let Some(default) = param.default.as_ref().filter(|default| !default.is_null()) {
+        let space = if help.is_empty() { "" } else { " " };
+        help.push_str(&format!("{space}[default: {}]", shown(default)));
     }
     let required = param.default.is_none();
     let arg = Arg::new(param.name.clone()).long(long).help(help).required(required).help_heading("Parameters");
@@ -60,9 +60,10 @@ pub(super) fn read(matches: &ArgMatches, header: &Header, earlier: Option<&Value
     for param in &header.params {
         let given = matches.get_one::<String>(&param.name);
         let value = match given {
-            Some(text) => param.ty.parse(text).map_err(|why| {
-                Failure::new(FailureKind::Argument, format!("`--{}` {why}", long_name(param)))
-            })?,
+            Some(text) => param
+                .ty
+                .parse(text)
+                .map_err(|why| Failure::new(FailureKind::Argument, format!("`--{}` {why}", long_name(param))))?,
             None => earlier
                 .and_then(|values| values.get(&param.name).cloned())
                 .or_else(|| param.default.clone())

@@ -58,9 +58,8 @@ impl Wanted {
         let first = Glance::at(words);
         let Some((project, library, earlier)) = first.open()? else {
             // Neither a runbook nor a run: the parser says so, or shows the help.
-            return Err(parse(command(), words).map_or_else(|failure| failure, |_| {
-                Failure::new(FailureKind::Argument, "which runbook?")
-            }));
+            return Err(parse(command(), words)
+                .map_or_else(|failure| failure, |_| Failure::new(FailureKind::Argument, "which runbook?")));
         };
         let header = Header::parse(library.text(library.runbook()).unwrap_or_default());
         let declared = if earlier.is_some() { parameters::all_optional(&header) } else { header.clone() };
@@ -73,16 +72,16 @@ impl Wanted {
 }
 
 fn command() -> Command {
-    Options::augment_args(Command::new("runbook run").about("Run a runbook: checked before it starts, undone when it fails"))
-        .next_help_heading("Options")
+    Options::augment_args(
+        Command::new("runbook run").about("Run a runbook: checked before it starts, undone when it fails"),
+    )
+    .next_help_heading("Options")
 }
 
 /// A usage error or the help ends the process here, in clap's own form.
 fn parse(command: Command, words: &[OsString]) -> Result<clap::ArgMatches, Failure> {
     let name = std::iter::once(OsString::from("runbook run"));
-    command
-        .try_get_matches_from(name.chain(words.iter().cloned()))
-        .map_err(|error| error.exit())
+    command.try_get_matches_from(name.chain(words.iter().cloned())).map_err(|error| error.exit())
 }
 
 /// What a first look at the words finds, before the runbook's own flags are known.
