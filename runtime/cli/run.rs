@@ -18,7 +18,7 @@ use crate::primitives;
 use crate::project::revision;
 use crate::report::{self, Console, JsonLines, Sink, Style, Verbosity};
 use crate::run::{Door, Ending, Execution, Listener, Start};
-use crate::script::{Library, Program, check};
+use crate::script::{Library, Program};
 use words::{Options, Wanted};
 
 /// Run a runbook.
@@ -77,12 +77,7 @@ impl Run {
 /// Shows everything that is wrong with the runbook; errors keep it from starting.
 fn passes_check(wanted: &Wanted, style: Style) -> Result<bool, Failure> {
     let environments = [wanted.project.environment().clone()];
-    let found = check::check(&check::Request {
-        project: wanted.project.root(),
-        library: &wanted.library,
-        environments: &environments,
-        specs: &check::all_specs(),
-    });
+    let found = super::check::checked(wanted.project.root(), &wanted.library, &environments);
     if !found.findings.is_empty() {
         report::findings(&mut report::stderr(), &found, style)
             .map_err(|error| Failure::system("write the findings", &error))?;
