@@ -6,9 +6,8 @@ pub mod certificates;
 mod direct;
 mod docker;
 pub mod http;
-mod registry;
-mod direct;
 mod project;
+mod registry;
 
 pub use direct::Direct;
 pub use docker::Lab;
