@@ -47,7 +47,8 @@ impl Console {
         if style.verbosity > Verbosity::Quiet {
             let view = Arc::downgrade(&console.view);
             // Without this thread lines are still written, only nothing moves between them.
-            let _ = std::thread::Builder::new().name("console".into()).spawn(move || keep_drawing(&view, style));
+            let thread = std::thread::Builder::new().name("console".into()).spawn(move || keep_drawing(&view, style));
+            lock(&console.view).ticking = thread.is_ok();
         }
         console
     }

@@ -1,7 +1,7 @@
 //! Turns events into lines.
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -19,6 +19,9 @@ use crate::primitive::LogStream;
 /// A pipe that was silent for so long gets a line saying what is waited for; some systems end silent jobs.
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// A loop of fast calls must not spend its time on drawing.
+const AT_MOST_EVERY: Duration = Duration::from_millis(40);
+
 /// What has been shown, and what is still moving.
 pub(super) struct View {
     pub(super) style: Style,
@@ -27,7 +30,10 @@ pub(super) struct View {
     pub(super) tree: Tree,
     pub(super) totals: Totals,
     pub(super) origins: Origins,
+    /// Something redraws this regularly, so that events need not.
+    pub(super) ticking: bool,
     screen: Screen,
+    drawn: Instant,
     now: Timestamp,
     last_written: Timestamp,
 }
@@ -41,7 +47,9 @@ impl View {
             tree: Tree::default(),
             totals: Totals::default(),
             origins: Origins::default(),
+            ticking: false,
             screen: Screen::new(out),
+            drawn: Instant::now(),
             now: Timestamp::UNIX_EPOCH,
             last_written: Timestamp::UNIX_EPOCH,
         }
@@ -220,7 +228,10 @@ impl View {
     fn show(&mut self, text: &str) {
         if !text.is_empty() {
             self.last_written = self.now;
+        } else if self.ticking && self.drawn.elapsed() < AT_MOST_EVERY {
+            return;
         }
+        self.drawn = Instant::now();
         let moving = match self.style.verbosity {
             Verbosity::Normal if self.style.terminal => self.moving_tree(self.now),
             Verbosity::Verbose if self.style.terminal => self.moving_calls(self.now),
