@@ -93,7 +93,8 @@ impl Tree {
     ) {
         let kind = if is_step(path, name) { Kind::Step } else { Kind::Call };
         let parent = self.parent_of(path, at);
-        let named = kind == Kind::Step || title.starts_with(name);
+        // Calls that arrange others have nothing but the name they were given.
+        let named = kind == Kind::Step || effect != Effect::Flow || title.starts_with(name);
         let title = if named { title.to_owned() } else { format!("{name} {title}") };
         let call = Call { effect, arguments: arguments.clone(), ..Call::new(kind, name, &title, at) };
         self.insert(path, parent, call);
