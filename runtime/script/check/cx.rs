@@ -1,13 +1,16 @@
 //! What lints may ask while the walk shows them a place.
 
+use serde_json::Value;
+
 use super::guess::Guesser;
 use super::known::{self, Known};
 use super::program::{File, Program};
 use super::scope::{Guess, Scope};
-use super::tree::{At, Call, Function, Kind, Node};
+use super::tree::{At, Call, Function, Kind, Node, StatementKind};
 use super::{Request, header::Header};
 use crate::failure::Finding;
 use crate::primitive::Spec;
+use crate::project::Environment;
 
 /// Modules that are there without an import.
 pub(super) const BUILT_IN_MODULES: &[&str] = &["env", "global"];
@@ -19,7 +22,7 @@ pub(super) struct Cx<'a> {
     pub known: &'a Known,
     pub header: &'a Header,
     pub file: &'a File,
-    pub scope: Scope,
+    pub scope: Scope<'a>,
     pub findings: Vec<Finding>,
 }
 
@@ -129,7 +132,7 @@ impl<'a> Cx<'a> {
     }
 
     /// The value of a key of the environment table, when every environment looked at has the same.
-    pub fn constant_path(&self, node: &Node) -> Option<&'a serde_json::Value> {
+    pub fn constant_path(&self, node: &Node) -> Option<&'a Value> {
         let Kind::Path { module, name, .. } = &node.kind else { return None };
         if module != "env" {
             return None;
@@ -137,5 +140,60 @@ impl<'a> Cx<'a> {
         let mut values = self.request.environments.iter().map(|environment| environment.values.get(name));
         let first = values.next()??;
         values.all(|value| value == Some(first)).then_some(first)
+    }
+
+    /// The value of an expression in an environment, when it is known before the run.
+    pub fn value_in(&self, environment: Option<&Environment>, node: &Node) -> Option<Value> {
+        match &node.kind {
+            Kind::Name(name) => self.value_in(environment, self.scope.find(name)?.value?),
+            Kind::Path { module, name, .. } if module == "env" && name == "name" => {
+                Some(environment?.name.as_str().into())
+            }
+            Kind::Path { module, name, .. } if module == "env" => environment?.values.get(name).cloned(),
+            Kind::List(items) => items.iter().map(|item| self.value_in(environment, item)).collect(),
+            Kind::Call(call) if call.operator && call.name == "+" => {
+                let parts: Option<Vec<Value>> = call.args.iter().map(|part| self.value_in(environment, part)).collect();
+                let parts = parts?;
+                let texts: Option<Vec<&str>> = parts.iter().map(Value::as_str).collect();
+                Some(texts?.concat().into())
+            }
+            _ => super::guess::literal(node),
+        }
+    }
+
+    /// The environments to look at; one unknown environment when none is given.
+    pub fn each_environment(&self) -> Vec<Option<&'a Environment>> {
+        let all: Vec<_> = self.request.environments.iter().map(Some).collect();
+        if all.is_empty() { vec![None] } else { all }
+    }
+
+    /// Notes a finding that holds in one environment; its name is kept when several are looked at.
+    pub fn report_in(&mut self, environment: Option<&Environment>, mut finding: Finding) {
+        if self.request.environments.len() > 1 {
+            finding.environment = environment.map(|environment| environment.name.clone());
+        }
+        self.report(finding);
+    }
+
+    /// The call that made a handle: through variables, and through the step it was made in.
+    pub fn maker<'n>(&self, node: &'n Node) -> Option<&'n Call>
+    where
+        'a: 'n,
+    {
+        match &node.kind {
+            Kind::Name(name) => self.maker(self.scope.find(name)?.value?),
+            Kind::Call(call) if call.receiver.is_none() => match self.callee(call) {
+                Callee::Primitive(spec) if spec.returns.is_some() => Some(call),
+                Callee::Primitive(spec) if matches!(spec.name, "step" | "retry") => {
+                    let block = self.file.tree.closure(call.args.last()?)?;
+                    match &block.body.last()?.kind {
+                        StatementKind::Expression(node) => self.maker(node),
+                        _ => None,
+                    }
+                }
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }

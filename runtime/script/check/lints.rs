@@ -1,12 +1,17 @@
 //! The lints, one family per file.
 
+mod addresses;
 mod arguments;
+mod blocks;
 mod calls;
 mod captures;
+mod environment;
+mod files;
 mod flow;
 mod imports;
 mod options;
 mod params;
+mod services;
 mod shadowing;
 mod steps;
 mod variables;
@@ -16,13 +21,18 @@ use super::walk::Lint;
 /// Every lint, in no particular order: findings are sorted by place.
 pub(super) fn all() -> Vec<Box<dyn Lint>> {
     vec![
+        Box::new(addresses::Addresses),
         Box::new(arguments::Arguments),
+        Box::new(blocks::Blocks),
         Box::new(calls::Calls),
         Box::new(captures::Captures),
+        Box::new(environment::Environments),
+        Box::new(files::Files),
         Box::new(flow::Flow),
         Box::new(imports::Imports),
         Box::new(options::Options),
         Box::new(params::Params::default()),
+        Box::new(services::Services),
         Box::new(shadowing::Shadowing),
         Box::new(steps::Steps),
         Box::new(variables::Variables),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnAccess, FnCallExpr, FnPtr, Position, Stmt, StmtBlock};
 
+use super::known;
 use super::source::Source;
 use super::tree::{Arm, At, Call, Closure, Entry, Function, Kind, Node, Statement, StatementKind, Tree};
 
@@ -253,6 +254,9 @@ impl Lower<'_> {
     fn call(&mut self, call: &FnCallExpr, receiver: Option<Node>, position: Position) -> Node {
         let module =
             (!call.namespace.is_empty()).then(|| (call.namespace.to_string(), place(call.namespace.position())));
+        if let Some(root) = receiver.as_ref().and_then(Node::root).filter(|_| known::changes_receiver(&call.name)) {
+            self.tree.mutated.insert(root.to_owned());
+        }
         let args = self.nodes(call.args.iter());
         let lowered = Call {
             name: call.name.to_string(),

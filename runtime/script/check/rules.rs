@@ -72,6 +72,11 @@ pub const RULES: &[Rule] = &[
         "Paths start at the project's folder, `./` and `../` at the importing file, `std/` is the standard library.",
     ),
     rule(
+        "missing-file",
+        "A call reads a file that the project does not have.",
+        "Paths are relative to the project's folder. Only files that are part of a project are looked for, not those a run makes.",
+    ),
+    rule(
         "private-function",
         "A private function of a module is called from outside.",
         "Remove `private` from its definition, or call a public one.",
@@ -90,6 +95,16 @@ pub const RULES: &[Rule] = &[
         "unknown-function",
         "A function is called that does not exist.",
         "The reference lists the primitives; a module's functions are called with its alias: `deploy::compose(…)`.",
+    ),
+    rule(
+        "unknown-host",
+        "The environment has no host of that name.",
+        "Add it to `[env.NAME.hosts]` in runbook.toml, or correct the name.",
+    ),
+    rule(
+        "unknown-key",
+        "The environment has no such key.",
+        "`env::key` reads a key of `[env.NAME]` in runbook.toml. With `--all-envs`, each environment must have it, unless the code asks for `env::name` first.",
     ),
     rule(
         "unknown-method",
@@ -112,6 +127,11 @@ pub const RULES: &[Rule] = &[
         "Declare it at the top: `//! @param name: type = default  doc`.",
     ),
     rule(
+        "unknown-service",
+        "The compose files define no service of that name.",
+        "Correct the name, or add the service to the compose files of the environment.",
+    ),
+    rule(
         "unreachable-code",
         "Code stands where the script never gets to.",
         "Nothing after `return`, `throw`, `break`, `continue` or `exit` runs. Remove it, or move it up.",
@@ -131,6 +151,12 @@ pub const RULES: &[Rule] = &[
         "A call has too few or too many arguments.",
         "The message shows how the function is written.",
     ),
+    rule(
+        "wrong-closure",
+        "A closure takes more parameters than it is given.",
+        "`step`, `undo` and `always` give none, `retry` and `wait_until` the attempt's number, `parallel` the item.",
+    ),
     rule("wrong-option", "An option has a value that the call refuses.", "The reference says what each option takes."),
     rule("wrong-type", "An argument has the wrong type.", "The reference says what each argument is."),
+    rule("wrong-url", "A literal address is not a URL.", "A URL starts with `http://` or `https://` and names a host."),
 ];

@@ -1,6 +1,6 @@
 //! Which names are visible at a place, and what is known about their values.
 
-use super::tree::At;
+use super::tree::{At, Node};
 
 /// What is known about a value without running anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +32,13 @@ pub(super) enum Origin {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Binding {
+pub(super) struct Binding<'a> {
     pub name: String,
     pub at: At,
     pub origin: Origin,
     pub guess: Guess,
+    /// The expression it was declared with, when nothing is ever assigned to it.
+    pub value: Option<&'a Node>,
 }
 
 /// What a closure is for, as far as it matters where its variables live.
@@ -60,28 +62,30 @@ pub(super) enum Region {
 }
 
 #[derive(Debug)]
-struct Frame {
+struct Frame<'a> {
     region: Region,
-    bindings: Vec<Binding>,
+    bindings: Vec<Binding<'a>>,
     modules: Vec<String>,
+    /// Reached in some environments only.
+    guarded: bool,
 }
 
 /// The names visible at the place the walk has reached.
 #[derive(Debug, Default)]
-pub(super) struct Scope {
-    frames: Vec<Frame>,
+pub(super) struct Scope<'a> {
+    frames: Vec<Frame<'a>>,
 }
 
-impl Scope {
+impl<'a> Scope<'a> {
     pub fn enter(&mut self, region: Region) {
-        self.frames.push(Frame { region, bindings: Vec::new(), modules: Vec::new() });
+        self.frames.push(Frame { region, bindings: Vec::new(), modules: Vec::new(), guarded: false });
     }
 
     pub fn leave(&mut self) {
         self.frames.pop();
     }
 
-    pub fn declare(&mut self, binding: Binding) {
+    pub fn declare(&mut self, binding: Binding<'a>) {
         if let Some(frame) = self.frames.last_mut() {
             frame.bindings.push(binding);
         }
@@ -93,8 +97,20 @@ impl Scope {
         }
     }
 
+    /// The rest of this region is reached in some environments only.
+    pub fn guard(&mut self) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.guarded = true;
+        }
+    }
+
+    /// Is this place reached in some environments only?
+    pub fn guarded(&self) -> bool {
+        self.frames.iter().any(|frame| frame.guarded)
+    }
+
     /// The variable of that name.
-    pub fn find(&self, name: &str) -> Option<&Binding> {
+    pub fn find(&self, name: &str) -> Option<&Binding<'a>> {
         self.place(name).map(|(_, binding)| binding)
     }
 
@@ -126,7 +142,7 @@ impl Scope {
         self.frames.iter().any(|frame| frame.region == Region::Function)
     }
 
-    fn place(&self, name: &str) -> Option<(usize, &Binding)> {
+    fn place(&self, name: &str) -> Option<(usize, &Binding<'a>)> {
         let mut frames = self.frames.iter().enumerate().rev();
         frames.find_map(|(index, frame)| Some((index, frame.bindings.iter().rfind(|binding| binding.name == name)?)))
     }

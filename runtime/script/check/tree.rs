@@ -20,6 +20,8 @@ pub(super) struct Tree {
     pub closures: BTreeMap<String, Closure>,
     /// Names that something is assigned to after their declaration.
     pub assigned: BTreeSet<String>,
+    /// Names that a method which changes its receiver is called on.
+    pub mutated: BTreeSet<String>,
     /// Keys of map literals and fields assigned to: what a map of this text may hold.
     pub keys: BTreeSet<String>,
 }
@@ -181,5 +183,48 @@ impl Tree {
     /// The closure an expression is, when it is a literal one.
     pub fn closure(&self, node: &Node) -> Option<&Closure> {
         if let Kind::Closure(name) = &node.kind { self.closures.get(name) } else { None }
+    }
+}
+
+impl Statement {
+    /// What ends the block at this statement, whatever happens.
+    pub fn leaves(&self) -> Option<&'static str> {
+        match &self.kind {
+            StatementKind::Return(_) => Some("`return`"),
+            StatementKind::Throw(_) => Some("`throw`"),
+            StatementKind::Break(_) => Some("`break`"),
+            StatementKind::Continue => Some("`continue`"),
+            StatementKind::Expression(Node { kind: Kind::Call(call), .. })
+                if call.name == "exit" && call.receiver.is_none() && call.module.is_none() =>
+            {
+                Some("`exit`")
+            }
+            StatementKind::Block(body) => body.iter().find_map(Self::leaves),
+            StatementKind::If { then, otherwise, .. } if !otherwise.is_empty() => then
+                .iter()
+                .find_map(Self::leaves)
+                .and(otherwise.iter().find_map(Self::leaves))
+                .map(|_| "each branch of the `if`"),
+            StatementKind::While { condition: None, body } if !body.iter().any(Self::breaks) => {
+                Some("a `loop` without `break`")
+            }
+            _ => None,
+        }
+    }
+
+    /// Is there a `break` of this loop in the statement?
+    fn breaks(&self) -> bool {
+        match &self.kind {
+            StatementKind::If { then, otherwise, .. } => then.iter().chain(otherwise).any(Self::breaks),
+            StatementKind::Block(body) => body.iter().any(Self::breaks),
+            StatementKind::Try { body, handler, .. } => body.iter().chain(handler).any(Self::breaks),
+            // Anything unusual may hold one.
+            StatementKind::Break(_)
+            | StatementKind::Switch { .. }
+            | StatementKind::Let { .. }
+            | StatementKind::Assign { .. } => true,
+            StatementKind::Expression(node) => !matches!(node.kind, Kind::Call(_)),
+            _ => false,
+        }
     }
 }

@@ -36,7 +36,7 @@ struct Walk<'w, 'a> {
     lints: &'w mut [Box<dyn Lint>],
 }
 
-impl Walk<'_, '_> {
+impl<'a> Walk<'_, 'a> {
     fn each(&mut self, mut show: impl FnMut(&mut dyn Lint, &mut Cx<'_>)) {
         for lint in self.lints.iter_mut() {
             show(lint.as_mut(), self.cx);
@@ -44,7 +44,7 @@ impl Walk<'_, '_> {
     }
 
     /// A function sees its parameters and the file's imports, and no variable of the script.
-    fn function(&mut self, function: &Function) {
+    fn function(&mut self, function: &'a Function) {
         self.cx.scope.enter(Region::Script);
         let file = self.cx.file;
         for import in &file.imports {
@@ -60,32 +60,46 @@ impl Walk<'_, '_> {
     }
 
     fn declare(&mut self, name: &str, at: At, origin: Origin, guess: Guess) {
-        self.cx.scope.declare(Binding { name: name.to_owned(), at, origin, guess });
+        self.cx.scope.declare(Binding { name: name.to_owned(), at, origin, guess, value: None });
     }
 
-    fn inside(&mut self, region: Region, statements: &[Statement]) {
+    fn inside(&mut self, region: Region, statements: &'a [Statement]) {
         self.cx.scope.enter(region);
         self.statements(statements);
         self.cx.scope.leave();
     }
 
-    fn statements(&mut self, statements: &[Statement]) {
+    fn branch(&mut self, statements: &'a [Statement], guarded: bool) {
+        self.cx.scope.enter(Region::Block);
+        if guarded {
+            self.cx.scope.guard();
+        }
+        self.statements(statements);
+        self.cx.scope.leave();
+    }
+
+    fn statements(&mut self, statements: &'a [Statement]) {
         self.each(|lint, cx| lint.block(cx, statements));
         for statement in statements {
             self.statement(statement);
         }
     }
 
-    fn statement(&mut self, statement: &Statement) {
+    fn statement(&mut self, statement: &'a Statement) {
         self.each(|lint, cx| lint.statement(cx, statement));
         match &statement.kind {
             StatementKind::Nothing | StatementKind::Continue | StatementKind::Export { .. } => {}
             StatementKind::Expression(node) => self.node(node, Role::Now),
             StatementKind::Let { name, name_at, value, constant } => {
                 self.node(value, Role::Now);
-                let guess =
-                    if self.cx.file.tree.assigned.contains(name) { Guess::Unknown } else { self.cx.guess(value) };
-                self.declare(name, *name_at, if *constant { Origin::Constant } else { Origin::Variable }, guess);
+                let fixed = !self.cx.file.tree.assigned.contains(name);
+                self.cx.scope.declare(Binding {
+                    name: name.clone(),
+                    at: *name_at,
+                    origin: if *constant { Origin::Constant } else { Origin::Variable },
+                    guess: if fixed { self.cx.guess(value) } else { Guess::Unknown },
+                    value: Some(value).filter(|_| fixed && !self.cx.file.tree.mutated.contains(name)),
+                });
             }
             StatementKind::Assign { target, value, .. } => {
                 self.node(target, Role::Now);
@@ -93,15 +107,25 @@ impl Walk<'_, '_> {
             }
             StatementKind::If { condition, then, otherwise } => {
                 self.node(condition, Role::Now);
-                self.inside(Region::Block, then);
-                self.inside(Region::Block, otherwise);
+                let depends = asks_environment(condition);
+                self.branch(then, depends);
+                self.branch(otherwise, depends);
+                // `if env::name != "prod" { return; }`
+                if depends && then.iter().chain(otherwise).any(|inner| inner.leaves().is_some()) {
+                    self.cx.scope.guard();
+                }
             }
             StatementKind::Switch { on, arms } => {
                 self.node(on, Role::Now);
+                self.cx.scope.enter(Region::Block);
+                if asks_environment(on) {
+                    self.cx.scope.guard();
+                }
                 for arm in arms {
                     arm.condition.iter().for_each(|condition| self.node(condition, Role::Now));
                     self.node(&arm.value, Role::Now);
                 }
+                self.cx.scope.leave();
             }
             StatementKind::While { condition, body } => {
                 if let Some(condition) = condition {
@@ -141,7 +165,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn node(&mut self, node: &Node, role: Role) {
+    fn node(&mut self, node: &'a Node, role: Role) {
         self.each(|lint, cx| lint.node(cx, node));
         match &node.kind {
             Kind::Block(statements) => self.inside(Region::Block, statements),
@@ -164,6 +188,13 @@ impl Walk<'_, '_> {
             _ => node.parts().into_iter().for_each(|part| self.node(part, Role::Now)),
         }
     }
+}
+
+/// Does what a condition says depend on the environment?
+fn asks_environment(condition: &Node) -> bool {
+    matches!(&condition.kind, Kind::Path { module, .. } if module == "env")
+        || condition.call().is_some_and(|call| call.module.as_ref().is_some_and(|(module, _)| module == "env"))
+        || condition.parts().into_iter().any(asks_environment)
 }
 
 fn role_of_arguments(call: &Call) -> Role {

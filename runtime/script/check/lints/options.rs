@@ -38,9 +38,16 @@ fn check(cx: &mut Cx<'_>, call: &Call, spec: &'static Spec) {
     }
 }
 
+/// Primitives whose options are their first argument, because a long block follows.
+const OPTIONS_FIRST: &[&str] = &["retry"];
+
 /// The literal map that the call would take as its options.
 fn options_of<'c>(call: &'c Call, spec: &Spec) -> Option<(OptionsSpec, &'c [Entry])> {
     let options = spec.options?;
+    if OPTIONS_FIRST.contains(&spec.name) {
+        let Kind::Map(entries) = &call.args.first()?.kind else { return None };
+        return Some((options, entries));
+    }
     let (last, before) = call.args.split_last()?;
     let Kind::Map(entries) = &last.kind else { return None };
     let taken = spec.args.get(before.len()).is_some_and(|arg| {
