@@ -1,3 +1,5 @@
+mod services;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -93,7 +95,9 @@ impl Check {
 
 /// Checks a program against the environments it must be right for; none when that is not known.
 pub(super) fn checked(project: &Path, library: &Library, environments: &[Environment]) -> Findings {
-    check(&Request { project, library, environments, specs: &primitives::specs(), services: &|_, _| None })
+    let services = services::Services::of(project);
+    let named = |environment: &Environment, files: &[String]| services.named(environment, files);
+    check(&Request { project, library, environments, specs: &primitives::specs(), services: &named })
 }
 
 struct Target {

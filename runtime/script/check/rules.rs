@@ -154,7 +154,7 @@ pub const RULES: &[Rule] = &[
     rule(
         "wrong-closure",
         "A closure takes more parameters than it is given.",
-        "`step`, `undo` and `always` give none, `retry` and `wait_until` the attempt's number, `parallel` the item.",
+        "`step`, `undo`, `always` and `wait_until` give none, `retry` the attempt's number, `parallel` the item.",
     ),
     rule("wrong-option", "An option has a value that the call refuses.", "The reference says what each option takes."),
     rule("wrong-type", "An argument has the wrong type.", "The reference says what each argument is."),
