@@ -20,6 +20,7 @@ pub mod dotenv;
 mod environment;
 mod extends;
 mod hash;
+mod include;
 mod interpolate;
 pub mod labels;
 mod load;
@@ -46,9 +47,9 @@ pub use problem::{Problem, failure};
 pub use quantity::Duration;
 pub use resource::{FileObject, Ipam, Network, Pool, Volume};
 pub use service::{
-    Attachment, BindOptions, Build, Condition, Dependency, Deploy, Device, DeviceRequest, EnvFile, FileMount,
-    Healthcheck, ImageOptions, Logging, Mount, Placement, Port, Resource, Resources, RestartPolicy, Service,
-    TmpfsOptions, Ulimit, UpdateConfig, VolumeOptions,
+    Attachment, BindOptions, Build, Condition, Dependency, Deploy, Develop, Device, DeviceRequest, EnvFile, Exec,
+    FileMount, Healthcheck, ImageOptions, Logging, Mount, Placement, Port, Resource, Resources, RestartPolicy, Service,
+    TmpfsOptions, Trigger, Ulimit, UpdateConfig, VolumeOptions,
 };
 
 use problem::Problems;
@@ -81,10 +82,12 @@ pub fn load(request: &LoadRequest) -> Result<Application, Vec<Problem>> {
     variables.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
 
     let loader = load::Loader {
+        root: &directory,
         directory: &directory,
         environment: &variables,
         problems: &problems,
         warned: RefCell::new(BTreeSet::new()),
+        including: RefCell::new(Vec::new()),
     };
     let application = loader.merged(&files).map(|whole| {
         let mut application = project::read(&whole, &name, &variables, &problems);

@@ -55,8 +55,12 @@ struct Check<'a> {
 impl Check<'_> {
     fn image(&self) {
         let node = self.whole.get("services").and_then(|services| services.get(&self.service.name));
-        let reported = |key| node.and_then(|node| node.get(key)).is_some_and(|node| node.content == Content::Invalid);
-        if self.service.image.is_empty() && self.service.build.is_none() && !reported("image") && !reported("build") {
+        let written = |key| node.and_then(|node| node.get(key)).filter(|node| node.content != Content::Null);
+        // What was written and could not be read was reported already.
+        let reported = written("image").is_some_and(|image| image.as_text().is_none())
+            || written("build").is_some()
+            || written("provider").is_some();
+        if self.service.image.is_empty() && self.service.build.is_none() && !reported {
             self.error(&[], None, "has neither an image nor a build", Some("add `image: …` or `build: …`".into()));
         }
         let Some(build) = &self.service.build else { return };
@@ -137,7 +141,15 @@ impl Check<'_> {
             for (index, file) in files.iter().enumerate() {
                 let section = self.whole.get(key).and_then(|section| section.get(&file.source));
                 // One that was declared and is wrong was reported there.
-                if !declared.contains_key(&file.source) && section.is_none() && !file.source.is_empty() {
+                let object = declared.get(&file.source);
+                if let Some(variable) = object.map(|object| &object.environment).filter(|name| !name.is_empty())
+                    && object.is_some_and(|object| object.value.is_none())
+                {
+                    let message =
+                        format!("the variable `{variable}`, which `{}` is taken from, is not set", file.source);
+                    self.error(&[key], Some(index), message, Some(format!("set {variable} in the environment file")));
+                }
+                if object.is_none() && section.is_none() && !file.source.is_empty() {
                     let message = format!("`{}` is not declared", file.source);
                     let hint = suggestion(&file.source, declared, key);
                     self.error(&[key], Some(index), message, Some(hint));

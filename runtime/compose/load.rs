@@ -7,15 +7,20 @@ use std::sync::Arc;
 
 use super::node::{Content, Map, Mark, Node, Path};
 use super::problem::{Problem, Problems};
-use super::{canonical, extends, interpolate, merge, mounts, paths, unique, yaml};
+use super::{canonical, extends, include, interpolate, merge, mounts, paths, unique, yaml};
 
 /// What reading files needs: where they are, which variables there are, and where problems go.
 pub(super) struct Loader<'a> {
+    /// The project's folder, which problems name files against.
+    pub root: &'a FilePath,
+    /// The folder of these files, which their relative paths start from.
     pub directory: &'a FilePath,
     pub environment: &'a BTreeMap<String, String>,
     pub problems: &'a Problems,
     /// Variables that were warned about.
     pub warned: RefCell<BTreeSet<String>>,
+    /// The files being read, from the outermost to this one.
+    pub including: RefCell<Vec<PathBuf>>,
 }
 
 impl Loader<'_> {
@@ -77,6 +82,9 @@ impl Loader<'_> {
             }
         }
         let mut base = base.unwrap_or(empty);
+        self.including.borrow_mut().push(file.to_path_buf());
+        include::apply(&mut document, self);
+        self.including.borrow_mut().pop();
         merge::reset(&mut base, &document);
         extends::apply(&mut document, file, self);
         let root = Path::default();
@@ -93,9 +101,14 @@ impl Loader<'_> {
         PathBuf::from(paths::absolute(text, folder, self.home()))
     }
 
+    /// A path of these files.
+    pub fn inside(&self, text: &str) -> PathBuf {
+        PathBuf::from(paths::absolute(text, self.directory, self.home()))
+    }
+
     /// How problems name a file: relative to the project's folder when it is inside.
     pub fn shown(&self, file: &FilePath) -> String {
-        file.strip_prefix(self.directory).unwrap_or(file).display().to_string()
+        file.strip_prefix(self.root).unwrap_or(file).display().to_string()
     }
 
     pub fn home(&self) -> Option<&str> {

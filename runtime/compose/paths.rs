@@ -11,7 +11,13 @@ pub fn resolve(node: &mut Node, path: &Path, folder: &Folder, home: Option<&str>
     if is(&["services.*.build.context", "services.*.build.additional_contexts.*"]) {
         return if_text(node, |text| if is_remote(text) { text.to_owned() } else { absolute(text, folder, home) });
     }
-    if is(&["services.*.env_file.*.path", "services.*.label_file.*", "configs.*.file", "secrets.*.file"]) {
+    if is(&[
+        "services.*.env_file.*.path",
+        "services.*.develop.watch.*.path",
+        "services.*.label_file.*",
+        "configs.*.file",
+        "secrets.*.file",
+    ]) {
         return if_text(node, |text| absolute(text, folder, home));
     }
     if is(&["services.*.volumes.*"]) && node.get("type").and_then(Node::as_text) == Some("bind") {

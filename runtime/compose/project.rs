@@ -72,17 +72,17 @@ pub(super) fn read(whole: &Node, name: &str, variables: &BTreeMap<String, String
         application.volumes.extend(resource::volume(key, &cursor, name).map(|volume| (key.to_owned(), volume)));
     }
     for (key, cursor) in section("configs") {
-        let object = resource::file_object(key, &cursor, name, false);
+        let object = resource::file_object(key, &cursor, name, variables, false);
         application.configs.extend(object.map(|object| (key.to_owned(), object)));
     }
     for (key, cursor) in section("secrets") {
-        let object = resource::file_object(key, &cursor, name, true);
+        let object = resource::file_object(key, &cursor, name, variables, true);
         application.secrets.extend(object.map(|object| (key.to_owned(), object)));
     }
     if !fields.has("services") && problems.is_empty() {
         top.error("has no services");
     }
-    fields.close(&["include", "models"]);
+    fields.close(&["models"]);
     if let Some(map) = whole.as_map() {
         let extensions = map.0.iter().filter(|entry| entry.key.starts_with("x-"));
         application.extensions = extensions.map(|entry| (entry.key.clone(), entry.value.to_value())).collect();

@@ -107,6 +107,9 @@ pub struct FileObject {
     /// Labels.
     #[serde(skip_serializing_if = "is_zero")]
     pub labels: BTreeMap<String, String>,
+    /// What it holds, when that is not in a file.
+    #[serde(skip)]
+    pub value: Option<String>,
 }
 
 /// Reads a network; `project` names it when it has no name of its own.
@@ -154,7 +157,13 @@ pub(super) fn volume(key: &str, cursor: &Cursor, project: &str) -> Option<Volume
 }
 
 /// Reads a config, or a secret, which has no `content`.
-pub(super) fn file_object(key: &str, cursor: &Cursor, project: &str, is_secret: bool) -> Option<FileObject> {
+pub(super) fn file_object(
+    key: &str,
+    cursor: &Cursor,
+    project: &str,
+    variables: &BTreeMap<String, String>,
+    is_secret: bool,
+) -> Option<FileObject> {
     let fields = cursor.fields()?;
     if let Some(external) = fields.get("external").filter(|cursor| cursor.bool() == Some(true)) {
         external.error_with_hint("needs a swarm", "use `file` or `environment`");
@@ -165,12 +174,18 @@ pub(super) fn file_object(key: &str, cursor: &Cursor, project: &str, is_secret: 
     if set != 1 {
         cursor.error(format!("needs exactly one of {}", sources.join(", ")));
     }
-    let object = FileObject {
+    let mut object = FileObject {
         name: name(&fields, key, project, false),
         file: fields.string("file"),
         environment: fields.string("environment"),
         content: if is_secret { String::new() } else { fields.string("content") },
         labels: fields.text_pairs("labels"),
+        value: None,
+    };
+    object.value = match (object.content.is_empty(), object.environment.is_empty()) {
+        (false, _) => Some(object.content.clone()),
+        (true, false) => variables.get(&object.environment).cloned(),
+        (true, true) => None,
     };
     fields.close(&["driver", "driver_opts", "template_driver"]);
     Some(object)
@@ -178,7 +193,13 @@ pub(super) fn file_object(key: &str, cursor: &Cursor, project: &str, is_secret: 
 
 fn name(fields: &Fields, key: &str, project: &str, external: bool) -> String {
     match (fields.get("name"), external) {
-        (Some(cursor), _) => cursor.string().unwrap_or_default(),
+        (Some(cursor), _) => {
+            let name = cursor.string().unwrap_or_default();
+            if name.is_empty() && cursor.node.as_text().is_some() {
+                cursor.error("is empty");
+            }
+            name
+        }
         (None, true) => key.to_owned(),
         (None, false) => format!("{project}_{key}"),
     }

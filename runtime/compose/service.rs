@@ -8,6 +8,7 @@ mod attachment;
 mod build;
 mod command;
 mod deploy;
+mod develop;
 mod devices;
 mod healthcheck;
 mod hosts;
@@ -18,6 +19,7 @@ mod read;
 pub use attachment::Attachment;
 pub use build::Build;
 pub use deploy::{Deploy, DeviceRequest, Placement, Resource, Resources, RestartPolicy, UpdateConfig};
+pub use develop::{Develop, Exec, Trigger};
 pub use devices::{Device, Ulimit};
 pub use healthcheck::Healthcheck;
 pub use mount::{BindOptions, FileMount, ImageOptions, Mount, TmpfsOptions, VolumeOptions};
@@ -103,6 +105,9 @@ pub struct Service {
     /// How to build its image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
+    /// What `docker compose watch` does; nothing here acts on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub develop: Option<Develop>,
     /// Linux capabilities beyond the default ones.
     #[serde(skip_serializing_if = "is_zero")]
     pub cap_add: Vec<String>,

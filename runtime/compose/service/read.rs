@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Condition, Dependency, EnvFile, Logging, Service, attachment, build, command, deploy, devices, healthcheck, hosts,
-    mount, port,
+    Condition, Dependency, EnvFile, Logging, Service, attachment, build, command, deploy, develop, devices,
+    healthcheck, hosts, mount, port,
 };
 use crate::compose::cursor::{Cursor, Fields};
 
@@ -19,7 +19,6 @@ const UNSUPPORTED: &[&str] = &[
     "cpu_count",
     "cpu_percent",
     "credential_spec",
-    "develop",
     "external_links",
     "gpus",
     "isolation",
@@ -44,6 +43,7 @@ pub(crate) fn read(name: &str, cursor: &Cursor, surroundings: &Surroundings) -> 
         profiles: fields.strings("profiles"),
         annotations: fields.text_pairs("annotations"),
         build: fields.get("build").and_then(|cursor| build::read(&cursor, surroundings.environment)),
+        develop: fields.get("develop").and_then(|cursor| develop::read(&cursor)),
         cap_add: fields.strings("cap_add"),
         cap_drop: fields.strings("cap_drop"),
         cgroup_parent: fields.string("cgroup_parent"),
@@ -62,7 +62,7 @@ pub(crate) fn read(name: &str, cursor: &Cursor, surroundings: &Surroundings) -> 
         deploy: fields.get("deploy").and_then(|cursor| deploy::read(&cursor)),
         device_cgroup_rules: fields.strings("device_cgroup_rules"),
         devices: fields.get("devices").map(|cursor| devices::devices(&cursor)).unwrap_or_default(),
-        dns: fields.string_or_list("dns"),
+        dns: fields.string_or_list("dns").into_iter().filter(|server| !server.is_empty()).collect(),
         dns_opt: fields.strings("dns_opt"),
         dns_search: fields.string_or_list("dns_search"),
         domain_name: fields.string("domainname"),
