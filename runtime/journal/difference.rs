@@ -20,7 +20,7 @@ pub struct Difference {
     pub a: RunRecord,
     /// The second run.
     pub b: RunRecord,
-    /// Facts about the runs themselves: runbook, environment, revision, state.
+    /// Facts about the runs themselves: runbook, environment, revision, state, failure.
     pub run: Vec<ValueChange>,
     /// Scripts and modules that only one of them has or whose text differs.
     pub scripts: Vec<ScriptChange>,
@@ -67,5 +67,6 @@ fn facts(run: &RunRecord) -> serde_json::Value {
         "environment": run.environment,
         "revision": run.revision,
         "state": run.state,
+        "failure": run.failure.as_ref().map(|failure| &failure.message),
     })
 }

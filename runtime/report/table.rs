@@ -101,10 +101,7 @@ RUN  RUNBOOK                 STATE
 
     #[test]
     fn what_may_be_cut_gives_way_down_to_its_least_width() {
-        assert_eq!(
-            shown(28),
-            "RUN  RUNBOOK           STATE\n 12  operations/depl…  ok\n  7  größe.rhai        failed\n"
-        );
+        assert_eq!(shown(28), "RUN  RUNBOOK          STATE\n 12  operations/dep…  ok\n  7  größe.rhai       failed\n");
         assert_eq!(shown(5), "RUN  RUNBOOK   STATE\n 12  operati…  ok\n  7  größe.r…  failed\n");
     }
 }

@@ -1,5 +1,8 @@
 //! Tests of `runtime/journal`.
 
+mod logs;
+mod opening;
+mod processes;
 mod runs;
 
 use jiff::Timestamp;

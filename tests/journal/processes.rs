@@ -1,0 +1,202 @@
+//! Several processes on one run log. The others are this test binary again, told by the environment what to do.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use runbook::journal::{CallState, Journal, LogQuery, RunFilter, RunState};
+use runbook::primitive::{Effect, LeaseRequest, LogStream, ReleaseState};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use super::{done, ended, line, new_run, record, started};
+use crate::harness::skip;
+
+const TASK: &str = "RUNBOOK_TEST_TASK";
+const FOLDER: &str = "RUNBOOK_TEST_FOLDER";
+
+fn start(task: &str, folder: &Path) -> Child {
+    command(task, folder).spawn().unwrap()
+}
+
+fn command(task: &str, folder: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "--ignored", "journal::processes::another_process"])
+        .envs([(TASK, task), (FOLDER, folder.to_str().unwrap())])
+        .stdout(Stdio::null());
+    command
+}
+
+/// A process that has begun a run, is inside a change, holds the lock and has recorded a release.
+struct Holder(Child);
+
+impl Holder {
+    fn start(folder: &Path) -> Self {
+        let holder = Self(start("hold", folder));
+        let began = Instant::now();
+        while !folder.join("ready").exists() {
+            assert!(began.elapsed() < Duration::from_secs(60), "the other process never became ready");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        holder
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap(), signal).unwrap();
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn lock() -> LeaseRequest {
+    LeaseRequest { name: "deploy/prod".into(), wait: Duration::ZERO }
+}
+
+/// What the other processes do; nothing when started by hand.
+#[test]
+#[ignore = "started by the tests of this file"]
+fn another_process() {
+    let (Ok(task), Ok(folder)) = (std::env::var(TASK), std::env::var(FOLDER)) else { return };
+    let folder = Path::new(&folder);
+    let journal = Journal::open(folder).unwrap();
+    let run = journal.begin(&new_run()).unwrap();
+    match task.as_str() {
+        "hold" => {
+            record(&journal, run, &[started("1", "sh", "sh migrate", Effect::Change)]);
+            record(&journal, run, &[line("1", LogStream::Stdout, "migrating")]);
+            journal.flush().unwrap();
+            journal.acquire(run, "ann@desk", &lock(), "migrate").unwrap().unwrap();
+            journal.record_release(run, "shop", "prod", &json!({})).unwrap();
+            std::fs::write(folder.join("ready"), "").unwrap();
+            loop {
+                std::thread::park();
+            }
+        }
+        "write" => {
+            for step in 1..=100 {
+                let path = step.to_string();
+                record(&journal, run, &[started(&path, "sh", "sh true", Effect::Change)]);
+                record(&journal, run, &[line(&path, LogStream::Stdout, &format!("line {step}"))]);
+                record(&journal, run, &[done(&path, json!(step), 1)]);
+            }
+            record(&journal, run, &[ended(run, RunState::Ok, None)]);
+        }
+        "mark" => {
+            let mark = |name: &str| std::fs::write(folder.join(name), "").unwrap();
+            mark("mark-1");
+            record(&journal, run, &[started("1", "sh", "sh true", Effect::Change)]);
+            mark("mark-2");
+            record(&journal, run, &[done("1", json!(null), 1), started("2", "disk_free", "disk_free /", Effect::Read)]);
+            mark("mark-3");
+        }
+        other => panic!("no task {other}"),
+    }
+}
+
+#[test]
+fn a_run_whose_process_was_killed_is_settled_as_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut holder = Holder::start(folder.path());
+    let journal = Journal::open(folder.path()).unwrap();
+    assert_eq!(journal.settle().unwrap(), [0i64; 0]);
+    assert_eq!(journal.run(1).unwrap().state, RunState::Running);
+
+    holder.kill();
+    assert_eq!(journal.settle().unwrap(), [1]);
+    let run = journal.run(1).unwrap();
+    assert_eq!(run.state, RunState::Killed);
+    assert!(run.finished_at.unwrap() >= run.started_at);
+    let failure = run.failure.unwrap();
+    let process = format!("its process ({} on {}) ended without finishing the run", run.pid, run.machine);
+    assert_eq!(failure.message, process);
+    assert_eq!(failure.evidence[0].text, "1 sh migrate");
+    assert_eq!(journal.call(1, "1").unwrap().unwrap().state, CallState::Started);
+    assert!(journal.finished_call(1, "1").unwrap().is_none());
+    assert_eq!(journal.releases("shop", "prod").unwrap()[0].state, ReleaseState::Failed);
+    assert!(journal.leases().unwrap().is_empty());
+    assert!(!folder.path().join("runs/1.lock").exists());
+    assert_eq!(journal.settle().unwrap(), [0i64; 0], "it is settled once");
+}
+
+#[test]
+fn a_process_that_is_stopped_is_not_taken_for_dead() {
+    let folder = tempfile::tempdir().unwrap();
+    let holder = Holder::start(folder.path());
+    let journal = Journal::open(folder.path()).unwrap();
+    holder.signal(Signal::STOP);
+    assert_eq!(journal.settle().unwrap(), [0i64; 0]);
+    std::fs::remove_file(folder.path().join("runs/1.lock")).unwrap();
+    assert_eq!(journal.settle().unwrap(), [0i64; 0], "its lock file was removed, but the process is there");
+    let run = journal.begin(&new_run()).unwrap();
+    assert_eq!(journal.acquire(run, "bob@desk", &lock(), "").unwrap().unwrap_err().run, 1);
+}
+
+#[test]
+fn a_lock_is_taken_over_from_a_dead_process_and_never_from_a_living_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut holder = Holder::start(folder.path());
+    let journal = Journal::open(folder.path()).unwrap();
+    let run = journal.begin(&new_run()).unwrap();
+    let present = journal.acquire(run, "bob@desk", &lock(), "").unwrap().unwrap_err();
+    assert_eq!((present.run, present.owner.as_str(), present.step.as_str()), (1, "ann@desk", "migrate"));
+    assert_eq!(present.fence, 1);
+
+    holder.kill();
+    let lease = journal.acquire(run, "bob@desk", &lock(), "pull").unwrap().unwrap();
+    assert_eq!((lease.run, lease.fence), (run, 2));
+    let lost = journal.renew(&present, "migrate").unwrap_err();
+    assert_eq!(lost.message, "run 1 no longer holds the lock `deploy/prod`");
+    journal.release_lease(&present).unwrap();
+    assert_eq!(journal.leases().unwrap()[0].run, run, "the dead run's release does not free it");
+}
+
+#[test]
+fn four_processes_create_and_fill_one_run_log_without_losing_a_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let children: Vec<Child> = (0..4).map(|_| start("write", folder.path())).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let journal = Journal::open(folder.path()).unwrap();
+    let runs = journal.runs(&RunFilter { states: vec![RunState::Ok], ..RunFilter::default() }).unwrap();
+    assert_eq!(runs.iter().map(|run| run.id).collect::<Vec<_>>(), [4, 3, 2, 1]);
+    for run in runs {
+        let calls = journal.calls(run.id).unwrap();
+        assert_eq!(calls.iter().filter(|call| call.state == CallState::Done).count(), 100);
+        let lines = journal.logs(&LogQuery { run: Some(run.id), ..LogQuery::default() }).unwrap();
+        assert_eq!(lines.len(), 100);
+        assert_eq!(lines[99].line, "line 100");
+    }
+}
+
+#[test]
+fn a_change_is_on_the_disk_before_it_happens_and_a_read_waits_for_no_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    drop(Journal::open(folder.path()).unwrap());
+    let traced = command("mark", folder.path());
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-e", "trace=fsync,fdatasync,openat", "-o"]).arg(&trace).arg(traced.get_program());
+    strace.args(traced.get_args()).stdout(Stdio::null()).stderr(Stdio::null());
+    strace.envs(traced.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let Ok(status) = strace.status() else { return skip("strace") };
+    assert!(status.success());
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let between = |from: &str, to: &str| {
+        let lines = trace.lines().skip_while(|line| !line.contains(from)).take_while(|line| !line.contains(to));
+        lines.filter(|line| line.contains("fsync(") || line.contains("fdatasync(")).count()
+    };
+    assert!(between("mark-1", "mark-2") > 0, "{trace}");
+    assert_eq!(between("mark-2", "mark-3"), 0, "{trace}");
+}
