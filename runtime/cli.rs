@@ -2,6 +2,7 @@
 
 mod check;
 mod diff;
+mod doctor;
 mod history;
 mod logs;
 mod places;
@@ -31,6 +32,8 @@ struct Cli {
 enum Command {
     /// Find mistakes in runbooks without running them
     Check(check::Check),
+    /// Say what is missing on this machine, and how to get it
+    Doctor(doctor::Doctor),
     /// Run a runbook: checked before it starts, journaled while it runs, undone when it fails
     Run(run::Run),
     /// List the runs of this project, newest first
@@ -47,6 +50,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(command) => command.run(),
+        Command::Doctor(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Show(command) => command.run(),

@@ -4,6 +4,7 @@
 //! tree of steps that is redrawn on a terminal, and plain lines in a pipe. [`JsonLines`] is the same events for
 //! programs. [`failure`] renders every error of the command line and of runs alike.
 
+mod condition;
 mod console;
 mod diff;
 mod document;
@@ -22,6 +23,7 @@ mod table;
 mod text;
 mod units;
 
+pub use condition::{Condition, State, conditions};
 pub use console::{Console, Sources};
 pub use diff::diff;
 pub use document::{document, json_line};

@@ -1,0 +1,106 @@
+//! The project file, the files it names, and what earlier runs left behind.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Ward;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::project::{Environment, PROJECT_FILE, ProjectFile};
+use crate::report::Condition;
+
+pub(super) fn look(ward: &Ward) -> Vec<Condition> {
+    let mut all = Vec::new();
+    if ward.root.join(PROJECT_FILE).is_file() {
+        match ProjectFile::load(&ward.root) {
+            Ok(file) => {
+                all.push(Condition::ok("project file", described(&file)));
+                all.extend(file.environments.values().map(|environment| files(&ward.root, environment)));
+                all.extend(
+                    file.registries.iter().filter_map(|(address, login)| password(address, &login.password_env)),
+                );
+            }
+            Err(failure) => {
+                all.push(Condition::missing("project file", failure.message).fix(format!("mend {PROJECT_FILE}")));
+            }
+        }
+    } else {
+        all.push(Condition::warn("project file", "none here or above").fix("runbook init"));
+    }
+    if ward.state.join("journal.sqlite").is_file() {
+        all.extend(leftovers(&ward.state).unwrap_or_else(|failure| {
+            let condition = Condition::missing("run log", failure.message);
+            vec![failure.hints.into_iter().fold(condition, Condition::fix)]
+        }));
+    }
+    all
+}
+
+fn described(file: &ProjectFile) -> String {
+    let names: Vec<&str> = file.environments.keys().map(String::as_str).collect();
+    match names.len() {
+        0 => format!("{}, no environments", file.name),
+        _ => format!("{}, environments {}", file.name, names.join(", ")),
+    }
+}
+
+/// The compose files and the environment file that an environment names.
+fn files(root: &Path, environment: &Environment) -> Condition {
+    let name = format!("files of {}", environment.name);
+    let compose: Vec<&str> = match environment.values.get("compose_files") {
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(one)) => vec![one],
+        _ => Vec::new(),
+    };
+    let env_file = environment.str("env_file");
+    let named: Vec<&str> = compose.into_iter().chain(env_file).collect();
+    let absent: Vec<&str> = named.iter().copied().filter(|file| !root.join(file).is_file()).collect();
+    if named.is_empty() {
+        return Condition::ok(name, "names no compose files");
+    }
+    if absent.is_empty() {
+        return Condition::ok(name, named.join(", "));
+    }
+    let condition = Condition::missing(name, format!("{} not found", absent.join(", ")));
+    absent.iter().fold(condition, |condition, file| {
+        let example = ["example", "sample", "template", "dist"].iter().map(|end| format!("{file}.{end}"));
+        match example.into_iter().find(|example| root.join(example).is_file()) {
+            Some(example) => condition.fix(format!("cp {example} {file}, and fill it in")),
+            None if Some(*file) == env_file => condition.fix(format!("write {file}")),
+            None => condition.fix(format!("put {file} there, or correct [env.{}] in {PROJECT_FILE}", environment.name)),
+        }
+    })
+}
+
+/// A registry whose password is not in the environment cannot be pulled from.
+fn password(address: &str, variable: &str) -> Option<Condition> {
+    if std::env::var_os(variable).is_some_and(|value| !value.is_empty()) {
+        return None;
+    }
+    let found = format!("the variable {variable} with its password is not set");
+    Some(Condition::warn(format!("registry {address}"), found).fix(format!("export {variable}=…")))
+}
+
+/// Runs that died and locks that are held.
+fn leftovers(state: &Path) -> Result<Vec<Condition>, Failure> {
+    let journal = Journal::open(state)?;
+    let killed = journal.settle()?;
+    let mut all: Vec<Condition> = killed
+        .iter()
+        .map(|run| {
+            let found = "its process died without saying how it ended; it counts as killed now";
+            Condition::warn(format!("run {run}"), found).fix(format!("runbook show {run}"))
+        })
+        .collect();
+    for lease in journal.leases()? {
+        let step = if lease.step.is_empty() { String::new() } else { format!(", at `{}`", lease.step) };
+        let found =
+            format!("held by run {} of {} since {}{step}", lease.run, lease.owner, lease.since.strftime("%F %T UTC"));
+        all.push(Condition::ok(format!("lock {}", lease.name), found));
+    }
+    if all.is_empty() {
+        all.push(Condition::ok("run log", "no dead runs, no locks held"));
+    }
+    Ok(all)
+}
