@@ -59,9 +59,11 @@ impl Run {
             wait: options.wait.unwrap_or_default().0,
         })?;
         let door: Arc<dyn Door> = execution.clone();
+        // The program outlives the script's end: undo and always blocks are closures of it.
+        let mut compiled = None;
         let finished = execution.conduct(|| {
             match Program::compile(&library, execution.environment(), &primitives::all(), &door) {
-                Ok(program) => program.run(),
+                Ok(program) => compiled.insert(program).run(),
                 Err(failure) => Ending { result: Err(failure), trace: Vec::new() },
             }
         })?;

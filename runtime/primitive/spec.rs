@@ -39,6 +39,8 @@ pub enum Ty {
     Strings,
     /// A map.
     Map,
+    /// The options map, for a primitive that takes it first; everywhere else it trails and is no argument.
+    Options,
     /// A closure.
     Block,
     /// A handle of this kind.
@@ -59,7 +61,7 @@ impl Ty {
             Self::Size => "a size like \"2GiB\"".into(),
             Self::List => "a list".into(),
             Self::Strings => "a list of strings like [\"ls\", \"-l\"]".into(),
-            Self::Map => "a map like #{ name: value }".into(),
+            Self::Map | Self::Options => "a map like #{ name: value }".into(),
             Self::Block => "a closure like `|| …`".into(),
             Self::Handle(kind) => format!("a {kind} handle"),
             Self::OneOf(types) => types.iter().map(|ty| ty.label()).collect::<Vec<_>>().join(" or "),
@@ -81,7 +83,9 @@ impl Ty {
                 return Err(format!("must be a list of strings, got one string: write {list}"));
             }
             Self::Strings => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
-            Self::Map => value.is_object() && kind_of(value).is_none() && BlockRef::from_value(value).is_none(),
+            Self::Map | Self::Options => {
+                value.is_object() && kind_of(value).is_none() && BlockRef::from_value(value).is_none()
+            }
             Self::Block => BlockRef::from_value(value).is_some(),
             Self::Handle(kind) => kind_of(value) == Some(kind),
             Self::OneOf(types) => types.iter().any(|ty| ty.check(value).is_ok()),

@@ -27,7 +27,7 @@ static SPEC: Spec = Spec {
     name: "retry",
     receiver: None,
     args: &[
-        Arg::new("limits", Ty::Map, "How often and how long: `times`, `delay`, `backoff`, `max_delay`."),
+        Arg::new("limits", Ty::Options, "How often and how long: `times`, `delay`, `backoff`, `max_delay`."),
         Arg::new("block", Ty::Block, "What to try; it may take the attempt's number, from 1."),
     ],
     options: Some(Options::SPEC),
@@ -47,7 +47,7 @@ impl Primitive for Retry {
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
-        let limits: Options = crate::primitive::parse_options(&call.args[0])?;
+        let limits: Options = call.options()?;
         if limits.times == 0 || !(limits.backoff.is_finite() && limits.backoff >= 1.0) {
             let message = "`retry`: `times` must be at least 1 and `backoff` at least 1.0";
             return Err(Failure::new(FailureKind::Option, message));

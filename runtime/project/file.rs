@@ -10,6 +10,9 @@ use crate::failure::{Failure, FailureKind};
 /// The name of the project file.
 pub const PROJECT_FILE: &str = "runbook.toml";
 
+/// The environment of a project that has none.
+const UNNAMED: &str = "default";
+
 /// How to log in to a registry.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,6 +99,9 @@ impl ProjectFile {
     /// The environment of that name; without a name the default one, or the only one.
     pub fn environment(&self, name: Option<&str>) -> Result<Environment, Failure> {
         let names = || self.environments.keys().cloned().collect::<Vec<_>>().join(", ");
+        if name == Some(UNNAMED) && self.environments.is_empty() {
+            return Ok(Environment::named(UNNAMED));
+        }
         match name.or(self.default_environment.as_deref()) {
             Some(name) => self.environments.get(name).cloned().ok_or_else(|| {
                 let failure =
@@ -107,7 +113,7 @@ impl ProjectFile {
                 }
             }),
             None => match self.environments.values().next() {
-                None => Ok(Environment::named("default")),
+                None => Ok(Environment::named(UNNAMED)),
                 Some(only) if self.environments.len() == 1 => Ok(only.clone()),
                 Some(_) => Err(Failure::new(FailureKind::Argument, "which environment?")
                     .hint(format!("pass --env with one of {}", names()))),

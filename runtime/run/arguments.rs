@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Invocation;
-use crate::primitive::{Arg, Block, BlockRef, Call, Failure, FailureKind, Spec, kind_of};
+use crate::primitive::{Arg, Block, BlockRef, Call, Failure, FailureKind, Spec, Ty, kind_of};
 
 /// Sorts what the script wrote into arguments and options, or says which of them is wrong.
 pub(super) fn check(invocation: Invocation) -> Result<Call, Failure> {
@@ -42,6 +42,9 @@ pub(super) fn check(invocation: Invocation) -> Result<Call, Failure> {
 /// The trailing map is the options, unless it stands where an argument that takes a map is declared.
 fn take_options(spec: &Spec, arguments: &mut Vec<Value>) -> Option<Value> {
     spec.options?;
+    if let Some(first) = spec.args.iter().position(|arg| arg.ty == Ty::Options) {
+        return arguments.get(first).filter(|value| value.is_object()).cloned();
+    }
     let last = arguments.last()?;
     let plain_map = last.is_object() && kind_of(last).is_none() && BlockRef::from_value(last).is_none();
     let is_argument = spec.args.get(arguments.len() - 1).is_some_and(|arg| arg.ty.check(last).is_ok());

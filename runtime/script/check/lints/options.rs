@@ -9,7 +9,7 @@ use super::super::names;
 use super::super::scope::Guess;
 use super::super::tree::{Call, Entry, Kind, Node};
 use super::super::walk::Lint;
-use crate::primitive::{OptionsSpec, Spec};
+use crate::primitive::{OptionsSpec, Spec, Ty};
 
 pub(super) struct Options;
 
@@ -38,14 +38,11 @@ fn check(cx: &mut Cx<'_>, call: &Call, spec: &'static Spec) {
     }
 }
 
-/// Primitives whose options are their first argument, because a long block follows.
-const OPTIONS_FIRST: &[&str] = &["retry"];
-
 /// The literal map that the call would take as its options.
 fn options_of<'c>(call: &'c Call, spec: &Spec) -> Option<(OptionsSpec, &'c [Entry])> {
     let options = spec.options?;
-    if OPTIONS_FIRST.contains(&spec.name) {
-        let Kind::Map(entries) = &call.args.first()?.kind else { return None };
+    if let Some(first) = spec.args.iter().position(|arg| arg.ty == Ty::Options) {
+        let Kind::Map(entries) = &call.args.get(first)?.kind else { return None };
         return Some((options, entries));
     }
     let (last, before) = call.args.split_last()?;
