@@ -23,7 +23,11 @@ fn retry_gives_the_last_failure_back() {
 
 #[test]
 fn an_unknown_limit_of_retry_is_refused() {
-    Project::script("retry(#{ tries: 2 }, || 1);").run().code(2).says("`retry` has no option `tries`").says("did you mean `times`?");
+    Project::script("retry(#{ tries: 2 }, || 1);")
+        .run()
+        .code(2)
+        .says("`retry` has no option `tries`")
+        .says("did you mean `times`?");
 }
 
 #[test]
