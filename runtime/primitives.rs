@@ -14,6 +14,7 @@ mod retry;
 mod sh;
 mod sleep;
 mod step;
+mod template;
 mod undo;
 mod wait_until;
 mod warn;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<&'static dyn Primitive> {
         &sh::Sh,
         &sleep::Sleep,
         &step::Step,
+        &template::Template,
         &undo::Undo,
         &wait_until::WaitUntil,
         &warn::Warn,

@@ -62,21 +62,10 @@ fn value(path: &str, changed: bool) -> Value {
     handle(FILE, json!({ "path": path, "changed": changed }))
 }
 
-/// The result of a write. The log shows which lines differ,
-/// unless the file is for its owner's eyes only.
+/// The result of a write; the log gets the lines that differ.
 fn outcome(context: &Context<'_>, path: &str, written: &Written) -> Outcome {
-    let mut outcome = Outcome { changed: Some(written.changed), ..value(path, written.changed).into() };
-    if written.created {
-        outcome = outcome.note("created");
-    } else if let Some(lines) = &written.lines {
-        outcome = outcome.note(lines.summary());
-        if !written.mode.is_private() {
-            for line in lines.shown() {
-                context.log(LogStream::Info, &line);
-            }
-        }
-    } else if written.changed {
-        outcome = outcome.note(format!("mode {}", written.mode));
+    for line in written.shown() {
+        context.log(LogStream::Info, &line);
     }
-    outcome
+    Outcome { value: value(path, written.changed), changed: Some(written.changed), note: written.note() }
 }

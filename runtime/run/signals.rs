@@ -21,6 +21,7 @@ pub(super) fn watch(run: &Arc<Execution>) {
             let received = signals.iter_mut().map(|signal| Box::pin(signal.recv()));
             futures_util::future::select_all(received).await;
             if before {
+                run.drivers.processes().kill_all();
                 std::process::exit(CANCELLED);
             }
             before = true;

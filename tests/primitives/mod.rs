@@ -1,7 +1,9 @@
 //! Tests of `runtime/primitives`.
 
+mod disk;
 mod disk_free;
 mod file;
 mod folder;
 mod http_check;
 mod sh;
+mod template;

@@ -18,10 +18,30 @@ pub struct Written {
     pub changed: bool,
     /// Was there none before?
     pub created: bool,
+    /// Was its content replaced, and not only its mode set?
+    pub replaced: bool,
     /// Its permissions now.
     pub mode: FileMode,
     /// The lines that differ; `None` when the old content was too large or no text.
     pub lines: Option<LineChange>,
+}
+
+impl Written {
+    /// A few words on what changed: `created`, `+3 -1 lines`, `mode 0600`; `None` when nothing did.
+    pub fn note(&self) -> Option<String> {
+        match &self.lines {
+            _ if self.created => Some("created".to_owned()),
+            Some(lines) => Some(lines.summary()),
+            None if self.replaced => Some("replaced".to_owned()),
+            None => self.changed.then(|| format!("mode {}", self.mode)),
+        }
+    }
+
+    /// The lines that differ, for a log; none for a new file, and none for one that is for its owner's eyes only.
+    pub fn shown(&self) -> Vec<String> {
+        let lines = self.lines.as_ref().filter(|_| !self.created && !self.mode.is_private());
+        lines.map(LineChange::shown).unwrap_or_default()
+    }
 }
 
 /// Makes `content` the content of a file, at once or not at all.
@@ -39,7 +59,7 @@ pub fn write(place: &Place, content: &[u8], mode: Option<FileMode>) -> Result<Wr
     let lines = before.and_then(|before| LineChange::between(&before, content));
     replacement.write(content)?;
     let mode = replacement.commit()?;
-    Ok(Written { changed: true, created, mode, lines })
+    Ok(Written { changed: true, created, replaced: !created, mode, lines })
 }
 
 /// A file being written beside the one it will replace. Dropped before [`commit`](Self::commit), it leaves nothing.
@@ -95,7 +115,7 @@ impl Replacement {
             let set = std::fs::set_permissions(&self.target, Permissions::from_mode(wanted));
             set.map_err(|error| Failure::system(format!("change the mode of `{}`", self.shown), &error))?;
         }
-        Ok(Written { changed: wanted != before, created: false, mode: FileMode(wanted), lines: None })
+        Ok(Written { changed: wanted != before, created: false, replaced: false, mode: FileMode(wanted), lines: None })
     }
 
     /// Adds to the new content.
