@@ -9,6 +9,7 @@ mod layout;
 mod check;
 mod cli;
 mod compose;
+mod docs;
 mod drivers;
 mod execution;
 mod journal;
