@@ -7,8 +7,8 @@ use super::history::{self, RunName};
 use crate::report;
 
 const EXAMPLES: &str = "\
-Lines with `-` are the first run's, lines with `+` the second one's, lines with `~` both ran with another outcome or in
-a noticeably different time. Times alone count as no difference.
+`-` is the first run's and `+` the second one's; steps with `~` are in both, with
+another outcome or a noticeably different time. Times alone are no difference.
 
 Examples:
   runbook diff 11 12

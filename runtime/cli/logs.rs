@@ -23,14 +23,16 @@ Examples:
   runbook logs last --follow
   runbook logs 12 --step migrate --stream stderr
   runbook logs --search '\"connection refused\" postgres*'
-A search finds lines with all its words in any order; `word*` is a beginning, and words in double quotes stand together.";
+
+A search finds lines with all its words in any order; `word*` is a beginning,
+and words in double quotes stand together.";
 
 /// Print the output of a run, or search that of all runs.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Logs {
     /// The run's number, or `last`; left out, the lines of all runs are searched
-    #[arg(value_name = "RUN", required_unless_present = "search")]
+    #[arg(value_name = "RUN")]
     run: Option<RunName>,
     /// Only lines from inside this step
     #[arg(long, value_name = "NAME")]
@@ -71,6 +73,10 @@ impl Logs {
     }
 
     fn across_runs(&self) -> CommandResult {
+        if self.search.is_none() {
+            return Err(Failure::new(FailureKind::Argument, "which run?")
+                .hint("write its number, or `last`; `--search WORDS` looks through all runs"));
+        }
         if let Some(journal) = history::open()? {
             let _ = print(&journal, &mut self.query(None), &mut self.printer(true))?;
         }

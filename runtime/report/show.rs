@@ -8,7 +8,7 @@ use super::style::Paint;
 use super::text::{clean, columns, cut};
 use super::{Style, elapsed, failure, outcome};
 use crate::journal::{CallRecord, CallState, RunRecord, RunState, Source, around};
-use crate::primitive::Effect;
+use crate::primitive::{Effect, Failure};
 
 /// Times stand in a column of their own, but not further right than the eye follows.
 const WIDEST: usize = 100;
@@ -27,14 +27,12 @@ pub struct Details<'a> {
 pub fn show(out: &mut dyn Write, details: &Details<'_>, all: bool, style: Style) -> Result<()> {
     let Details { run, sources, calls } = details;
     header(out, run, sources, style)?;
-    let over = run.state != RunState::Running;
-    let rows = rows(calls, all, over);
+    let rows = rows(calls, all, run.state != RunState::Running);
     if !rows.is_empty() {
         writeln!(out)?;
     }
-    let width = style.width.min(WIDEST);
     for (depth, call) in rows {
-        row(out, depth, call, over, width, style)?;
+        row(out, depth, call, run, style)?;
     }
     if let Some(blocks) = run.undo_blocks {
         let blocks = if blocks == 1 { "1 undo block".to_owned() } else { format!("{blocks} undo blocks") };
@@ -105,10 +103,14 @@ fn order(path: &str) -> Vec<(u64, u64)> {
     path.split('.').map(part).collect()
 }
 
-fn row(out: &mut dyn Write, depth: usize, call: &CallRecord, over: bool, width: usize, style: Style) -> Result<()> {
+fn row(out: &mut dyn Write, depth: usize, call: &CallRecord, run: &RunRecord, style: Style) -> Result<()> {
+    let width = style.width.min(WIDEST);
+    let over = run.state != RunState::Running;
     let indent = "  ".repeat(depth.min(width / 8));
+    let said_below = |failure: &Failure| run.failure.as_ref().is_some_and(|other| other.message == failure.message);
     let time = call.milliseconds.map(elapsed).unwrap_or_default();
     let note = match (&call.failure, &call.note, call.state) {
+        (Some(failure), ..) if said_below(failure) => String::new(),
         (Some(failure), ..) => clean(&failure.message),
         (None, Some(note), _) => clean(note),
         (None, None, CallState::Done) => String::new(),

@@ -1,2 +1,8 @@
 //! Tests of `runtime/cli`.
 mod doctor;
+
+mod diff;
+mod history;
+mod logs;
+mod runs;
+mod show;

@@ -1,0 +1,147 @@
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::history::filled;
+use crate::harness::Project;
+
+#[test]
+fn runs_are_listed_newest_first_in_80_columns() {
+    let listed = filled().runbook(&["runs"]).success().stdout;
+    let expected = "\
+RUN  RUNBOOK           ENV   STATE      STARTED            TIME  BY
+  3  operations/back…  demo  cancelled  2026-11-03 03:00   12ms  scheduler@back…
+  2  deploy.rhai       prod  failed     2026-11-02 09:30  1m02s  ann@desk
+  1  deploy.rhai       prod  ok         2026-11-01 09:00   8.1s  ann@desk
+";
+    assert_eq!(listed, expected);
+    assert!(listed.lines().all(|line| line.chars().count() <= 80));
+}
+
+#[test]
+fn runs_are_filtered() {
+    let project = filled();
+    let ids = |arguments: &[&str]| {
+        let all = [&["runs", "--json"], arguments].concat();
+        let runs: Vec<Value> = serde_json::from_str(&project.runbook(&all).success().stdout).unwrap();
+        runs.iter().map(|run| run["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&[]), [3, 2, 1]);
+    assert_eq!(ids(&["--runbook", "deploy"]), [2, 1]);
+    assert_eq!(ids(&["--runbook", "backup"]), [3]);
+    assert_eq!(ids(&["--env", "demo"]), [3]);
+    assert_eq!(ids(&["--state", "ok,failed"]), [2, 1]);
+    assert_eq!(ids(&["--state", "ok", "--state", "cancelled"]), [3, 1]);
+    assert_eq!(ids(&["--since", "2026-11-02"]), [3, 2]);
+    assert_eq!(ids(&["--since", "2026-11-02T09:30", "--until", "2026-11-03"]), [2]);
+    assert_eq!(ids(&["-n", "1"]), [3]);
+    project.runbook(&["runs", "--env", "nowhere"]).success().says("no run matches");
+    project.runbook(&["runs", "-n", "2"]).success().says("only the newest 2 are listed");
+}
+
+#[test]
+fn a_wrong_filter_says_what_it_can_be() {
+    let project = filled();
+    project
+        .runbook(&["runs", "--state", "broken"])
+        .code(2)
+        .says("possible values: running, waiting, in_doubt, ok, failed, cancelled, killed");
+    project.runbook(&["runs", "--since", "soon"]).code(2).says("write `2d`, `2026-11-01` or `2026-11-01T14:30`");
+}
+
+#[test]
+fn json_holds_everything_known_of_a_run() {
+    let printed = filled().runbook(&["runs", "--json", "--state", "failed"]).success().stdout;
+    let expected = r#"[
+  {
+    "id": 2,
+    "runbook": "deploy.rhai",
+    "title": "Deploy the shop",
+    "environment": "prod",
+    "environment_values": {
+      "url": "https://shop.example.com"
+    },
+    "parameters": {
+      "tag": "v2",
+      "keep": 7
+    },
+    "project_root": "/srv/shop",
+    "revision": "4f2c9aa",
+    "started_by": "ann@desk",
+    "from_run": null,
+    "state": "failed",
+    "started_at": "2026-11-02T09:30:00Z",
+    "finished_at": "2026-11-02T09:30:09Z",
+    "milliseconds": 62000,
+    "undo_blocks": null,
+    "failure": {
+      "kind": "check",
+      "message": "`https://shop.example.com/health` answered 503, expected 200",
+      "hints": [
+        "look at the log of `api`"
+      ],
+      "evidence": [
+        {
+          "title": "answer",
+          "text": "upstream is down\ntry later"
+        }
+      ]
+    },
+    "trace": [
+      {
+        "file": "deploy.rhai",
+        "line": 4,
+        "column": 19
+      }
+    ],
+    "result": null,
+    "machine": "desk",
+    "pid": 4711
+  }
+]
+"#;
+    assert_eq!(printed, expected);
+}
+
+#[test]
+fn without_a_run_there_is_nothing_to_list_and_nothing_is_created() {
+    let project = Project::new();
+    let ran = project.runbook(&["runs"]).success().says("no runs yet");
+    assert_eq!(ran.stdout, "");
+    assert_eq!(project.runbook(&["runs", "--json"]).success().stdout, "[]\n");
+    assert!(!project.path().join(".runbook").exists());
+}
+
+#[test]
+fn runs_are_found_from_a_folder_inside_the_project() {
+    let project = Project::script("1 + 1;").file("runbook.toml", "[env.demo]\n").file("deep/down/notes.txt", "");
+    project.run().success();
+    let mut command = project.command(&["runs"]);
+    let listed = command.current_dir(project.path().join("deep/down")).output().unwrap();
+    assert!(String::from_utf8(listed.stdout).unwrap().contains("test.rhai"));
+}
+
+#[test]
+fn a_run_whose_process_was_killed_is_never_running_for_ever() {
+    let project = Project::script("step(\"wait\", || sleep(\"10m\"));");
+    let began = Instant::now();
+    let mut child = project.command(&["run", "test.rhai"]).spawn().unwrap();
+    while !project.runbook(&["show", "last"]).stdout.contains("wait") {
+        assert!(began.elapsed() < Duration::from_secs(60), "the run never reached its step");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    project.runbook(&["runs"]).success().prints("  running  ");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    project.runbook(&["runs"]).success().prints("  killed  ");
+    project.runbook(&["runs", "--state", "running"]).success().says("no run matches");
+    project.runbook(&["show", "last"]).success().prints("ended without finishing the run");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let project = filled();
+    let mut child = project.command(&["runs"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+}
