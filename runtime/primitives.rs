@@ -5,6 +5,7 @@ mod confirm;
 mod disk_free;
 mod file;
 mod folder;
+mod git;
 mod http_check;
 mod info;
 mod lock;
@@ -40,7 +41,7 @@ pub fn all() -> Vec<&'static dyn Primitive> {
         &wait_until::WaitUntil,
         &warn::Warn,
     ];
-    [functions, disk_free::ALL, file::ALL, folder::ALL].concat()
+    [functions, disk_free::ALL, file::ALL, folder::ALL, git::ALL].concat()
 }
 
 /// What is known about all of them without calling any.

@@ -4,6 +4,7 @@ mod disk;
 mod disk_free;
 mod file;
 mod folder;
+mod git;
 mod http_check;
 mod sh;
 mod template;
