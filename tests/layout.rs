@@ -18,7 +18,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("compose", &["failure", "units"]),
     ("secrets", &["failure", "units", "drivers"]),
     ("primitive", &["drivers", "project", "failure", "units"]),
-    ("primitives", &["primitive", "drivers", "secrets", "compose", "project"]),
+    ("primitives", &["primitive", "drivers", "secrets", "compose", "project", "failure", "units"]),
     ("policy", &["primitive", "project", "failure", "units"]),
     ("journal", &["primitive", "failure", "units"]),
     ("report", &["journal", "primitive", "failure", "units"]),
@@ -118,7 +118,7 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 fn sources(folder: &str) -> Vec<Source> {
-    let line_comment = Regex::new(r"(?m)^\s*//.*$|\s//\s.*$").unwrap();
+    let line_comment = Regex::new(r"(?m)^[ \t]*//.*$|[ \t]//[ \t].*$").unwrap();
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
         let path = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
