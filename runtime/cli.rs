@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod doctor;
 mod history;
+mod init;
 mod logs;
 mod places;
 mod run;
@@ -34,6 +35,8 @@ enum Command {
     Check(check::Check),
     /// Say what is missing on this machine, and how to get it
     Doctor(doctor::Doctor),
+    /// Write a project around an existing compose file
+    Init(init::Init),
     /// Run a runbook: checked before it starts, journaled while it runs, undone when it fails
     Run(run::Run),
     /// List the runs of this project, newest first
@@ -51,6 +54,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(command) => command.run(),
         Command::Doctor(command) => command.run(),
+        Command::Init(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Show(command) => command.run(),

@@ -1,8 +1,9 @@
 //! Tests of `runtime/cli`.
-mod doctor;
 
 mod diff;
+mod doctor;
 mod history;
+mod init;
 mod logs;
 mod runs;
 mod show;

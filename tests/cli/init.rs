@@ -1,0 +1,109 @@
+use crate::harness::Project;
+
+const SHOP: &str = r#"
+name: shop
+services:
+  api:
+    image: ghcr.io/example/shop-api:${TAG:-latest}
+    ports: ["127.0.0.1:${API_PORT:-8000}:80"]
+    environment:
+      SECRET: ${SECRET:?set it in .env}
+    healthcheck:
+      test: ["CMD-SHELL", "curl -f http://localhost/health || exit 1"]
+    depends_on: [db]
+  db:
+    image: postgres:15
+    ports: ["5432:5432"]
+"#;
+
+#[test]
+fn the_compose_file_fills_in_the_project() {
+    let project = Project::new().file("compose.yaml", SHOP).file(".env.example", "SECRET=\n");
+    project
+        .runbook(&["init"])
+        .success()
+        .says("shop: 2 services in compose.yaml\n  wrote runbook.toml\n  wrote deploy.rhai\n  wrote rollback.rhai\n  wrote .gitignore\n")
+        .says("\nnext:\n  runbook doctor");
+    let toml = project.read("runbook.toml");
+    for line in [
+        "#   api          ghcr.io/example/shop-api:latest",
+        "#   db           postgres:15",
+        "name = \"shop\"",
+        "default_env = \"demo\"",
+        "project = \"shop-demo\"",
+        "project = \"shop\"",
+        "protected = true",
+        "compose_files = [\"compose.yaml\"]",
+        "env_file = \".env\"",
+        "# Where `api` answers once it is deployed.",
+        "url = \"http://127.0.0.1:8000/health\"",
+        "# [registry.\"ghcr.io\"]",
+        "# password_env = \"GHCR_IO_TOKEN\"",
+    ] {
+        assert!(toml.lines().any(|there| there == line), "missing: {line}\n{toml}");
+    }
+    let deploy = project.read("deploy.rhai");
+    assert!(
+        deploy.contains("//! @param tag: string = \"latest\"   the tag of the images, `TAG` in compose.yaml\n"),
+        "{deploy}"
+    );
+    assert!(deploy.contains("env: #{ TAG: param(\"tag\") }"), "{deploy}");
+    assert_eq!(project.read(".gitignore"), ".runbook/\n.env\n");
+}
+
+#[test]
+fn what_it_writes_is_a_valid_project_file() {
+    let project =
+        Project::new().file("docker-compose.yml", "services:\n  web:\n    build: .\n    ports: [\"8080:80\"]\n");
+    project.runbook(&["init"]).success();
+    let file = runbook::project::ProjectFile::load(project.path()).unwrap();
+    assert_eq!(file.environments.keys().collect::<Vec<_>>(), ["demo", "prod"]);
+    let prod = file.environment(Some("prod")).unwrap();
+    assert!(prod.protected);
+    assert_eq!(prod.str("url"), Some("http://127.0.0.1:8080/"));
+    assert_eq!(prod.str("env_file"), None);
+    assert!(project.read("deploy.rhai").contains("app.build()"));
+}
+
+#[test]
+fn nothing_that_is_there_is_overwritten() {
+    let project =
+        Project::new().file("compose.yaml", SHOP).file("deploy.rhai", "// mine\n").file(".gitignore", "/target\n/.env");
+    project
+        .runbook(&["init"])
+        .success()
+        .says("  wrote runbook.toml\n  kept  deploy.rhai, which was there already\n")
+        .says("  added 1 line to .gitignore\n");
+    assert_eq!(project.read("deploy.rhai"), "// mine\n");
+    assert_eq!(project.read(".gitignore"), "/target\n/.env\n.runbook/\n");
+    let again = project.runbook(&["init"]).success();
+    assert_eq!(again.stderr.matches("  kept  ").count(), 4, "{}", again.stderr);
+}
+
+#[test]
+fn without_a_compose_file_it_asks_for_one() {
+    let project = Project::new();
+    project
+        .runbook(&["init"])
+        .code(2)
+        .says("error: there is no compose file in")
+        .says("hint: name it: runbook init --compose path/to/compose.yaml");
+    assert!(!project.path().join("runbook.toml").exists());
+}
+
+#[test]
+fn a_compose_file_elsewhere_can_be_named() {
+    let project = Project::new().file("deploy/stack.yml", SHOP);
+    project.runbook(&["init", "--compose", "deploy/stack.yml"]).success().says("shop: 2 services in deploy/stack.yml");
+    assert!(project.read("runbook.toml").contains("compose_files = [\"deploy/stack.yml\"]"));
+    project.runbook(&["init", "--compose", "nowhere.yml"]).code(2).says("no such file or directory");
+    Project::new().runbook(&["init", "nowhere"]).code(2).says("cannot open the folder `nowhere`");
+}
+
+#[test]
+fn a_wrong_compose_file_is_shown_with_its_line_and_nothing_is_written() {
+    let project = Project::new().file("compose.yaml", "services:\n  api:\n    imagee: x\n");
+    project.runbook(&["init"]).code(2).says("compose.yaml:3:");
+    assert!(!project.path().join("runbook.toml").exists());
+    assert!(!project.path().join(".gitignore").exists());
+}
