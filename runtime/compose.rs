@@ -34,6 +34,7 @@ mod ports;
 mod problem;
 mod project;
 mod quantity;
+mod render;
 mod resource;
 mod scalar;
 mod service;

@@ -88,7 +88,10 @@ impl Check<'_> {
 
     fn dependencies(&self) {
         for (name, dependency) in &self.service.depends_on {
-            if self.application.services.contains_key(name) {
+            // One that is written and could not be read was reported there.
+            let is_written = self.whole.get("services").is_some_and(|services| services.get(name).is_some());
+            let is_disabled = self.application.disabled.contains_key(name);
+            if self.application.services.contains_key(name) || (is_written && !is_disabled) {
                 continue;
             }
             match self.application.disabled.get(name) {

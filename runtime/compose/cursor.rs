@@ -123,6 +123,10 @@ impl<'a> Cursor<'a> {
 
     /// A duration in nanoseconds: `1m30s`.
     pub fn duration(&self) -> Option<quantity::Duration> {
+        if let Content::Int(number) = &self.node.content {
+            self.error_with_hint("must be a duration, got a number", format!("write the unit too, as in {number}s"));
+            return None;
+        }
         let text = self.string()?;
         quantity::Duration::parse(&text).or_else(|| {
             self.error_with_hint(
@@ -306,7 +310,7 @@ impl<'a> Fields<'a> {
             let path = self.path.key(key);
             let problem = if unsupported.contains(&key) {
                 Problem::at(&entry.mark, &path, "not supported yet")
-                    .hint("remove the key, or keep this service out of this project")
+                    .hint("remove the key: what it asks for would not happen")
             } else {
                 let problem = Problem::at(&entry.mark, &path, "there is no such key");
                 match closest(key, known.iter().chain(unsupported)) {

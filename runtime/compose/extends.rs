@@ -19,8 +19,9 @@ pub(super) fn apply(document: &mut Node, file: &FilePath, loader: &Loader) {
         names.iter().map(|name| extended(name, &services, file, loader, &mut Vec::new())).collect();
     if let Some(target) = document.as_map_mut().and_then(|map| map.get_mut("services")).and_then(Node::as_map_mut) {
         for (name, node) in names.iter().zip(merged) {
-            if let (Some(place), Some(node)) = (target.get_mut(name), node) {
-                *place = node;
+            if let Some(place) = target.get_mut(name) {
+                let invalid = Node::new(Content::Invalid, &place.mark);
+                *place = node.unwrap_or(invalid);
             }
         }
     }

@@ -37,6 +37,10 @@ impl Loader<'_> {
                 whole = Some(self.onto(whole.take(), document, file));
             }
         }
+        if whole.is_none() && readable {
+            let file = files.first().map(|file| self.shown(file))?;
+            self.problems.error(Problem::new(file, 0, 0, "is empty"));
+        }
         let mut whole = whole.filter(|_| readable)?;
         paths::resolve(&mut whole, &Path::default(), self.directory, self.home());
         Some(whole)
@@ -85,13 +89,14 @@ impl Loader<'_> {
         self.including.borrow_mut().push(file.to_path_buf());
         include::apply(&mut document, self);
         self.including.borrow_mut().pop();
+        let root = Path::default();
+        unique::enforce(&mut document, &root, Some(self.problems));
         merge::reset(&mut base, &document);
         extends::apply(&mut document, file, self);
-        let root = Path::default();
         let mut whole = merge::merge(base, document, &root, self.problems);
-        unique::enforce(&mut whole, &root);
+        unique::enforce(&mut whole, &root, None);
         canonical::expand(&mut whole, &root, self.problems);
-        unique::enforce(&mut whole, &root);
+        unique::enforce(&mut whole, &root, None);
         whole
     }
 

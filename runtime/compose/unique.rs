@@ -2,6 +2,7 @@
 
 use super::mounts;
 use super::node::{Content, Node, Path};
+use super::problem::{Problem, Problems};
 
 type Identity = fn(&Node) -> Option<String>;
 
@@ -35,29 +36,35 @@ const RULES: &[(&str, Identity)] = &[
     ("services.*.devices", device),
 ];
 
-/// Applies the rules below a node.
-pub fn enforce(node: &mut Node, path: &Path) {
+/// Applies the rules below a node. Where that is one file and no merge, an entry that another one replaces is a warning.
+pub fn enforce(node: &mut Node, path: &Path, warnings: Option<&Problems>) {
     match &mut node.content {
         Content::Map(map) => {
             for entry in &mut map.0 {
-                enforce(&mut entry.value, &path.key(&entry.key));
+                enforce(&mut entry.value, &path.key(&entry.key), warnings);
             }
         }
         Content::List(items) => {
             if let Some((_, identity)) = RULES.iter().find(|(pattern, _)| path.matches(pattern)) {
-                *items = distinct(std::mem::take(items), *identity);
+                *items = distinct(std::mem::take(items), *identity, path, warnings);
             }
         }
         _ => {}
     }
 }
 
-fn distinct(items: Vec<Node>, identity: Identity) -> Vec<Node> {
+fn distinct(items: Vec<Node>, identity: Identity, path: &Path, warnings: Option<&Problems>) -> Vec<Node> {
     let mut kept: Vec<(Option<String>, Node)> = Vec::with_capacity(items.len());
-    for item in items {
+    for (index, item) in items.into_iter().enumerate() {
         let id = identity(&item);
         match kept.iter_mut().find(|(other, _)| id.is_some() && *other == id) {
-            Some(earlier) => earlier.1 = item,
+            Some(earlier) => {
+                if let Some(problems) = warnings.filter(|_| earlier.1 != item) {
+                    let message = format!("replaces the entry for the same thing in line {}", earlier.1.mark.line);
+                    problems.warn(Problem::at(&item.mark, &path.index(index), message));
+                }
+                earlier.1 = item;
+            }
             None => kept.push((id, item)),
         }
     }

@@ -30,6 +30,25 @@ enum Outcome {
     AcceptedAlone,
 }
 
+/// What the whole corpus came to.
+#[derive(Debug, Default)]
+struct Counts {
+    outcomes: BTreeMap<Outcome, usize>,
+    hashes: usize,
+    equal_hashes: usize,
+    /// Applications whose `to_yaml` loads to the same again.
+    printed: usize,
+    detail: bool,
+}
+
+impl Counts {
+    fn detail(&self, text: &str) {
+        if self.detail {
+            eprintln!("{text}");
+        }
+    }
+}
+
 #[test]
 fn the_corpus_loads_as_the_reference_loads_it() {
     let Some(path) = corpus() else {
@@ -38,20 +57,26 @@ fn the_corpus_loads_as_the_reference_loads_it() {
     };
     let mut text = String::new();
     flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
-    let mut counts: BTreeMap<Outcome, usize> = BTreeMap::new();
-    let (mut hashes, mut equal_hashes) = (0, 0);
+    let mut counts = Counts { detail: std::env::var_os("RUNBOOK_CORPUS_DETAIL").is_some(), ..Counts::default() };
     for line in text.lines() {
         let case: Case = serde_json::from_str(line).unwrap();
         if !case.standalone {
             continue;
         }
-        let (outcome, detail) = run(&case, &mut hashes, &mut equal_hashes);
-        *counts.entry(outcome).or_default() += 1;
-        if outcome != Outcome::Agreed && std::env::var_os("RUNBOOK_CORPUS_DETAIL").is_some() {
-            eprintln!("{outcome:?} {}\n  {detail}", case.id);
+        let (outcome, detail) = run(&case, &mut counts);
+        *counts.outcomes.entry(outcome).or_default() += 1;
+        if outcome != Outcome::Agreed {
+            counts.detail(&format!("{outcome:?} {}\n  {detail}", case.id));
         }
     }
-    eprintln!("{counts:?}, {equal_hashes} of {hashes} hashes");
+    eprintln!("{counts:?}");
+    let count = |outcome| counts.outcomes.get(&outcome).copied().unwrap_or_default();
+    assert!(count(Outcome::Agreed) >= 537, "{counts:?}");
+    assert!(count(Outcome::NotSupported) <= 71, "{counts:?}");
+    assert!(count(Outcome::RefusedAlone) <= 1, "{counts:?}");
+    assert_eq!(count(Outcome::Differed) + count(Outcome::AcceptedAlone), 0, "{counts:?}");
+    assert!(counts.hashes >= 1006 && counts.equal_hashes == counts.hashes, "{counts:?}");
+    assert!(counts.printed >= 389, "{counts:?}");
 }
 
 fn corpus() -> Option<PathBuf> {
@@ -61,7 +86,7 @@ fn corpus() -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
-fn run(case: &Case, hashes: &mut usize, equal_hashes: &mut usize) -> (Outcome, String) {
+fn run(case: &Case, counts: &mut Counts) -> (Outcome, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("compose.yaml");
     std::fs::write(&file, &case.text).unwrap();
@@ -90,9 +115,9 @@ fn run(case: &Case, hashes: &mut usize, equal_hashes: &mut usize) -> (Outcome, S
             "network" => application.networks.get(name).map(|network| (network.config_hash(), String::new())),
             _ => application.volumes.get(name).map(|volume| (volume.config_hash(), String::new())),
         };
-        *hashes += 1;
+        counts.hashes += 1;
         match ours {
-            Some((ours, _)) if ours == *hash => *equal_hashes += 1,
+            Some((ours, _)) if ours == *hash => counts.equal_hashes += 1,
             ours => {
                 return (
                     Outcome::Differed,
@@ -102,6 +127,13 @@ fn run(case: &Case, hashes: &mut usize, equal_hashes: &mut usize) -> (Outcome, S
         }
     }
     let ours = application.to_json();
+    let printed = application.to_yaml();
+    std::fs::write(&request.files[0], &printed).unwrap();
+    match load(&request) {
+        Ok(again) if again.to_json() == ours => counts.printed += 1,
+        Ok(again) => counts.detail(&format!("printed and loaded again: {}\n  {ours}", again.to_json())),
+        Err(problems) => counts.detail(&format!("printed: {problems:?}\n{printed}")),
+    }
     if ours == case.config {
         (Outcome::Agreed, String::new())
     } else {

@@ -148,7 +148,8 @@ pub(super) fn read(cursor: &Cursor) -> Option<Deploy> {
     }
     let fields = cursor.fields()?;
     for key in SWARM {
-        if let Some(cursor) = fields.get(key) {
+        if let Some(cursor) = fields.get(key).filter(|cursor| cursor.node.as_map().is_none_or(|map| !map.0.is_empty()))
+        {
             cursor.warn("has no effect outside a swarm");
         }
     }
