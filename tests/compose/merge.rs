@@ -6,7 +6,7 @@ use super::Project;
 
 /// Service `a` of one file over another, without what is always there.
 fn merged(base: &str, over: &str) -> Value {
-    let indent = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let indent = |text: &str| format!("    {}\n", text.replace('\n', "\n    "));
     let file = |text: &str| format!("services:\n  a:\n{}", indent(text));
     let project = Project::new(&file(&format!("image: x\n{base}"))).over("over.yaml", &file(over));
     let mut service = project.config("/services/a");
