@@ -15,5 +15,5 @@ mod execution;
 mod journal;
 mod primitives;
 mod report;
-
+mod runbooks;
 mod script;

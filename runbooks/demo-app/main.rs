@@ -22,6 +22,7 @@ mod database;
 mod seeding;
 mod server;
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -46,8 +47,8 @@ fn main() -> ExitCode {
 
 /// A program that only waits to be stopped.
 fn wait_for_the_end() -> ExitCode {
-    println!("the bot is waiting for messages");
     end_on_signal();
+    say("the bot is waiting for messages");
     loop {
         std::thread::park();
     }
@@ -68,10 +69,15 @@ fn end_on_signal() {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            println!("stopped by a signal");
+            say("stopped by a signal");
             std::process::exit(0);
         });
     });
+}
+
+/// Writes a line of the log, where there is still somebody who reads it.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Is the variable set to something other than nothing and `0`?

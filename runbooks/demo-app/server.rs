@@ -42,7 +42,7 @@ pub fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("demo {version} listens on {address}");
+    super::say(&format!("demo {version} listens on {address}"));
     let silent = super::switched_on("DEMO_SILENT");
     let mut unanswered = Vec::new();
     for stream in listener.incoming().filter_map(Result::ok) {
@@ -85,7 +85,7 @@ fn answer(stream: TcpStream, database: &Mutex<Connection>, version: &str) -> std
     let database = database.lock().unwrap_or_else(PoisonError::into_inner);
     let (status, body) = respond(method, path, &body, &database, version);
     drop(database);
-    println!("{method} {path} {status}");
+    super::say(&format!("{method} {path} {status}"));
     let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n");
     write!(reader.get_mut(), "{head}Content-Length: {}\r\n\r\n{body}", body.len())
 }

@@ -1,0 +1,3 @@
+//! Tests of `runbooks/`.
+
+mod demo_app;
