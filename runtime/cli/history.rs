@@ -28,9 +28,13 @@ impl FromStr for RunName {
 }
 
 /// The run log of the project here, with every run whose process is gone settled; `None` before the first run.
+///
+/// A full disk or a missing permission keeps nobody from looking.
 pub(super) fn open() -> Result<Option<Journal>, Failure> {
     let Some(journal) = Journal::open_existing(&state_folder(&places::root_here()?))? else { return Ok(None) };
-    journal.settle()?;
+    if let Err(failure) = journal.settle() {
+        report::note(&format!("warning: runs whose process is gone are still shown as running: {failure}\n"));
+    }
     Ok(Some(journal))
 }
 

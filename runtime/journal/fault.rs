@@ -50,3 +50,47 @@ pub(super) fn newer(file: &Path, written_by: Option<&str>, found: i64, known: i6
     .hint("install that version of runbook or a newer one")
     .hint("or set RUNBOOK_STATE to another folder to keep a separate run log")
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn each_trouble_says_what_to_do() {
+        let explained = |code| {
+            let failure = explain(
+                Path::new("/s/journal.sqlite"),
+                "begin the run",
+                &Error::SqliteFailure(ffi::Error::new(code), None),
+            );
+            (failure.message, failure.hints.into_iter().next().unwrap_or_default())
+        };
+        let cases = [
+            (
+                ffi::SQLITE_BUSY,
+                "cannot begin the run: another process has kept `/s/journal.sqlite` locked for 10s",
+                "`fuser -v /s/journal.sqlite` names the processes that have it open",
+            ),
+            (
+                ffi::SQLITE_FULL,
+                "cannot begin the run: no space left for `/s/journal.sqlite`",
+                "free some space, or set RUNBOOK_STATE to a folder on another disk",
+            ),
+            (
+                ffi::SQLITE_READONLY,
+                "cannot begin the run: `/s/journal.sqlite` may not be written",
+                "run as the user who owns the state folder, or set RUNBOOK_STATE to a folder you can write to",
+            ),
+            (
+                ffi::SQLITE_CORRUPT,
+                "cannot begin the run: `/s/journal.sqlite` is damaged",
+                "`sqlite3 /s/journal.sqlite .recover | sqlite3 recovered.sqlite` saves what can be read",
+            ),
+        ];
+        for (code, message, hint) in cases {
+            assert_eq!(explained(code), (message.to_owned(), hint.to_owned()));
+        }
+    }
+}
