@@ -43,7 +43,6 @@ const DOORS: &[(&str, &[&str])] = &[
     ("minijinja", &["runtime/primitives/template"]),
     ("saphyr_parser", &["runtime/compose"]),
     ("annotate_snippets", &["runtime/report"]),
-    ("indicatif", &["runtime/report"]),
 ];
 
 /// What may stand at the top of the repository, besides what git ignores.
