@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Execution, arguments, frame, leases};
 use crate::journal::{CallState, Event};
 use crate::primitive::{
-    Block, Call, Context, Effect, Failure, FailureKind, LogStream, Outcome, Primitive, Services, Site, Spec,
+    Block, Call, Context, Effect, Failure, FailureKind, LogStream, Outcome, Primitive, Services, Site,
 };
 
 /// A call as the script engine hands it over, unchecked.
@@ -45,7 +45,7 @@ impl Door for Execution {
         let here = here.ok_or_else(|| Failure::new(FailureKind::System, "a call was made outside a run"))?;
         self.policy.allows(spec, &call)?;
         self.still_sound()?;
-        if spec.effect == Effect::Pure {
+        if primitive.effect(&call) == Effect::Pure {
             return primitive.call(&self.context(&here.path, &here), &call).map(|outcome| outcome.value);
         }
         if let Some(reason) = here.cancel.reason() {
@@ -63,7 +63,7 @@ impl Door for Execution {
         } else {
             here.step.clone()
         };
-        self.started(spec, &call, &path, title)?;
+        self.started(primitive, &call, &path, title)?;
         let inside = frame::Frame::new(path.clone(), step, here.cancel.clone());
         let began = Instant::now();
         let result = frame::inside(inside.clone(), || primitive.call(&self.context(&path, &inside), &call));
@@ -98,12 +98,13 @@ impl Execution {
     }
 
     /// Commits the intent. When it cannot be written, the effect does not happen.
-    fn started(&self, spec: &Spec, call: &Call, path: &str, title: String) -> Result<(), Failure> {
+    fn started(&self, primitive: &dyn Primitive, call: &Call, path: &str, title: String) -> Result<(), Failure> {
+        let spec = primitive.spec();
         self.emit(Event::CallStarted {
             path: path.to_owned(),
             name: spec.qualified_name(),
             title,
-            effect: spec.effect,
+            effect: primitive.effect(call),
             arguments: arguments::recorded(spec, call),
             site: call.site.clone(),
             at: Timestamp::now(),

@@ -4,7 +4,7 @@ use std::path::Path;
 use runbook::primitive::{Failure, FailureKind, Outcome, Probe};
 use serde_json::{Value, json};
 
-use crate::harness::{Direct, primitive, skip};
+use crate::harness::{Direct, Project, primitive, skip};
 
 fn file(path: &str) -> Value {
     json!({ "$kind": "file", "path": path })
@@ -343,4 +343,25 @@ fn a_probe_tells_what_happened_before_a_crash() {
     assert_eq!(probe("file.append_line", json!(["new"])), r#"done {"$kind":"file","path":"a","changed":true}"#);
     assert_eq!(probe("file.copy", json!(["b"])), "NotDone");
     assert_eq!(probe("file.remove", json!([])), "NotDone");
+}
+
+#[test]
+fn a_script_acts_on_what_changed() {
+    let project = Project::script(
+        r#"let settings = file("app.conf");
+if settings.write("port = 80\n").changed { info("first: restart") }
+if settings.write("port = 80\n").changed { info("second: restart") }
+settings.append_line("host = a");
+info(`${settings.size()} bytes, ${settings.lines().len()} lines`);
+let copy = settings.copy("app.bak");
+if copy.checksum() == settings.checksum() { info("the copy is equal") }
+settings.remove();
+info(`gone: ${!settings.exists()}`);
+file("nowhere/x").write("x");"#,
+    );
+    let ran = project.run().code(1);
+    let ran = ran.says("first: restart").never_says("second: restart").says("19 bytes, 2 lines");
+    let ran = ran.says("the copy is equal").says("gone: true").says("the folder of `nowhere/x` does not exist");
+    ran.says("`folder(\"nowhere\").create()`");
+    assert_eq!(project.read("app.bak"), "port = 80\nhost = a\n");
 }

@@ -3,7 +3,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use runbook::primitive::{Failure, FailureKind, Outcome};
 use serde_json::{Value, json};
 
-use crate::harness::{Direct, primitive, skip};
+use crate::harness::{Direct, Project, primitive, skip};
 
 fn folder(path: &str) -> Value {
     json!({ "$kind": "folder", "path": path })
@@ -150,4 +150,19 @@ fn what_is_mounted_below_is_not_removed() {
     assert!(is_kept);
     assert_eq!(failure.kind, FailureKind::Refused);
     assert!(failure.message.ends_with("/build/data` inside `build` is mounted from elsewhere"), "{}", failure.message);
+}
+
+#[test]
+fn a_script_walks_what_it_listed() {
+    let project = Project::script(
+        r#"folder("sql/old").create(#{ mode: "0750" });
+file("sql/2.sql").write("two");
+file("sql/1.sql").write("one");
+for path in folder("sql").list(#{ glob: "*.sql" }) { info(`${path} holds ${file(path).read()}`) }
+folder("sql").remove(#{ recursive: true });
+folder("/").remove(#{ recursive: true, outside: true });"#,
+    );
+    let ran = project.run().code(1).says("sql/1.sql holds one").says("sql/2.sql holds two");
+    ran.says("`/` is `/`, a folder of the system");
+    assert!(!project.path().join("sql").exists());
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use runbook::primitive::{Failure, FailureKind, Outcome, Probe};
 use serde_json::{Value, json};
 
-use crate::harness::{Direct, primitive};
+use crate::harness::{Direct, Project, primitive};
 
 /// Runs git in `folder` as a person would, with nothing of this machine's settings.
 fn git(folder: &Path, arguments: &[&str]) -> String {
@@ -216,4 +216,24 @@ fn a_repository_of_another_user_says_what_to_do() {
     assert_eq!(failure.kind, FailureKind::Refused);
     assert_eq!(failure.message, "git does not trust `.`: it belongs to another user");
     assert!(failure.hints[0].starts_with("`git config --global --add safe.directory /"), "{}", failure.hints[0]);
+}
+
+#[test]
+fn a_script_releases_a_tag_of_its_own_repository() {
+    let project = Project::script(
+        r#"let repository = git();
+info(`on ${repository.branch()}, clean: ${repository.is_clean()}, newest ${repository.tags()[0]}`);
+let release = repository.checkout("v1", "releases/v1");
+info(`${release.revision == repository.revision("v1")} ${file(release.path + "/app.txt").read()}`);
+if !repository.checkout("v1", "releases/v1").changed { info("nothing to do") }
+repository.checkout("v9", "releases/v9");"#,
+    )
+    .file("app.txt", "hello")
+    .file(".gitignore", "/releases\n/.runbook\n");
+    git(project.path(), &["init", "-q"]);
+    git(project.path(), &["add", "-A"]);
+    git(project.path(), &["commit", "-qm", "one"]);
+    git(project.path(), &["tag", "v1"]);
+    let ran = project.run().code(1).says("on main, clean: true, newest v1").says("true hello").says("nothing to do");
+    ran.says("knows no revision `v9`");
 }

@@ -1,6 +1,5 @@
 //! Tests of `runtime/primitives`.
 
-mod disk;
 mod disk_free;
 mod file;
 mod folder;

@@ -1,9 +1,11 @@
+use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 use runbook::primitive::{Effect, FailureKind};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::harness::{Direct, primitive};
+use crate::harness::{Direct, Project, primitive};
 
 #[test]
 fn the_result_has_code_and_both_streams() {
@@ -146,4 +148,62 @@ fn a_command_that_only_looks_counts_as_a_read() {
     };
     assert_eq!(primitive("sh").effect(&call(json!({}))), Effect::Change);
     assert_eq!(primitive("sh").effect(&call(json!({ "read_only": true }))), Effect::Read);
+}
+
+#[test]
+fn a_script_reads_the_result_and_the_console_shows_the_failure() {
+    let project = Project::script(
+        r#"let tag = sh(["sh", "-c", "echo v7"]).stdout;
+let quiet = sh(["false"], #{ check: false });
+info(`tag ${tag}, code ${quiet.code}, ok ${quiet.ok}`);
+sh(["sh", "-c", "echo no such table >&2; exit 4"], #{ env: #{ A: "1", HOME: () } });"#,
+    );
+    let ran = project.run().code(1);
+    ran.says("tag v7, code 1, ok false").says("exited with code 4").says("no such table");
+}
+
+#[test]
+fn one_string_is_found_before_anything_runs() {
+    let project = Project::script("file(\"touched\").write(\"\");\nsh(\"ls -l\");");
+    project.run().code(2).says(r#"write ["ls", "-l"]"#);
+    assert!(!project.path().join("touched").exists());
+}
+
+/// Is there a process with this word in its command line?
+fn is_running(word: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).into_owned()).any(|line| line.split('\0').any(|part| part == word))
+}
+
+#[test]
+fn ctrl_c_ends_a_command_and_all_it_started() {
+    let project = Project::script(r#"sh(["sh", "-c", "sleep 31001 & touch ready; sleep 31001"]);"#);
+    let ready = project.path().join("ready");
+    let (ran, took) = project.interrupted(&["run", "test.rhai"], Signal::INT, || ready.exists());
+    ran.code(130);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(!is_running("31001"));
+}
+
+#[test]
+fn a_second_ctrl_c_ends_a_command_that_is_deaf_to_the_first() {
+    let script = r#"sh(["sh", "-c", "trap '' TERM; touch ready; while :; do sleep 31002; done"]);"#;
+    let project = Project::script(script);
+    let mut child = project.command(&["run", "test.rhai"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while !project.path().join("ready").exists() || !is_running("31002") {
+        assert!(began.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("press Ctrl-C again to end at once")));
+    kill_process(pid, Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    while is_running("31002") {
+        assert!(began.elapsed() < Duration::from_secs(60), "it is still there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

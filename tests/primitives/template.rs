@@ -3,7 +3,7 @@ use std::os::unix::fs::MetadataExt;
 use runbook::primitive::{Call, Effect, Failure, FailureKind, Outcome, Site};
 use serde_json::{Value, json};
 
-use crate::harness::{Direct, primitive};
+use crate::harness::{Direct, Project, primitive};
 
 fn template(direct: &Direct, source: Value, values: Value, options: Value) -> Result<Outcome, Failure> {
     direct.call(primitive("template"), json!([source, values]), options)
@@ -227,4 +227,18 @@ fn without_a_file_it_is_a_read() {
     assert_eq!(template.effect(&call(json!({}))), Effect::Read);
     assert_eq!(template.effect(&call(json!({ "to": "b" }))), Effect::Change);
     assert_eq!(template.preview(&call(json!({ "to": "b" }))), "template a to b");
+}
+
+#[test]
+fn a_script_renders_a_file_and_sees_a_missing_value() {
+    let script = r#"let values = #{ tag: "v1", command: ["sh", "-c", "x"] };
+if template("compose.j2", values, #{ to: "compose.yaml" }).changed { info("rendered") }
+if !template("compose.j2", values, #{ to: "compose.yaml" }).changed { info("still the same") }
+info(template(#{ text: "{{ tag }}!" }, values));
+template("compose.j2", #{ tga: "v1", command: [] });"#;
+    let source = "image: app:{{ tag }}\ncommand: {{ command | tojson }}\n";
+    let project = Project::script(script).file("compose.j2", source);
+    let ran = project.run().code(1).says("rendered").says("still the same").says("v1!");
+    ran.says("template `compose.j2`, line 1: `tag` is not defined").says("did you mean `tga`?");
+    assert_eq!(project.read("compose.yaml"), "image: app:v1\ncommand: [\"sh\",\"-c\",\"x\"]\n");
 }

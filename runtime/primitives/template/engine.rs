@@ -7,7 +7,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::{LARGEST, fault, filters};
 use crate::drivers::disk::{self, Place};
-use crate::failure::{Failure, FailureKind};
+use crate::primitive::{Failure, FailureKind};
 
 /// How many steps a template may take: about a second of a loop that does nothing, hundreds of times what a
 /// long configuration needs.

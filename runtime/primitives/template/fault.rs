@@ -3,7 +3,7 @@ use std::error::Error as _;
 use minijinja::{Error, ErrorKind};
 use serde_json::Value;
 
-use crate::failure::{Failure, FailureKind};
+use crate::primitive::{Failure, FailureKind};
 
 /// MiniJinja's error as a failure that names file, line and, for an undefined one, the variable with its near names.
 pub fn explain(error: &Error, main: &str, source: &str, values: &Value) -> Failure {
@@ -80,7 +80,12 @@ fn undefined(error: &Error, place: &str, source: &str, values: &Value) -> Failur
     Failure::new(FailureKind::Invalid, format!("{place}: `{expression}` is not defined"))
 }
 
+/// Jaro-Winkler misses swapped letters in short names, so one edit is near enough as well.
 fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    let is_near = |score: f64, candidate: &str| {
+        score > 0.8 || (name.len() > 2 && strsim::damerau_levenshtein(name, candidate) == 1)
+    };
     let scored = names.iter().map(|candidate| (strsim::jaro_winkler(name, candidate), *candidate));
-    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
+    let near = scored.filter(|(score, candidate)| is_near(*score, candidate));
+    near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
 }
