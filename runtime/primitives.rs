@@ -3,6 +3,7 @@
 mod always;
 mod confirm;
 mod disk_free;
+mod docker;
 mod file;
 mod folder;
 mod git;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<&'static dyn Primitive> {
         &warn::Warn,
     ];
     [functions, disk_free::ALL, file::ALL, folder::ALL, git::ALL].concat()
+    [functions, disk_free::ALL, docker::ALL, file::ALL, folder::ALL].concat()
 }
 
 /// What is known about all of them without calling any.

@@ -2,12 +2,14 @@
 
 mod environment;
 mod file;
+mod registry;
 mod revision;
 
 use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
 pub use file::{PROJECT_FILE, ProjectFile, RegistryLogin, find};
+pub use registry::RegistryCredential;
 pub use revision::revision;
 
 /// A project with one environment chosen.

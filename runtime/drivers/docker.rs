@@ -39,7 +39,7 @@ pub use container::{
     PublishedPort,
 };
 pub use events::EngineEvent;
-pub use exec::{Chunk, ExecRequest, Finished, OutputStream};
+pub use exec::{Chunk, ExecRequest, Finished, Lines, OutputStream};
 pub use health::{HealthWait, Verdict};
 pub use image::Image;
 pub use info::{DiskUsage, EngineInfo};

@@ -107,7 +107,7 @@ impl Direct {
         }
         let options = if options.is_null() { json!({}) } else { options };
         let call = Call { receiver, args, options, blocks: Vec::new(), site: Site::default() };
-        let project = Project::new(self.path().to_owned(), ProjectFile::default(), Environment::named("test"));
+        let project = Project::new(self.path().to_owned(), ProjectFile::load(self.path())?, Environment::named("test"));
         let run = RunFacts {
             id: 1,
             environment: "test".into(),

@@ -23,7 +23,12 @@ impl Registry {
     /// `None`, said aloud, when there is no registry to start here.
     pub fn start() -> Option<Self> {
         // The engine wants logins in a base64 alphabet in which these characters matter.
-        let login = Login { username: "deployer".into(), password: "p~?>w?~>rd".into() };
+        Self::with_password("p~?>w?~>rd")
+    }
+
+    /// The same with a password of one's own.
+    pub fn with_password(password: &str) -> Option<Self> {
+        let login = Login { username: "deployer".into(), password: password.into() };
         let Some(line) = password_line(&login) else {
             skip("htpasswd (apt-get install apache2-utils)");
             return None;

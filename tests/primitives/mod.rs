@@ -1,6 +1,7 @@
 //! Tests of `runtime/primitives`.
 
 mod disk_free;
+mod docker;
 mod file;
 mod folder;
 mod git;

@@ -35,7 +35,8 @@ pub(super) fn unreachable(address: &str, problem: &str) -> Failure {
 /// Classifies what the engine said. Status codes alone do not tell: a registry's refusal arrives as 404 or 500, or in
 /// the middle of a stream that began well.
 pub(super) fn refusal(what: impl std::fmt::Display, status: Option<u16>, message: &str) -> Failure {
-    let text = message.trim().trim_end_matches('.');
+    let not_started = message.contains("OCI runtime") || message.contains("failed to create shim task");
+    let text = if not_started { reason(message) } else { message.trim().trim_end_matches('.').to_owned() };
     let said = text.to_lowercase();
     let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
     let make = |kind| Failure::new(kind, format!("cannot {what}: {text}"));
@@ -63,6 +64,9 @@ pub(super) fn refusal(what: impl std::fmt::Display, status: Option<u16>, message
     {
         return make(FailureKind::Unauthorized).hint("give a login: #{ login: #{ username: …, password: secret(…) } }");
     }
+    if not_started && any(&["executable file not found", "no such file or directory"]) {
+        return make(FailureKind::NotFound);
+    }
     make(match status {
         Some(400) => FailureKind::Argument,
         Some(401 | 403) if !said.contains("endpoint") => FailureKind::Unauthorized,
@@ -70,6 +74,13 @@ pub(super) fn refusal(what: impl std::fmt::Display, status: Option<u16>, message
         Some(409 | 304) => FailureKind::Conflict,
         _ => FailureKind::System,
     })
+}
+
+/// `exec: "nope": executable file not found in $PATH` out of what the runtime wraps around it.
+pub(super) fn reason(message: &str) -> String {
+    let text = message.trim();
+    let text = text.find("exec: ").map_or(text, |at| &text[at + "exec: ".len()..]);
+    text.trim_end_matches(": unknown").replace("\\\"", "\"").replace('"', "`")
 }
 
 /// Was there nobody to talk to, or did they hang up?
@@ -104,4 +115,16 @@ fn innermost(error: &Error) -> String {
         error = source;
     }
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_what_the_runtime_wrapped() {
+        let message = "OCI runtime exec failed: exec failed: unable to start container process: exec: \"nope\": \
+                       executable file not found in $PATH: unknown\r\n";
+        assert_eq!(reason(message), "`nope`: executable file not found in $PATH");
+    }
 }

@@ -13,7 +13,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::Engine;
-use super::errors::failure;
+use super::errors::{failure, reason};
 use super::exec_kill::Leash;
 use super::logs::chunk;
 use crate::failure::{Failure, FailureKind};
@@ -233,16 +233,9 @@ async fn still_running(api: &Docker, id: &str) -> bool {
     true
 }
 
-/// `exec: "nope": executable file not found in $PATH` out of what the runtime wraps around it.
-fn reason(message: &str) -> String {
-    let text = message.trim();
-    let text = text.find("exec: ").map_or(text, |at| &text[at + "exec: ".len()..]);
-    text.trim_end_matches(": unknown").replace("\\\"", "\"").replace('"', "`")
-}
-
 /// Cuts chunks into lines, each stream for itself.
-#[derive(Default)]
-pub(super) struct Lines {
+#[derive(Debug, Default)]
+pub struct Lines {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
@@ -251,6 +244,7 @@ pub(super) struct Lines {
 const LONGEST_LINE: usize = 64 * 1024;
 
 impl Lines {
+    /// Takes a chunk in and hands out the lines it completes.
     pub fn push(&mut self, chunk: &Chunk, on_line: &mut (dyn FnMut(OutputStream, &str) + Send)) {
         let buffer = match chunk.stream {
             OutputStream::Stdout => &mut self.stdout,
@@ -269,7 +263,7 @@ impl Lines {
         }
     }
 
-    /// The last line may have no end.
+    /// Hands out what is left: the last line may have no end.
     pub fn finish(&mut self, on_line: &mut (dyn FnMut(OutputStream, &str) + Send)) {
         for (stream, buffer) in [(OutputStream::Stdout, &mut self.stdout), (OutputStream::Stderr, &mut self.stderr)] {
             if !buffer.is_empty() {
@@ -303,12 +297,5 @@ mod tests {
     #[test]
     fn lines_survive_being_cut_anywhere() {
         assert_eq!(lines_of(&[b"on", b"e\r\ntw", b"o\n\nlast"]), ["one", "two", "", "last"]);
-    }
-
-    #[test]
-    fn the_reason_is_what_the_runtime_wrapped() {
-        let message = "OCI runtime exec failed: exec failed: unable to start container process: exec: \"nope\": \
-                       executable file not found in $PATH: unknown\r\n";
-        assert_eq!(reason(message), "`nope`: executable file not found in $PATH");
     }
 }

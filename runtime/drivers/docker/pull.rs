@@ -62,6 +62,18 @@ impl Transfer {
 }
 
 impl Engine {
+    /// The digest a tag has in its registry right now: `sha256:…`. Nothing is pulled.
+    pub async fn registry_digest(&self, reference: &Reference, login: Option<&Login>) -> Result<String, Failure> {
+        let what = format!("look up `{reference}`");
+        let credentials = login.map(|login| login.credentials(&reference.registry));
+        let answer = self.api().await?.inspect_registry_image(&reference.to_string(), credentials).await;
+        let answer =
+            answer.map_err(|error| explain(failure(self.address(), &what, error), reference, login.is_some()))?;
+        answer.descriptor.digest.ok_or_else(|| {
+            Failure::new(FailureKind::System, format!("cannot {what}: the registry named no digest for it"))
+        })
+    }
+
     /// Pulls one image and returns it. What the engine has already is not transferred again.
     pub async fn pull(
         &self,

@@ -1,0 +1,155 @@
+//! From the options of `run` to what the engine creates.
+
+use std::collections::BTreeMap;
+
+use super::labels;
+use crate::drivers::docker::{ContainerSpec, NetworkAttachment, PortSpec, Resources, Restart};
+use crate::primitive::{ByteSize, Context, Failure, FailureKind, Span};
+
+crate::options! {
+    /// Options of `run`.
+    pub struct Options {
+        /// The container's name; made up when left out.
+        name: Option<String>,
+        /// Environment variables on top of the image's.
+        env: BTreeMap<String, String>,
+        /// Volumes and folders: `"volume:/path"`, `"./folder:/path:ro"`. A leading `.` is the project's folder.
+        volumes: Vec<String>,
+        /// Published ports: `"8080:80"`, `"127.0.0.1:8080:80"`, `"80"` (on a free one).
+        ports: Vec<String>,
+        /// Networks to be in.
+        networks: Vec<String>,
+        /// User (and group), as in `"1000:1000"`; the image's when left out.
+        user: Option<String>,
+        /// The folder to run in; the image's when left out.
+        working_dir: Option<String>,
+        /// In place of the image's entry point; an empty list takes it away.
+        entrypoint: Option<Vec<String>>,
+        /// Labels.
+        labels: BTreeMap<String, String>,
+        /// The most memory it may use.
+        memory: Option<ByteSize>,
+        /// `"missing"` pulls the image when the engine does not have it; `"always"` and `"never"` do as they say.
+        pull: String = "missing".into(),
+        /// `#{ username, password }` for the registry; else that of the project file or of `docker login`.
+        login: Option<BTreeMap<String, String>>,
+        /// The platform, as in `"linux/arm64"`, when the image has several.
+        platform: Option<String>,
+        /// Leave it running and return at once.
+        detach: bool = false,
+        /// With `detach`: what happens when its process ends, as in `"unless-stopped"`.
+        restart: Option<String>,
+        /// Keep the container when it has ended.
+        keep: bool = false,
+        /// How long it may run; then it is removed.
+        timeout: Span = Span::seconds(600),
+        /// Fail when the exit code is not 0. With `false`, look at `ok` and `code` of the result.
+        check: bool = true,
+        /// How much of the end of each stream is returned. The log has every line, whatever is returned.
+        capture: ByteSize = ByteSize(1 << 20),
+    }
+}
+
+/// What to create. Refuses what makes no sense before anything happens.
+pub(super) fn spec(
+    context: &Context<'_>,
+    image: &str,
+    command: Option<Vec<String>>,
+    options: &Options,
+) -> Result<ContainerSpec, Failure> {
+    let wrong = |option: &str, why: String| Failure::new(FailureKind::Option, format!("option `{option}` {why}"));
+    if !matches!(options.pull.as_str(), "missing" | "always" | "never") {
+        return Err(wrong("pull", format!("must be missing, always or never, got `{}`", options.pull)));
+    }
+    if options.restart.is_some() && !options.detach {
+        return Err(wrong("restart", "needs `detach: true`: what ends by itself is not started again".into()));
+    }
+    let binds = options.volumes.iter().map(|text| bind(context, text)).collect::<Result<_, _>>();
+    let ports = options.ports.iter().map(|text| port(text)).collect::<Result<_, _>>();
+    Ok(ContainerSpec {
+        name: options.name.clone().unwrap_or_else(|| made_up_name(context)),
+        image: image.to_owned(),
+        platform: options.platform.clone(),
+        command,
+        entrypoint: options.entrypoint.clone(),
+        env: options.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        labels: labels(context, options.labels.clone()),
+        ports: ports.map_err(|why| wrong("ports", why))?,
+        binds: binds.map_err(|why| wrong("volumes", why))?,
+        networks: options
+            .networks
+            .iter()
+            .map(|name| NetworkAttachment { name: name.clone(), ..NetworkAttachment::default() })
+            .collect(),
+        user: options.user.clone(),
+        working_dir: options.working_dir.clone(),
+        restart: options.restart.clone().map(|policy| Restart { policy, max_retries: None }),
+        resources: Resources {
+            memory: options.memory.and_then(|size| i64::try_from(size.0).ok()),
+            ..Resources::default()
+        },
+        ..ContainerSpec::default()
+    })
+}
+
+/// Tells which run left it, should one ever be left.
+fn made_up_name(context: &Context<'_>) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("runbook-{}-{}-{:x}", context.run.id, context.path.replace('.', "-"), now.as_nanos())
+}
+
+fn bind(context: &Context<'_>, text: &str) -> Result<String, String> {
+    let Some((source, target)) = text.split_once(':') else {
+        return Err(format!("must be like \"data:/var/lib/data\", got `{text}`"));
+    };
+    if !target.starts_with('/') {
+        return Err(format!("needs an absolute path in the container, got `{text}`"));
+    }
+    if !source.starts_with('.') {
+        return Ok(text.to_owned());
+    }
+    let folder = context.resolve(source);
+    let folder = folder.canonicalize().map_err(|_| format!("names `{source}`, which does not exist"))?;
+    Ok(format!("{}:{target}", folder.display()))
+}
+
+/// `[[address:]host port:]port[/protocol]`, an IPv6 address in brackets.
+fn port(text: &str) -> Result<PortSpec, String> {
+    let wrong = || format!("must be like \"8080:80\" or \"127.0.0.1:8080:80\", got `{text}`");
+    let (rest, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let (front, inside) = match rest.rsplit_once(':') {
+        Some((front, inside)) => (Some(front), inside),
+        None => (None, rest),
+    };
+    let container = inside.parse().map_err(|_| wrong())?;
+    let (host_ip, host_port) = match front.map(|front| front.rsplit_once(':').unwrap_or(("", front))) {
+        Some((address, port)) => (Some(address).filter(|address| !address.is_empty()), Some(port)),
+        None => (None, None),
+    };
+    if host_port.is_some_and(|port| port.parse::<u16>().is_err()) || !matches!(protocol, "tcp" | "udp" | "sctp") {
+        return Err(wrong());
+    }
+    Ok(PortSpec {
+        container,
+        protocol: protocol.to_owned(),
+        host_ip: host_ip.map(|address| address.trim_matches(['[', ']']).to_owned()),
+        host_port: host_port.map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_read_as_docker_reads_them() {
+        let read = |text: &str| port(text).map(|port| (port.host_ip.clone(), port.host_port.clone(), port.key()));
+        assert_eq!(read("80"), Ok((None, None, "80/tcp".into())));
+        assert_eq!(read("8080:80"), Ok((None, Some("8080".into()), "80/tcp".into())));
+        assert_eq!(read("127.0.0.1:53:53/udp"), Ok((Some("127.0.0.1".into()), Some("53".into()), "53/udp".into())));
+        assert_eq!(read("[::1]:8080:80"), Ok((Some("::1".into()), Some("8080".into()), "80/tcp".into())));
+        for wrong in ["", "x", "80:x", "1:2:3:4", "80/icmp", "70000"] {
+            assert!(port(wrong).is_err(), "{wrong}");
+        }
+    }
+}

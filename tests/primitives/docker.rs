@@ -1,0 +1,49 @@
+//! `docker` and its methods against a real engine.
+
+mod containers;
+mod exec;
+mod images;
+mod networks;
+mod registry;
+mod run;
+
+use runbook::primitive::{Failure, Outcome, handle};
+use serde_json::{Value, json};
+
+use crate::harness::{Direct, Lab};
+
+/// A project with an engine.
+struct Bench {
+    lab: Lab,
+    direct: Direct,
+}
+
+impl Bench {
+    fn start() -> Option<Self> {
+        Some(Self { lab: Lab::start()?, direct: Direct::new() })
+    }
+
+    /// Calls a method of the local engine's handle.
+    fn call(&self, method: &str, args: Value, options: Value) -> Result<Outcome, Failure> {
+        self.direct.method(&format!("docker.{method}"), handle("docker", json!({})), args, options)
+    }
+}
+
+#[test]
+fn an_engine_that_is_down_is_said_by_every_method() {
+    let direct = Direct::new();
+    let docker = direct.call(crate::harness::primitive("docker"), json!(["unix:///nowhere.sock"]), json!({})).unwrap();
+    for (method, args) in [("version", json!([])), ("containers", json!([])), ("pull", json!(["app:1"]))] {
+        let failure = direct.method(&format!("docker.{method}"), docker.value.clone(), args, json!({})).unwrap_err();
+        assert_eq!(failure.message, "no Docker engine at `unix:///nowhere.sock`: there is no such socket");
+    }
+}
+
+#[test]
+fn an_engine_describes_itself() {
+    let Some(bench) = Bench::start() else { return };
+    let version = bench.call("version", json!([]), json!({})).unwrap().value;
+    assert!(version["version"].is_string() && version["api_version"].is_string(), "{version}");
+    let usage = bench.call("disk_usage", json!([]), json!({})).unwrap().value;
+    assert!(usage["images"].as_u64().unwrap() >= 1, "{usage}");
+}
