@@ -15,7 +15,7 @@ crate::options! {
         env: BTreeMap<String, String>,
         /// Volumes and folders: `"volume:/path"`, `"./folder:/path:ro"`. A leading `.` is the project's folder.
         volumes: Vec<String>,
-        /// Published ports: `"8080:80"`, `"127.0.0.1:8080:80"`, `"80"` (on a free one).
+        /// Published ports: `"8080:80"`, `"127.0.0.1:8080:80"`, `"127.0.0.1::80"` (a free one).
         ports: Vec<String>,
         /// Networks to be in.
         networks: Vec<String>,
@@ -126,13 +126,18 @@ fn port(text: &str) -> Result<PortSpec, String> {
         Some((address, port)) => (Some(address).filter(|address| !address.is_empty()), Some(port)),
         None => (None, None),
     };
-    if host_port.is_some_and(|port| port.parse::<u16>().is_err()) || !matches!(protocol, "tcp" | "udp" | "sctp") {
+    let host_ip = host_ip.map(|address| address.trim_matches(['[', ']']));
+    // An address alone is the engine's way to ask for a free port there.
+    let host_port = host_port.filter(|port| !port.is_empty() || host_ip.is_none());
+    let is_address = host_ip.is_none_or(|address| address.parse::<std::net::IpAddr>().is_ok());
+    let is_port = host_port.is_none_or(|port| port.parse::<u16>().is_ok());
+    if !is_address || !is_port || !matches!(protocol, "tcp" | "udp" | "sctp") {
         return Err(wrong());
     }
     Ok(PortSpec {
         container,
         protocol: protocol.to_owned(),
-        host_ip: host_ip.map(|address| address.trim_matches(['[', ']']).to_owned()),
+        host_ip: host_ip.map(str::to_owned),
         host_port: host_port.map(str::to_owned),
     })
 }
@@ -148,7 +153,8 @@ mod tests {
         assert_eq!(read("8080:80"), Ok((None, Some("8080".into()), "80/tcp".into())));
         assert_eq!(read("127.0.0.1:53:53/udp"), Ok((Some("127.0.0.1".into()), Some("53".into()), "53/udp".into())));
         assert_eq!(read("[::1]:8080:80"), Ok((Some("::1".into()), Some("8080".into()), "80/tcp".into())));
-        for wrong in ["", "x", "80:x", "1:2:3:4", "80/icmp", "70000"] {
+        assert_eq!(read("127.0.0.1::80"), Ok((Some("127.0.0.1".into()), None, "80/tcp".into())));
+        for wrong in ["", ":80", "x", "80:x", "1:2:3:4", "80/icmp", "70000"] {
             assert!(port(wrong).is_err(), "{wrong}");
         }
     }

@@ -51,15 +51,18 @@ fn a_container_left_running_is_labelled_with_its_run() {
     let Some(bench) = Bench::start() else { return };
     let image = bench.lab.image("web", "1", "");
     let name = bench.lab.name("web");
-    let options = json!({ "name": name, "detach": true, "ports": ["127.0.0.1::80"], "labels": { "team": "web" } });
+    let options = json!({ "name": name, "detach": true, "ports": ["localhost:8080:80"] });
     let wrong = bench.call("run", json!([image, ["sleep", "600"]]), options).unwrap_err();
     assert_eq!(wrong.kind, FailureKind::Option);
-    assert_eq!(wrong.message, "option `ports` must be like \"8080:80\" or \"127.0.0.1:8080:80\", got `127.0.0.1::80`");
-    let options = json!({ "name": name, "detach": true, "ports": ["80"], "labels": { "team": "web" } });
+    assert_eq!(
+        wrong.message,
+        "option `ports` must be like \"8080:80\" or \"127.0.0.1:8080:80\", got `localhost:8080:80`"
+    );
+    let options = json!({ "name": name, "detach": true, "ports": ["127.0.0.1::80"], "labels": { "team": "web" } });
     let outcome = bench.call("run", json!([image, ["sleep", "600"]]), options.clone()).unwrap();
     assert_eq!((outcome.changed, outcome.value["name"].as_str()), (Some(true), Some(name.as_str())));
     let found = bench.lab.run(bench.lab.engine.inspect(&name)).unwrap();
-    assert!(found.is_running() && found.ports[0].container == 80);
+    assert!(found.is_running() && found.ports[0].container == 80 && found.ports[0].host_ip == "127.0.0.1");
     let label = |name: &str| found.labels.get(name).map(String::as_str);
     assert_eq!(
         (label("dev.runbook.run"), label("dev.runbook.call"), label("team")),
