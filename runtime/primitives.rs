@@ -42,8 +42,7 @@ pub fn all() -> Vec<&'static dyn Primitive> {
         &wait_until::WaitUntil,
         &warn::Warn,
     ];
-    [functions, disk_free::ALL, file::ALL, folder::ALL, git::ALL].concat()
-    [functions, disk_free::ALL, docker::ALL, file::ALL, folder::ALL].concat()
+    [functions, disk_free::ALL, docker::ALL, file::ALL, folder::ALL, git::ALL].concat()
 }
 
 /// What is known about all of them without calling any.
