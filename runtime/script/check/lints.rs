@@ -27,7 +27,7 @@ pub(super) fn all() -> Vec<Box<dyn Lint>> {
         Box::new(calls::Calls),
         Box::new(captures::Captures),
         Box::new(environment::Environments),
-        Box::new(files::Files),
+        Box::new(files::Files::default()),
         Box::new(flow::Flow),
         Box::new(imports::Imports),
         Box::new(options::Options),

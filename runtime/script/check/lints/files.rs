@@ -16,20 +16,27 @@ const ARGUMENTS: &[(&str, usize)] = &[("template", 0)];
 /// Options that name such a file, or a list of them.
 const OPTIONS: &[(&str, &str)] = &[("compose", "files"), ("compose", "env_file"), ("compose", "env_files")];
 
-pub(super) struct Files;
+/// What the runbook may write itself before it is read: every file it names with `file(…)` or as an option `to`.
+#[derive(Default)]
+pub(super) struct Files {
+    made: Vec<String>,
+}
 
 impl Lint for Files {
     fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
         let Some(call) = node.call() else { return };
         let Callee::Primitive(spec) = cx.callee(call) else { return };
+        let named_here =
+            if is(spec, "file") { call.args.first() } else { option(call, "to").map(|entry| &entry.value) };
+        self.made.extend(named_here.and_then(Node::text).map(str::to_owned));
         for index in ARGUMENTS.iter().filter(|(name, _)| is(spec, name)).map(|(_, index)| *index) {
             if let Some(argument) = call.args.get(index) {
-                named(cx, argument);
+                named(cx, argument, &self.made);
             }
         }
         for key in OPTIONS.iter().filter(|(name, _)| is(spec, name)).map(|(_, key)| *key) {
             if let Some(entry) = option(call, key) {
-                named(cx, &entry.value);
+                named(cx, &entry.value, &self.made);
             }
         }
     }
@@ -48,10 +55,10 @@ pub(super) fn option<'c>(call: &'c Call, key: &str) -> Option<&'c Entry> {
 }
 
 /// Looks at a path or a list of them, in every environment.
-fn named(cx: &mut Cx<'_>, node: &Node) {
+fn named(cx: &mut Cx<'_>, node: &Node, made: &[String]) {
     if let Kind::List(items) = &node.kind {
         for item in items {
-            named(cx, item);
+            named(cx, item, made);
         }
         return;
     }
@@ -64,7 +71,7 @@ fn named(cx: &mut Cx<'_>, node: &Node) {
             Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             _ => continue,
         };
-        for path in paths.iter().filter(|path| !cx.request.project.join(path).exists()) {
+        for path in paths.iter().filter(|path| !made.contains(path) && !cx.request.project.join(path).exists()) {
             missing(cx, node, path, environment);
         }
     }
