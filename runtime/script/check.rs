@@ -27,7 +27,7 @@ pub use rules::RULES;
 use super::{Library, header};
 use crate::failure::{Finding, Findings};
 use crate::primitive::Spec;
-use crate::project::Environment;
+use crate::project::{Environment, ProjectFile};
 
 /// Finds the services of compose files: `check` does not read compose files itself.
 pub type ComposeServices<'a> = dyn Fn(&Environment, &[String]) -> Option<Vec<String>> + 'a;
@@ -52,11 +52,21 @@ pub fn check(request: &Request<'_>) -> Findings {
     let program = program::Program::load(request.project, request.library, &mut findings);
     let known = known::Known::new(request.specs);
     let header = header::Header::parse(request.library.text(&program.runbook).unwrap_or_default());
+    let all_environments: Vec<Environment> =
+        ProjectFile::load(request.project).map(|file| file.environments.into_values().collect()).unwrap_or_default();
     if let Some(runbook) = program.files.get(&program.runbook) {
         let mut lints = lints::all();
         let scope = scope::Scope::default();
-        let mut cx =
-            cx::Cx { request, program: &program, known: &known, header: &header, file: runbook, scope, findings };
+        let mut cx = cx::Cx {
+            request,
+            program: &program,
+            known: &known,
+            header: &header,
+            file: runbook,
+            all_environments: &all_environments,
+            scope,
+            findings,
+        };
         for file in program.files.values().filter(|file| file.compiles) {
             cx.file = file;
             walk::walk(&mut cx, &mut lints);

@@ -30,6 +30,8 @@ pub struct Header {
     pub lock: Option<String>,
     /// `@timeout`: how long the run may take.
     pub timeout: Option<Span>,
+    /// The names in `@param` lines that are not understood: they are meant to be declared.
+    pub undecided: Vec<String>,
     /// Lines that are not understood.
     pub problems: Vec<HeaderProblem>,
 }
@@ -93,7 +95,10 @@ impl Header {
         match tag {
             "param" => match Param::parse(&value) {
                 Ok(param) => self.add(param, &value),
-                Err(problem) => self.problems.push(problem),
+                Err(problem) => {
+                    self.undecided.push(param::name_in(value.text).to_owned());
+                    self.problems.push(problem);
+                }
             },
             "needs" => self.needs.extend(value.text.split(';').map(|need| need.trim().to_owned())),
             "lock" if value.text.is_empty() => {

@@ -22,6 +22,8 @@ pub(super) struct Cx<'a> {
     pub known: &'a Known,
     pub header: &'a Header,
     pub file: &'a File,
+    /// Every environment of the project file, looked at or not.
+    pub all_environments: &'a [Environment],
     pub scope: Scope<'a>,
     pub findings: Vec<Finding>,
 }
@@ -83,7 +85,11 @@ impl<'a> Cx<'a> {
                 None => Callee::Opaque,
             };
         }
-        let own = Self::functions(self.file, &call.name);
+        let mut own = Self::functions(self.file, &call.name);
+        if receiver.is_some() {
+            // A method call finds a script function by the arguments in its parentheses; `this` is the receiver.
+            own.retain(|function| function.params.len() == call.args.len());
+        }
         if !own.is_empty() {
             return Callee::Script(own);
         }
@@ -129,6 +135,18 @@ impl<'a> Cx<'a> {
             return Callee::Opaque;
         }
         Callee::Unknown
+    }
+
+    /// Can a call of this primitive have this form? A trailing map may be the options.
+    pub fn fits(&self, spec: &Spec, call: &Call) -> bool {
+        let (fewest, most) = (spec.required(), spec.args.len());
+        let count = call.args.len();
+        if (fewest..=most).contains(&count) {
+            return true;
+        }
+        let trailing = call.args.last().map(|last| self.guess(last));
+        let may_be_options = matches!(trailing, Some(Guess::Map | Guess::Unknown | Guess::Nothing));
+        spec.options.is_some() && may_be_options && (fewest..=most).contains(&(count - 1))
     }
 
     /// The value of a key of the environment table, when every environment looked at has the same.

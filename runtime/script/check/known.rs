@@ -64,6 +64,18 @@ static LANGUAGE: LazyLock<BTreeMap<String, BTreeSet<usize>>> = LazyLock::new(|| 
     table
 });
 
+/// Properties of the language's own values, such as `len` of a list.
+static PROPERTIES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let engine = super::compile::engine();
+    let getter = |name: &str| name.strip_prefix("get$").map(str::to_owned);
+    engine.collect_fn_metadata(None, |info| getter(&info.metadata.name), true).into_iter().collect()
+});
+
+/// Has any value of the language (not a map, not a handle) such a property?
+pub(super) fn property(name: &str) -> bool {
+    PROPERTIES.contains(name)
+}
+
 /// The numbers of arguments that a function of the language takes; `None` when there is no such function.
 pub(super) fn language(name: &str) -> Option<&'static BTreeSet<usize>> {
     LANGUAGE.get(name)

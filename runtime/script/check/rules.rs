@@ -92,6 +92,11 @@ pub const RULES: &[Rule] = &[
         "Declare it with `let` before its use. A variable declared in a block ends with the block.",
     ),
     rule(
+        "unknown-field",
+        "A field is read that the value cannot have.",
+        "Strings, numbers and lists have methods, written with parentheses; maps have fields.",
+    ),
+    rule(
         "unknown-function",
         "A function is called that does not exist.",
         "The reference lists the primitives; a module's functions are called with its alias: `deploy::compose(…)`.",

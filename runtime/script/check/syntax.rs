@@ -167,14 +167,14 @@ fn lexical(problem: &LexError, at: At, source: &Source) -> Finding {
 }
 
 fn reserved(word: &str, at: At) -> Finding {
-    let finding = error(CODE, at, format!("`{word}` means nothing here")).length(word.chars().count());
+    let finding = error(CODE, at, format!("`{word}` cannot be used here")).length(word.chars().count());
     match word {
         "null" | "nil" => finding.hint("nothing is written `()`").replace("()"),
         "var" => finding.hint("a variable is declared with `let`").replace("let"),
         "#" => finding.hint("a comment starts with `//`").replace("//"),
         "async" | "await" | "spawn" | "thread" => finding.hint("`parallel` runs several closures at once"),
         "match" | "case" => finding.hint("use `switch value { 1 => …, _ => … }`, or another name"),
-        _ if super::names::is_word(word) => finding.hint(format!("`{word}` is reserved; use another name")),
+        _ if super::names::is_word(word) => finding.hint("the language reserves this word: use another name"),
         _ => finding,
     }
 }

@@ -106,8 +106,7 @@ impl Param {
     /// Reads `name: type = default  doc`.
     pub(super) fn parse(line: &Piece<'_>) -> Result<Self, HeaderProblem> {
         const FORM: &str = "as in `@param tag: string = \"latest\"  image tag to deploy`";
-        let end = line.text.find(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == '-'));
-        let name = &line.text[..end.unwrap_or(line.text.len())];
+        let name = name_in(line.text);
         if name.is_empty() {
             return Err(line.problem("`@param` takes a name and a type").hint(FORM));
         }
@@ -138,6 +137,12 @@ impl Param {
             column: line.column,
         })
     }
+}
+
+/// The name at the start of a declaration.
+pub(super) fn name_in(text: &str) -> &str {
+    let end = text.find(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == '-'));
+    &text[..end.unwrap_or(text.len())]
 }
 
 fn type_named(written: &Piece<'_>) -> Result<ParamType, HeaderProblem> {

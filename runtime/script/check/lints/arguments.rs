@@ -16,7 +16,9 @@ pub(super) struct Arguments;
 impl Lint for Arguments {
     fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
         let Some(call) = node.call() else { return };
-        if let Callee::Primitive(spec) = cx.callee(call) {
+        if let Callee::Primitive(spec) = cx.callee(call)
+            && cx.fits(spec, call)
+        {
             check(cx, call, spec);
         }
     }
@@ -29,11 +31,11 @@ fn check(cx: &mut Cx<'_>, call: &Call, spec: &'static Spec) {
         if arg.optional && guess == Guess::Nothing {
             continue;
         }
-        if index + 1 == count && spec.options.is_some() && guess == Guess::Map && wrong(arg.ty, node, guess).is_some() {
+        if index + 1 == count && spec.options.is_some() && guess == Guess::Map && wrong(cx, arg.ty, node).is_some() {
             // It is the options map; if an argument is missing, that is said elsewhere.
             continue;
         }
-        if let Some(why) = wrong(arg.ty, node, guess) {
+        if let Some(why) = wrong(cx, arg.ty, node) {
             let finding = error("wrong-type", node.at, format!("`{}`: argument `{}` {why}", spec.name, arg.name));
             cx.report(suggest(finding, arg.ty, node, spec));
         }
@@ -41,7 +43,12 @@ fn check(cx: &mut Cx<'_>, call: &Call, spec: &'static Spec) {
 }
 
 /// Why a value cannot be of the type, as far as that is known.
-fn wrong(ty: Ty, node: &Node, guess: Guess) -> Option<String> {
+pub(super) fn wrong(cx: &Cx<'_>, ty: Ty, node: &Node) -> Option<String> {
+    let guess = cx.guess(node);
+    let calls_primitive = |call: &Call| matches!(cx.callee(call), Callee::Primitive(_) | Callee::OneOf(_));
+    if ty == Ty::Block && guess == Guess::Unknown && node.call().is_some_and(calls_primitive) {
+        return Some(format!("must be {}, and this is the value that a call returns", ty.label()));
+    }
     if let Some(value) = literal(node) {
         return ty.check(&value).err();
     }
@@ -95,7 +102,9 @@ fn suggest(finding: Finding, ty: Ty, node: &Node, spec: &Spec) -> Finding {
             finding.hint(format!("write {text} without quotes")).replace(text.clone())
         }
         (Kind::Call(call), Ty::Block) => {
-            finding.hint(format!("this calls `{0}` at once; hand over a closure: `|| {0}(…)`", call.name))
+            let receiver = if call.receiver.is_some() { "…." } else { "" };
+            let called = format!("{receiver}{}(…)", call.name);
+            finding.hint(format!("this calls `{called}` at once; hand over a closure: `|| {called}`"))
         }
         (_, Ty::Block) => finding.hint("a block of calls is handed over as a closure: `|| { … }`"),
         _ => finding.hint(format!("for example: {}", spec.example)),

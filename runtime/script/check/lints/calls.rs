@@ -7,7 +7,7 @@ use super::super::names;
 use super::super::scope::Guess;
 use super::super::tree::{Call, Function, Kind, Node};
 use super::super::walk::Lint;
-use crate::primitive::Spec;
+use crate::primitive::{Arg, Spec};
 
 pub(super) struct Calls;
 
@@ -15,7 +15,7 @@ impl Lint for Calls {
     fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
         match &node.kind {
             Kind::Call(call) => check(cx, call),
-            Kind::Field { of, name } => method_without_parentheses(cx, node, of, name),
+            Kind::Field { of, name } => field(cx, node, of, name),
             _ => {}
         }
     }
@@ -27,12 +27,12 @@ fn check(cx: &mut Cx<'_>, call: &Call) {
     match cx.callee(call) {
         Callee::Opaque => {}
         Callee::Primitive(spec) => {
-            if !fits(cx, spec, call) {
+            if !cx.fits(spec, call) {
                 wrong_count_of(cx, call, spec);
             }
         }
         Callee::OneOf(specs) => {
-            if !specs.iter().any(|spec| fits(cx, spec, call)) {
+            if !specs.iter().any(|spec| cx.fits(spec, call)) {
                 wrong_count_of(cx, call, specs[0]);
             }
         }
@@ -54,21 +54,9 @@ fn check(cx: &mut Cx<'_>, call: &Call) {
     }
 }
 
-/// Can the call have this form? A trailing map may be the options.
-fn fits(cx: &Cx<'_>, spec: &Spec, call: &Call) -> bool {
-    let (least, most) = (spec.required(), spec.args.len());
-    let count = call.args.len();
-    if (least..=most).contains(&count) {
-        return true;
-    }
-    let trailing = call.args.last().map(|trailing| cx.guess(trailing));
-    let may_be_options = matches!(trailing, Some(Guess::Map | Guess::Unknown | Guess::Nothing));
-    spec.options.is_some() && may_be_options && (least..=most).contains(&(count - 1))
-}
-
 fn wrong_count_of(cx: &mut Cx<'_>, call: &Call, spec: &Spec) {
     let count = call.args.len();
-    let missing = spec.args.iter().filter(|arg| !arg.optional).nth(count);
+    let missing = (count < spec.required()).then(|| missing(cx, call, spec)).flatten();
     let message = match missing {
         Some(arg) => {
             format!("`{}` needs {}: `{}` is missing", spec.name, names::count(spec.required(), "argument"), arg.name)
@@ -80,6 +68,15 @@ fn wrong_count_of(cx: &mut Cx<'_>, call: &Call, spec: &Spec) {
     cx.report(
         finding.hint(format!("it is written `{}`", spec.signature())).hint(format!("for example: {}", spec.example)),
     );
+}
+
+/// The first argument that none of the values given can be.
+fn missing<'s>(cx: &Cx<'_>, call: &Call, spec: &'s Spec) -> Option<&'s Arg> {
+    let mut given = call.args.iter().peekable();
+    spec.args
+        .iter()
+        .filter(|arg| !arg.optional)
+        .find(|arg| given.next_if(|node| super::arguments::wrong(cx, arg.ty, node).is_none()).is_none())
 }
 
 fn wrong_count_of_function(cx: &mut Cx<'_>, call: &Call, function: &Function) {
@@ -179,8 +176,24 @@ fn unknown_in_module(cx: &mut Cx<'_>, call: &Call, alias: &str) {
 }
 
 /// `app.ps` reads a field, and the field a method has the name of does not exist.
-fn method_without_parentheses(cx: &mut Cx<'_>, node: &Node, of: &Node, name: &str) {
-    let Guess::Handle(kind) = cx.guess(of) else { return };
+fn field(cx: &mut Cx<'_>, node: &Node, of: &Node, name: &str) {
+    let value = cx.guess(of);
+    let plain = match value {
+        Guess::Text => "a string",
+        Guess::Int | Guess::Float => "a number",
+        Guess::List => "a list",
+        Guess::Bool => "a bool",
+        _ => "",
+    };
+    if !plain.is_empty() && !known::property(name) {
+        let finding = error("unknown-field", node.at, format!("{plain} has no field `{name}`"));
+        cx.report(match known::language(name) {
+            Some(_) => finding.hint(format!("write `.{name}(…)`: it is a method")),
+            None => finding,
+        });
+        return;
+    }
+    let Guess::Handle(kind) = value else { return };
     let Some(spec) = cx.known.method(kind, name) else { return };
     let arguments = if spec.required() == 0 { "()" } else { "(…)" };
     let message = format!("`{name}` is a method and is not called here");

@@ -10,17 +10,15 @@ use super::super::walk::Lint;
 use crate::project::{Environment, PROJECT_FILE};
 
 /// Keys that every environment has.
-const ALWAYS: &[&str] = &["name", "protected"];
+const ALWAYS: &[&str] = &["name"];
 
 pub(super) struct Environments;
 
 impl Lint for Environments {
     fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
-        if cx.scope.guarded() {
-            return;
-        }
         match &node.kind {
             Kind::Path { module, name, .. } if module == "env" => key(cx, node, name),
+            Kind::Call(call) if cx.scope.guarded() && call.name == "host" => {}
             Kind::Call(call) if call.module.as_ref().is_some_and(|(module, _)| module == "env") => function(cx, call),
             _ => {}
         }
@@ -29,6 +27,11 @@ impl Lint for Environments {
 
 fn key(cx: &mut Cx<'_>, node: &Node, name: &str) {
     if ALWAYS.contains(&name) {
+        return;
+    }
+    // Code that asks which environment it is in may use what only some have.
+    let some_have = || cx.all_environments.iter().any(|environment| environment.values.contains_key(name));
+    if cx.scope.guarded() && some_have() {
         return;
     }
     for environment in cx.request.environments {

@@ -7,6 +7,7 @@ use super::super::finding::{Details, error, warning};
 use super::super::names;
 use super::super::tree::{At, Node};
 use super::super::walk::Lint;
+use crate::failure::Finding;
 
 /// Parameters read so far.
 #[derive(Default)]
@@ -28,7 +29,7 @@ impl Lint for Params {
             return;
         };
         self.used.insert(name.to_owned());
-        if cx.header.param(name).is_some() || call.args.len() > 1 {
+        if cx.header.param(name).is_some() || cx.header.undecided.iter().any(|undecided| undecided == name) {
             return;
         }
         let message = format!("the header declares no parameter `{name}`");
@@ -56,7 +57,13 @@ impl Lint for Params {
         }
         // With a wrong name in a call, the parameter meant by it is not "unused".
         let mistaken = cx.findings.iter().any(|finding| finding.code == "unknown-parameter");
-        for param in cx.header.params.iter().filter(|param| !self.used.contains(&param.name) && !mistaken) {
+        let read = |name: &str| {
+            let meant = format!("param(\"{name}\")");
+            let as_variable = |finding: &Finding| finding.fix.as_ref().is_some_and(|fix| fix.replacement == meant);
+            mistaken || self.used.contains(name) || cx.findings.iter().any(as_variable)
+        };
+        let unused: Vec<_> = cx.header.params.iter().filter(|param| !read(&param.name)).collect();
+        for param in unused {
             let at = At { line: param.line, column: param.column };
             let message = format!("parameter `{}` is declared and never used", param.name);
             let finding = warning("unused-parameter", at, message);

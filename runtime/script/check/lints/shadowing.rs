@@ -1,9 +1,10 @@
 //! Functions of a script that take the name of something that is there already.
 
 use super::super::cx::Cx;
-use super::super::finding::{Details, error};
+use super::super::finding::{Details, error, warning};
 use super::super::known;
 use super::super::walk::Lint;
+use crate::primitive::Spec;
 
 pub(super) struct Shadowing;
 
@@ -12,26 +13,26 @@ impl Lint for Shadowing {
         let file = cx.file;
         for function in &file.tree.functions {
             let name = &function.name;
+            let parameters = function.params.len();
             // A function replaces a primitive for every caller, the standard library included.
             let what = if cx.known.function(name).is_some() {
                 "the primitive"
-            } else if cx.known.methods_named(name).iter().any(|spec| fits(spec, function.params.len())) {
+            } else if cx.known.methods_named(name).iter().any(|spec| takes(spec, parameters)) {
                 "the method"
-            } else if known::special(name)
-                || known::language(name).is_some_and(|counts| counts.contains(&function.params.len()))
-            {
-                "the built-in function"
+            } else if known::language(name).is_some_and(|counts| counts.contains(&parameters)) {
+                let message = format!("function `{name}` hides the built-in function `{name}`");
+                cx.report(warning("hides-built-in", function.at, message).hint("give it another name"));
+                continue;
             } else {
                 continue;
             };
-            let finding = error("hides-built-in", function.at, format!("function `{name}` hides {what} `{name}`"));
-            cx.report(finding.hint("give it another name"));
+            let message = format!("function `{name}` hides {what} `{name}`");
+            cx.report(error("hides-built-in", function.at, message).hint("give it another name"));
         }
     }
 }
 
-/// A method is called with its receiver first: `fn up(app)` answers `app.up()` too.
-fn fits(spec: &crate::primitive::Spec, parameters: usize) -> bool {
-    let most = spec.args.len() + usize::from(spec.options.is_some());
-    (spec.required()..=most + 1).contains(&parameters)
+/// `app.up(x)` would call a function `up` with one parameter.
+fn takes(spec: &Spec, parameters: usize) -> bool {
+    (spec.required()..=spec.args.len() + usize::from(spec.options.is_some())).contains(&parameters)
 }
