@@ -1,7 +1,11 @@
 //! Tests of `runtime/script/check`.
 
 mod cases;
+mod command;
+mod lints;
+mod reference;
 mod specs;
+mod speed;
 
 use std::path::{Path, PathBuf};
 

@@ -211,7 +211,8 @@ impl Lower<'_> {
             },
             _ => Kind::Other,
         };
-        Node { at: place(expression.start_position()), kind }
+        let at = if matches!(kind, Kind::Path { .. }) { expression.position() } else { expression.start_position() };
+        Node { at: place(at), kind }
     }
 
     fn entries(&mut self, entries: &[(rhai::Ident, Expr)]) -> Vec<Entry> {

@@ -67,14 +67,14 @@ pub const RULES: &[Rule] = &[
         "`app.ps` reads a field; the method is called with `app.ps()`.",
     ),
     rule(
-        "missing-import",
-        "An imported module does not exist, or lies outside of the project.",
-        "Paths start at the project's folder, `./` and `../` at the importing file, `std/` is the standard library.",
-    ),
-    rule(
         "missing-file",
         "A call reads a file that the project does not have.",
         "Paths are relative to the project's folder. Only files that are part of a project are looked for, not those a run makes.",
+    ),
+    rule(
+        "missing-import",
+        "An imported module does not exist, or lies outside of the project.",
+        "Paths start at the project's folder, `./` and `../` at the importing file, `std/` is the standard library.",
     ),
     rule(
         "private-function",

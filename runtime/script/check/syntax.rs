@@ -109,10 +109,7 @@ fn missing(token: &str, context: &str, at: At, before: At, source: &Source) -> F
     let message = match token {
         ")" | "]" | "}" => {
             let what = match context {
-                _ if context.contains("arguments list") => match context.split('\'').nth(1) {
-                    Some(function) => format!("of the call of `{function}`"),
-                    None => "of this call".into(),
-                },
+                _ if context.contains("arguments list") => of_call(context),
                 _ if context.contains("array") => "of the list".into(),
                 _ if context.contains("map") => "of the map".into(),
                 _ if context.contains("block") => "of the block".into(),
@@ -120,12 +117,27 @@ fn missing(token: &str, context: &str, at: At, before: At, source: &Source) -> F
             };
             format!("the closing `{token}` {what} is missing")
         }
+        "," if here.is_empty() || here.starts_with([';', '}', ')', ']']) => {
+            let (close, what) = match context {
+                _ if context.contains("array") => ("]", "of the list".to_owned()),
+                _ if context.contains("map") => ("}", "of the map".to_owned()),
+                _ => (")", of_call(context)),
+            };
+            format!("the closing `{close}` {what} is missing")
+        }
         "," => format!("a `,` is missing {}", decapitalised(context).replace('\'', "`")),
         "{" => "a block in braces `{ … }` is missing here".into(),
         _ => format!("`{token}` is missing {}", decapitalised(context).replace('\'', "`")),
     };
     let at = if matches!(token, ")" | "]" | "}" | ",") { before } else { at };
     error(CODE, at, message).length(1)
+}
+
+fn of_call(context: &str) -> String {
+    match context.split('\'').nth(1) {
+        Some(function) => format!("of the call of `{function}`"),
+        None => "of this call".to_owned(),
+    }
 }
 
 fn lexical(problem: &LexError, at: At, source: &Source) -> Finding {
