@@ -186,6 +186,26 @@ fn a_value_survives_an_env_file() {
 }
 
 #[test]
+fn every_awkward_value_is_read_back_by_compose() {
+    let alphabet = ["a", " ", "'", "\"", "\\", "$", "{", "}", "#", "\n", "\r", "="];
+    let mut values = vec![String::new()];
+    let mut longest = values.clone();
+    for _ in 0..4 {
+        longest = longest.iter().flat_map(|start| alphabet.map(|next| format!("{start}{next}"))).collect();
+        values.extend(longest.iter().cloned());
+    }
+    for chunk in values.chunks(5_000) {
+        let text =
+            render("{% for value in values %}\nK={{ value | env_quote }}\n{% endfor %}\n", json!({ "values": chunk }));
+        let read = runbook::compose::dotenv::parse(&text, ".env").unwrap();
+        assert_eq!(read.len(), chunk.len());
+        for (assignment, value) in read.iter().zip(chunk) {
+            assert_eq!(&assignment.value, value, "line {}", assignment.line);
+        }
+    }
+}
+
+#[test]
 fn a_file_is_written_once_and_the_change_is_shown() {
     let direct = Direct::new();
     direct.write("env.j2", "TAG={{ tag }}\n");

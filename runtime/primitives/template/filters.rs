@@ -27,8 +27,9 @@ fn quote(value: &Value) -> Result<String, Error> {
 
 /// A value of an `.env` file as Compose reads it: what it reads back is the value, character by character.
 ///
-/// Plain values stay bare, which every reader of such files agrees on. Single quotes take the rest literally; only a quote or
-/// a backslash needs double quotes, in which Compose knows `\"`, `\\` and `\$` (dotenv/parser.go of compose-go).
+/// Plain values stay bare, which every reader of such files agrees on. Single quotes take the rest literally; only a quote,
+/// a backslash or a carriage return needs double quotes, in which Compose knows `\"`, `\\`, `\$` and `\r` (dotenv/parser.go of
+/// compose-go).
 fn env_quote(value: &Value) -> Result<String, Error> {
     let text = scalar(value, "env_quote")?;
     if text.is_empty() || is_plain(&text) {
@@ -37,10 +38,10 @@ fn env_quote(value: &Value) -> Result<String, Error> {
     if text.contains('\0') {
         return Err(Error::new(ErrorKind::InvalidOperation, "`env_quote` cannot write a NUL byte"));
     }
-    if !text.contains(['\'', '\\']) {
+    if !text.contains(['\'', '\\', '\r']) {
         return Ok(format!("'{text}'"));
     }
-    Ok(format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"").replace('$', r"\$")))
+    Ok(format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"").replace('$', r"\$").replace('\r', r"\r")))
 }
 
 /// Characters that no shell and no reader of `.env` files gives a meaning.
