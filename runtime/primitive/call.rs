@@ -96,9 +96,12 @@ impl Call {
         self.receiver.get(field).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// `name first-argument …` in at most 70 characters, for previews.
+    /// `name receiver first-argument …` in at most 70 characters, for previews.
     pub fn summary(&self, spec: &Spec) -> String {
         let mut text = spec.qualified_name();
+        if let Some(name) = ["path", "name", "id"].iter().find_map(|field| self.receiver.get(*field)?.as_str()) {
+            text.push_str(&format!(" {name}"));
+        }
         for value in &self.args {
             match value {
                 Value::String(string) => text.push_str(&format!(" {}", string.lines().next().unwrap_or_default())),
