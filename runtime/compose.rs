@@ -19,6 +19,7 @@ mod difference;
 pub mod dotenv;
 mod environment;
 mod extends;
+mod fields;
 mod hash;
 mod include;
 mod interpolate;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::application::Application;
-use super::cursor::closest;
+use super::fields::closest;
 use super::load::nowhere;
 use super::node::{Content, Mark, Node, Path, Segment};
 use super::problem::{Problem, Problems};

@@ -1,9 +1,9 @@
 //! Typed reading of nodes: every wrong type and every unknown key becomes a problem at its place.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::node::{Content, Map, Node, Path};
+use super::fields::Fields;
+use super::node::{Content, Node, Path};
 use super::problem::{Problem, Problems};
 use super::quantity;
 use super::scalar::go_float;
@@ -209,127 +209,10 @@ impl<'a> Cursor<'a> {
     /// The keys of a mapping, to be taken one by one.
     pub fn fields(&self) -> Option<Fields<'a>> {
         match &self.node.content {
-            Content::Map(map) => {
-                Some(Fields { map, path: self.path.clone(), problems: self.problems, known: RefCell::default() })
-            }
-            _ => self.expected("a mapping"),
+            Content::Null => self.expected("a mapping"),
+            _ => Fields::of(self),
         }
     }
-
-    /// Like [`Self::fields`], where null is a mapping without keys.
-    pub fn fields_or_none(&self) -> Option<Fields<'a>> {
-        match self.node.content {
-            Content::Null => Some(Fields {
-                map: &NO_FIELDS,
-                path: self.path.clone(),
-                problems: self.problems,
-                known: RefCell::default(),
-            }),
-            _ => self.fields(),
-        }
-    }
-}
-
-static NO_FIELDS: Map = Map(Vec::new());
-
-/// The keys of a mapping. Which keys exist is said once, by taking them; what is left over at [`Fields::close`] is a problem.
-pub struct Fields<'a> {
-    map: &'a Map,
-    pub path: Path,
-    pub problems: &'a Problems,
-    known: RefCell<Vec<&'static str>>,
-}
-
-impl<'a> Fields<'a> {
-    /// Takes a key; `None` when it is absent or null.
-    pub fn get(&self, key: &'static str) -> Option<Cursor<'a>> {
-        self.nullable(key).filter(|cursor| cursor.node.content != Content::Null)
-    }
-
-    /// Takes a key that has a meaning when it is null.
-    pub fn nullable(&self, key: &'static str) -> Option<Cursor<'a>> {
-        self.known.borrow_mut().push(key);
-        self.map.get(key).map(|node| Cursor::new(node, self.path.key(key), self.problems))
-    }
-
-    /// Is the key written, if only as something that was reported already?
-    pub fn has(&self, key: &str) -> bool {
-        self.map.get(key).is_some_and(|node| node.content != Content::Null)
-    }
-
-    pub fn string(&self, key: &'static str) -> String {
-        self.get(key).and_then(|cursor| cursor.string()).unwrap_or_default()
-    }
-
-    pub fn bool(&self, key: &'static str) -> bool {
-        self.get(key).and_then(|cursor| cursor.bool()).unwrap_or_default()
-    }
-
-    pub fn int(&self, key: &'static str) -> i64 {
-        self.get(key).and_then(|cursor| cursor.int()).unwrap_or_default()
-    }
-
-    pub fn float(&self, key: &'static str) -> f64 {
-        self.get(key).and_then(|cursor| cursor.float()).unwrap_or_default()
-    }
-
-    pub fn bytes(&self, key: &'static str) -> i64 {
-        self.get(key).and_then(|cursor| cursor.bytes()).unwrap_or_default()
-    }
-
-    pub fn strings(&self, key: &'static str) -> Vec<String> {
-        self.get(key).map(|cursor| cursor.strings()).unwrap_or_default()
-    }
-
-    pub fn string_or_list(&self, key: &'static str) -> Vec<String> {
-        self.get(key).map(|cursor| cursor.string_or_list()).unwrap_or_default()
-    }
-
-    pub fn text_pairs(&self, key: &'static str) -> BTreeMap<String, String> {
-        self.get(key).map(|cursor| cursor.text_pairs()).unwrap_or_default()
-    }
-
-    /// One of a few words.
-    pub fn choice(&self, key: &'static str, choices: &[&str]) -> String {
-        let Some(cursor) = self.get(key) else { return String::new() };
-        let text = cursor.string().unwrap_or_default();
-        if !text.is_empty() && !choices.contains(&text.as_str()) {
-            cursor.error(format!("must be one of {}, got `{text}`", quoted(choices)));
-        }
-        text
-    }
-
-    /// Reports what was not taken: keys of the specification as not supported, all others as unknown.
-    pub fn close(self, unsupported: &'static [&'static str]) {
-        let known = self.known.into_inner();
-        for entry in &self.map.0 {
-            let key = entry.key.as_str();
-            if known.contains(&key) || key.starts_with("x-") {
-                continue;
-            }
-            let path = self.path.key(key);
-            let problem = if unsupported.contains(&key) {
-                Problem::at(&entry.mark, &path, "not supported yet")
-                    .hint("remove the key: what it asks for would not happen")
-            } else {
-                let problem = Problem::at(&entry.mark, &path, "there is no such key");
-                match closest(key, known.iter().chain(unsupported)) {
-                    Some(name) => problem.hint(format!("did you mean `{name}`?")),
-                    None => problem,
-                }
-            };
-            self.problems.error(problem);
-        }
-    }
-}
-
-/// The name most like a mistyped one, when it is like enough.
-pub fn closest<'n>(wrong: &str, names: impl Iterator<Item = &'n &'n str>) -> Option<&'n str> {
-    names
-        .map(|name| (strsim::damerau_levenshtein(&wrong.to_lowercase(), name), *name))
-        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
-        .min()
-        .map(|(_, name)| name)
 }
 
 /// A scalar as text, as Compose writes it into an environment or label; `None` for lists, mappings and null.
@@ -341,8 +224,4 @@ pub fn plain(node: &Node) -> Option<String> {
         Content::Bool(value) => Some(value.to_string()),
         _ => None,
     }
-}
-
-fn quoted(choices: &[&str]) -> String {
-    choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ")
 }

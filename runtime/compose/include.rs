@@ -5,7 +5,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use super::dotenv;
 use super::load::Loader;
-use super::merge::merge;
+use super::merge::{merge, reset};
 use super::node::{Content, Map, Node, Path};
 use super::problem::Problem;
 
@@ -25,7 +25,8 @@ pub(super) fn apply(document: &mut Node, loader: &Loader) {
         }
     };
     for (index, item) in items.iter().enumerate() {
-        if let Some(part) = included(item, &path.index(index), loader) {
+        if let Some(mut part) = included(item, &path.index(index), loader) {
+            reset(&mut part, document);
             let mark = document.mark.clone();
             let whole = std::mem::replace(document, Node::new(Content::Null, &mark));
             *document = merge(part, whole, &Path::default(), loader.problems);

@@ -25,8 +25,9 @@ const SEQUENCES: &[&str] = &[
     "services.*.tmpfs",
 ];
 
-/// Commands, whose parts make no sense apart.
-const REPLACED: &[&str] = &["services.*.command", "services.*.entrypoint", "services.*.healthcheck.test"];
+/// What makes no sense in parts.
+const REPLACED: &[&str] =
+    &["services.*.command", "services.*.entrypoint", "services.*.healthcheck.test", "services.*.ulimits.*"];
 
 /// Puts `over` onto `base`; neither holds a `!reset` any more.
 pub fn merge(base: Node, over: Node, path: &Path, problems: &Problems) -> Node {
@@ -50,9 +51,6 @@ pub fn merge(base: Node, over: Node, path: &Path, problems: &Problems) -> Node {
         return by_key(into_mapping(base, false), into_mapping(over, false), path, problems);
     }
     if path.matches("services.*.logging") && driver_differs(&base, &over) {
-        return over;
-    }
-    if path.matches("services.*.ulimits.*") && (base.as_map().is_none() || over.as_map().is_none()) {
         return over;
     }
     if path.matches("networks.*.ipam.config") {

@@ -9,7 +9,7 @@ use super::cursor::Cursor;
 use super::interpolate::substitute;
 use super::node::{Node, Path};
 use super::problem::{Problem, Problems};
-use super::service::{self, Surroundings};
+use super::service;
 use super::{LoadRequest, resource, yaml};
 
 /// The project's name: asked for, else `COMPOSE_PROJECT_NAME`, else `name` of the last file that has one, else the folder's.
@@ -53,13 +53,12 @@ pub(super) fn read(whole: &Node, name: &str, variables: &BTreeMap<String, String
     let top = Cursor::new(whole, Path::default(), problems);
     let Some(fields) = top.fields() else { return application };
     let section = |key| fields.get(key).map(|cursor| cursor.map()).unwrap_or_default();
-    let surroundings = Surroundings { environment: variables };
     // Obsolete, without effect in any Compose of today, and too common to speak of.
     fields.nullable("version");
     fields.string("name");
     for (key, cursor) in section("services") {
         check_key(key, &cursor, "service");
-        if let Some(service) = service::read(key, &cursor, &surroundings) {
+        if let Some(service) = service::read(key, &cursor, variables) {
             application.services.insert(key.to_owned(), service);
         }
     }

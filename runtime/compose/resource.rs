@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::cursor::{Cursor, Fields};
+use super::cursor::Cursor;
+use super::fields::Fields;
 use super::service::is_zero;
 
 /// A network.
@@ -114,7 +115,7 @@ pub struct FileObject {
 
 /// Reads a network; `project` names it when it has no name of its own.
 pub(super) fn network(key: &str, cursor: &Cursor, project: &str) -> Option<Network> {
-    let fields = cursor.fields_or_none()?;
+    let fields = Fields::of(cursor)?;
     let external = fields.bool("external");
     let network = Network {
         name: name(&fields, key, project, external),
@@ -134,7 +135,7 @@ pub(super) fn network(key: &str, cursor: &Cursor, project: &str) -> Option<Netwo
 
 /// Reads a volume.
 pub(super) fn volume(key: &str, cursor: &Cursor, project: &str) -> Option<Volume> {
-    let fields = cursor.fields_or_none()?;
+    let fields = Fields::of(cursor)?;
     let external = fields.bool("external");
     let volume = Volume {
         name: name(&fields, key, project, external),

@@ -7,6 +7,7 @@ use super::quantity::{Duration, as_number, as_text};
 mod attachment;
 mod build;
 mod command;
+mod dependency;
 mod deploy;
 mod develop;
 mod devices;
@@ -18,50 +19,14 @@ mod read;
 
 pub use attachment::Attachment;
 pub use build::Build;
+pub use dependency::{Condition, Dependency};
 pub use deploy::{Deploy, DeviceRequest, Placement, Resource, Resources, RestartPolicy, UpdateConfig};
 pub use develop::{Develop, Exec, Trigger};
 pub use devices::{Device, Ulimit};
 pub use healthcheck::Healthcheck;
 pub use mount::{BindOptions, FileMount, ImageOptions, Mount, TmpfsOptions, VolumeOptions};
 pub use port::Port;
-pub(super) use read::{Surroundings, read};
-
-/// When a service may start after one it depends on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Dependency {
-    /// What must have happened to the other service.
-    pub condition: Condition,
-    /// Restart this service whenever the other one is recreated.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub restart: bool,
-    /// Is it an error when the other service is not part of the application?
-    pub required: bool,
-}
-
-/// What must have happened to a service before another one starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Condition {
-    /// Its containers are running.
-    #[serde(rename = "service_started")]
-    Started,
-    /// Its health check succeeds.
-    #[serde(rename = "service_healthy")]
-    Healthy,
-    /// Its containers ended with code 0.
-    #[serde(rename = "service_completed_successfully")]
-    Completed,
-}
-
-impl Condition {
-    /// The name in compose files and labels.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Started => "service_started",
-            Self::Healthy => "service_healthy",
-            Self::Completed => "service_completed_successfully",
-        }
-    }
-}
+pub(super) use read::read;
 
 /// Where the containers of a service write their logs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

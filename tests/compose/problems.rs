@@ -20,7 +20,7 @@ fn a_broken_file_says_what_is_wrong_where_and_what_to_do() {
         .skip(1)
         .map(|case| case.split_once("==== problems\n").unwrap())
         .collect();
-    assert_eq!(cases.len(), 30);
+    assert_eq!(cases.len(), 31);
     for (file, problems) in cases {
         assert_eq!(wrong(file), problems, "{file}");
     }

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::is_zero;
-use crate::compose::cursor::{Cursor, Fields};
+use crate::compose::cursor::Cursor;
+use crate::compose::fields::Fields;
 use crate::compose::node::Content;
 use crate::compose::quantity::{Duration, as_number, as_text};
 

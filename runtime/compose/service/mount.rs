@@ -136,6 +136,15 @@ fn mount(cursor: &Cursor) -> Option<Mount> {
     if !fields.has("target") {
         cursor.error_with_hint("`target` is missing", "say where it is mounted inside the container");
     }
+    let target = &mount.target;
+    if target.as_bytes().get(1) == Some(&b':') || target.starts_with('\\') {
+        cursor.error_with_hint(
+            format!("`{target}` is a Windows path, which is not supported"),
+            "if the letter before the colon is the name of a volume, give it a longer one",
+        );
+    } else if !target.is_empty() && !target.starts_with('/') {
+        cursor.error_with_hint(format!("`{target}` is not an absolute path"), "paths in a container begin with `/`");
+    }
     if matches!(mount.kind.as_str(), "bind" | "image") && !fields.has("source") {
         cursor.error(format!("a mount of type `{}` needs a `source`", mount.kind));
     }

@@ -1,16 +1,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Condition, Dependency, EnvFile, Logging, Service, attachment, build, command, deploy, develop, devices,
-    healthcheck, hosts, mount, port,
+    EnvFile, Logging, Service, attachment, build, command, dependency, deploy, develop, devices, healthcheck, hosts,
+    mount, port,
 };
-use crate::compose::cursor::{Cursor, Fields};
-
-/// What a service takes from outside its mapping.
-pub(crate) struct Surroundings<'a> {
-    /// The variables of the project, for `environment` entries without a value.
-    pub environment: &'a BTreeMap<String, String>,
-}
+use crate::compose::cursor::Cursor;
+use crate::compose::fields::Fields;
 
 /// Keys of the specification that nothing here acts on yet; accepting them would change what they promise.
 const UNSUPPORTED: &[&str] = &[
@@ -34,15 +29,15 @@ const UNSUPPORTED: &[&str] = &[
     "volumes_from",
 ];
 
-/// Reads a service in its long syntax, with `extends` already applied.
-pub(crate) fn read(name: &str, cursor: &Cursor, surroundings: &Surroundings) -> Option<Service> {
+/// Reads a service in its long syntax, with `extends` already applied. `variables` are the project's, for entries without a value.
+pub(crate) fn read(name: &str, cursor: &Cursor, variables: &BTreeMap<String, String>) -> Option<Service> {
     let fields = cursor.fields()?;
     let service = Service {
         name: name.to_owned(),
         env_files: fields.get("env_file").map(|cursor| env_files(&cursor)).unwrap_or_default(),
         profiles: fields.strings("profiles"),
         annotations: fields.text_pairs("annotations"),
-        build: fields.get("build").and_then(|cursor| build::read(&cursor, surroundings.environment)),
+        build: fields.get("build").and_then(|cursor| build::read(&cursor, variables)),
         develop: fields.get("develop").and_then(|cursor| develop::read(&cursor)),
         cap_add: fields.strings("cap_add"),
         cap_drop: fields.strings("cap_drop"),
@@ -58,7 +53,7 @@ pub(crate) fn read(name: &str, cursor: &Cursor, surroundings: &Surroundings) -> 
         command: fields.nullable("command").and_then(|cursor| command::read(&cursor)),
         configs: fields.get("configs").map(|cursor| mount::files(&cursor, None)).unwrap_or_default(),
         container_name: fields.get("container_name").map(|cursor| container_name(&cursor)).unwrap_or_default(),
-        depends_on: fields.get("depends_on").map(|cursor| dependencies(&cursor)).unwrap_or_default(),
+        depends_on: fields.get("depends_on").map(|cursor| dependency::read(&cursor)).unwrap_or_default(),
         deploy: fields.get("deploy").and_then(|cursor| deploy::read(&cursor)),
         device_cgroup_rules: fields.strings("device_cgroup_rules"),
         devices: fields.get("devices").map(|cursor| devices::devices(&cursor)).unwrap_or_default(),
@@ -67,7 +62,7 @@ pub(crate) fn read(name: &str, cursor: &Cursor, surroundings: &Surroundings) -> 
         dns_search: fields.string_or_list("dns_search"),
         domain_name: fields.string("domainname"),
         entrypoint: fields.nullable("entrypoint").and_then(|cursor| command::read(&cursor)),
-        environment: environment(&fields, surroundings.environment),
+        environment: environment(&fields, variables),
         expose: fields.get("expose").map(|cursor| cursor.scalars()).unwrap_or_default(),
         extra_hosts: fields.get("extra_hosts").map(|cursor| hosts::read(&cursor)).unwrap_or_default(),
         group_add: fields.get("group_add").map(|cursor| cursor.scalars()).unwrap_or_default(),
@@ -142,26 +137,6 @@ fn env_files(cursor: &Cursor) -> Vec<EnvFile> {
         Some(file)
     };
     cursor.list().iter().filter_map(file).collect()
-}
-
-fn dependencies(cursor: &Cursor) -> BTreeMap<String, Dependency> {
-    let dependency = |cursor: &Cursor| {
-        let fields = cursor.fields()?;
-        let names = [Condition::Started, Condition::Healthy, Condition::Completed].map(Condition::name);
-        let condition = match fields.choice("condition", &names).as_str() {
-            "service_healthy" => Condition::Healthy,
-            "service_completed_successfully" => Condition::Completed,
-            _ => Condition::Started,
-        };
-        if !fields.has("condition") {
-            cursor.error_with_hint("`condition` is missing", format!("write one of {}", names.join(", ")));
-        }
-        let required = fields.get("required").is_none_or(|cursor| cursor.bool().unwrap_or(true));
-        let dependency = Dependency { condition, restart: fields.bool("restart"), required };
-        fields.close(&[]);
-        Some(dependency)
-    };
-    cursor.map().into_iter().filter_map(|(name, cursor)| Some((name.to_owned(), dependency(&cursor)?))).collect()
 }
 
 fn logging(cursor: &Cursor) -> Option<Logging> {
