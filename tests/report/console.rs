@@ -180,6 +180,30 @@ show more: runbook show 12
 }
 
 #[test]
+fn what_a_call_says_of_itself_is_output_and_what_a_script_says_is_not() {
+    let mut story = Story::begins("prod");
+    story.step("1", "build").log("1", LogStream::Info, "from the script").change("1.1", "docker.build api");
+    story.log("1.1", LogStream::Info, "1/3 FROM scratch").changed("1.1", "new image").done("1");
+    story.change("2", "sh make").done("2").finishes(RunState::Ok, None, vec![]);
+    assert_text(
+        &shown(&story.events, Style::plain()),
+        "
+run 12: deploy.rhai on prod — Deploy the shop: back up, migrate, replace behind…
+  tag: v1.4.2
+
+▸ build
+  info: from the script
+  ✓ docker.build api — new image                                             0ms
+✓ build                                                                      0ms
+✓ sh make                                                                    0ms
+
+ok: deploy.rhai on prod in 0ms — 1 call changed something, 1 may have
+show more: runbook show 12
+",
+    );
+}
+
+#[test]
 fn a_failed_command_without_evidence_shows_its_last_twenty_lines() {
     let failure = runbook::failure::Failure::new(runbook::failure::FailureKind::Exit, "`make` ended with exit code 2");
     let mut story = Story::begins("");

@@ -55,7 +55,8 @@ health log:
 
 hint: set `JWT` in .env.prod
 
-failed: deploy.rhai on prod in 999ms at `replace` — 1 call had changed something
+failed: deploy.rhai on prod in 999ms at `replace`
+        1 call changed something, 1 may have
 show more: runbook show 12
            runbook logs 12 --step replace
 "#,
@@ -117,7 +118,8 @@ health log:
 
 hint: set `JWT` in .env.prod
 
-failed: deploy.rhai on prod in 999ms at `replace` — 1 call had changed something
+failed: deploy.rhai on prod in 999ms at `replace`
+        1 call changed something, 1 may have
 show more: runbook show 12
            runbook logs 12 --step replace
 "#,

@@ -17,8 +17,8 @@ pub(super) struct Totals {
     pub(super) changed: usize,
     /// Calls that found everything as it should be.
     pub(super) unchanged: usize,
-    /// Calls that change things and ended half-way, so that nobody knows what they changed.
-    pub(super) broken_off: usize,
+    /// Calls that change things and did not say whether they did: commands, and whatever ended half-way.
+    pub(super) unknown: usize,
     /// How many undo blocks there were, and how many of them failed.
     pub(super) undo: Option<(usize, usize)>,
 }
@@ -31,13 +31,12 @@ impl Totals {
     }
 
     pub(super) fn count(&mut self, state: CallState, changed: Option<bool>, effect: Option<Effect>) {
-        match changed {
+        let alters = matches!(effect, Some(Effect::Change | Effect::Destroy));
+        match changed.filter(|_| state == CallState::Done) {
             Some(true) => self.changed += 1,
             Some(false) => self.unchanged += 1,
-            None => {}
+            None => self.unknown += usize::from(alters),
         }
-        let alters = matches!(effect, Some(Effect::Change | Effect::Destroy));
-        self.broken_off += usize::from(alters && state != CallState::Done);
     }
 
     /// `failed: deploy.rhai on prod in 31.2s at `replace` — …`, and the commands that show more; `step` is where it failed.
@@ -75,20 +74,33 @@ impl Totals {
     }
 
     fn balance(&self, state: RunState) -> String {
-        let calls = |count: usize| if count == 1 { "1 call".to_owned() } else { format!("{count} calls") };
         let blocks = |count: usize| if count == 1 { "1 undo block".to_owned() } else { format!("{count} undo blocks") };
-        match (state, self.undo, self.changed, self.unchanged) {
-            (RunState::Ok, _, 0, _) => "nothing changed".into(),
-            (RunState::Ok, _, changed, 0) => format!("{} changed something", calls(changed)),
-            (RunState::Ok, _, changed, unchanged) => {
-                format!("{} changed something, {unchanged} did not", calls(changed))
+        match self.undo {
+            Some((all, failed)) if state != RunState::Ok && failed > 0 => {
+                format!("{failed} of {} failed: look at the system", blocks(all))
             }
-            (_, Some((all, 0)), ..) => format!("{} put things back", blocks(all)),
-            (_, Some((all, failed)), ..) => format!("{failed} of {} failed: look at the system", blocks(all)),
-            (_, None, 0, _) if self.broken_off == 0 => "nothing was changed".into(),
-            (_, None, 0, _) => format!("{} may have changed something", calls(self.broken_off)),
-            (_, None, changed, _) => format!("{} had changed something", calls(changed)),
+            Some((all, _)) if state != RunState::Ok => format!("{} put things back", blocks(all)),
+            _ => self.changes(),
         }
+    }
+
+    /// `5 calls changed something, 2 may have, 3 did not`.
+    fn changes(&self) -> String {
+        if self.changed + self.unknown == 0 {
+            return "nothing changed".into();
+        }
+        let counts = [
+            (self.changed, "changed something", "changed something"),
+            (self.unknown, "may have changed something", "may have"),
+            (self.unchanged, "did not", "did not"),
+        ];
+        let counts = counts.into_iter().filter(|(count, ..)| *count > 0).enumerate();
+        let parts = counts.map(|(place, (count, first, further))| match (place, count) {
+            (0, 1) => format!("1 call {first}"),
+            (0, _) => format!("{count} calls {first}"),
+            _ => format!("{count} {further}"),
+        });
+        parts.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -14,7 +14,7 @@ use super::summary::Totals;
 use super::tree::{End, Item, Kind, Tree};
 use crate::failure::{Evidence, Failure};
 use crate::journal::Event;
-use crate::primitive::LogStream;
+use crate::primitive::{Effect, LogStream};
 
 /// A pipe that was silent for so long gets a line saying what is waited for; some systems end silent jobs.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -201,8 +201,11 @@ impl View {
 
     /// Shows or keeps a line of output. False when there is nothing new to see.
     fn log(&mut self, path: &str, stream: LogStream, line: &str, text: &mut String) -> bool {
-        let said_by_script = matches!(stream, LogStream::Info | LogStream::Warn);
-        if !said_by_script {
+        // What a script says belongs to the step it says it in; what a call says of itself is its output.
+        let by_call = self.tree.get(path).is_some_and(|call| call.effect != Effect::Flow);
+        let to_people = stream == LogStream::Warn || (stream == LogStream::Info && !by_call);
+        let stream = if to_people || stream != LogStream::Info { stream } else { LogStream::Stdout };
+        if !to_people {
             if let Some(call) = self.tree.get_mut(path) {
                 call.remember(line);
             }
