@@ -43,6 +43,12 @@ pub trait Primitive: Send + Sync {
         self.spec().effect
     }
 
+    /// Texts among the arguments that nobody may be shown: masked before the call is recorded anywhere. Unless a
+    /// primitive knows better, these are the options named `password`, at any depth.
+    fn secrets(&self, call: &Call) -> Vec<String> {
+        call.option_texts(&["password"])
+    }
+
     /// Does it. Every wait inside goes through [`Context::wait`], so it ends on cancellation and at its deadline.
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure>;
 

@@ -96,6 +96,26 @@ impl Call {
         self.receiver.get(field).and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Every string among the options that stands under one of these names (whatever their case), at any depth.
+    pub fn option_texts(&self, names: &[&str]) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut open = vec![&self.options];
+        while let Some(value) = open.pop() {
+            match value {
+                Value::Object(map) => {
+                    for (key, value) in map {
+                        let text = value.as_str().filter(|_| names.iter().any(|name| name.eq_ignore_ascii_case(key)));
+                        found.extend(text.map(str::to_owned));
+                        open.push(value);
+                    }
+                }
+                Value::Array(items) => open.extend(items),
+                _ => {}
+            }
+        }
+        found
+    }
+
     /// `name receiver first-argument …` in at most 70 characters, for previews.
     pub fn summary(&self, spec: &Spec) -> String {
         let mut text = spec.qualified_name();

@@ -49,6 +49,19 @@ impl Primitive for HttpCheck {
         &SPEC
     }
 
+    /// Asking is a read; a method that is meant to change something makes it a change.
+    fn effect(&self, call: &Call) -> Effect {
+        let method = call.options.get("method").and_then(Value::as_str);
+        match method.or_else(|| call.options.get("body").map(|_| "POST")) {
+            None | Some("GET" | "HEAD" | "OPTIONS") => Effect::Read,
+            Some(_) => Effect::Change,
+        }
+    }
+
+    fn secrets(&self, call: &Call) -> Vec<String> {
+        call.option_texts(&["password", "authorization", "proxy-authorization", "cookie", "x-api-key"])
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         options.check()?;
@@ -56,9 +69,6 @@ impl Primitive for HttpCheck {
         let many = call.args.first().is_some_and(Value::is_array);
         let addresses = addresses(call)?;
         let trust = trust(context, &options)?;
-        if let Some(auth) = &options.basic_auth {
-            context.services.mask(&auth.password);
-        }
         let targets = addresses
             .into_iter()
             .map(|address| {

@@ -51,6 +51,7 @@ impl Door for Execution {
         if let Some(reason) = here.cancel.reason() {
             return Err(reason.into());
         }
+        primitive.secrets(&call).iter().for_each(|secret| self.mask(secret));
         let path = here.next_path();
         let title = if spec.effect == Effect::Flow && !call.str(0).is_empty() {
             call.str(0).to_owned()

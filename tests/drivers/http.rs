@@ -172,3 +172,29 @@ fn a_file_without_a_certificate_is_refused() {
     let failure = Trust::file(&path).unwrap_err();
     assert_eq!(failure.message, format!("`{}` holds no usable certificate", path.display()));
 }
+
+/// A place of the loopback that drops new connections: its queue is full, and nobody accepts.
+fn full() -> (Vec<std::net::TcpStream>, rustix::fd::OwnedFd, std::net::SocketAddr) {
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
+    let queue = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&queue, &"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap()).unwrap();
+    listen(&queue, 0).unwrap();
+    let place = std::net::SocketAddr::try_from(getsockname(&queue).unwrap()).unwrap();
+    let patience = std::time::Duration::from_millis(300);
+    let mut waiting = Vec::new();
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&place, patience) {
+        waiting.push(stream);
+    }
+    (waiting, queue, place)
+}
+
+#[test]
+fn a_host_that_drops_packets_times_out_while_connecting() {
+    let (_waiting, _queue, place) = full();
+    let mut request = Request::get(Address::parse(&format!("http://{place}/")).unwrap());
+    request.timeout = std::time::Duration::from_millis(200);
+    let failure = Drivers::default().block_on(send(&request)).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Timeout);
+    assert_eq!(failure.message, format!("`http://{place}/`: timed out after 200ms while connecting to `{place}`"));
+    assert_eq!(failure.hints, [format!("is the host of `{place}` up, and does a firewall let this machine through?")]);
+}

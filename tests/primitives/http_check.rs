@@ -3,9 +3,9 @@ use std::time::{Duration, Instant};
 use runbook::primitive::{Failure, FailureKind, Primitive};
 use serde_json::{Value, json};
 
-use crate::harness::Direct;
 use crate::harness::certificates::Authority;
 use crate::harness::http::{Reply, Server, closed_port};
+use crate::harness::{Direct, Project};
 
 fn primitive() -> &'static dyn Primitive {
     runbook::primitives::all().into_iter().find(|primitive| primitive.spec().name == "http_check").unwrap()
@@ -353,4 +353,60 @@ fn a_certificate_that_expires_soon_fails_the_check() {
 
     let failure = check(server.url("/"), json!({ "tls": { "ca": "missing.pem" } })).unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotFound);
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_used_except_for_this_machine() {
+    let proxy = Server::start(|_| Reply::text(200, "from the proxy"));
+    let own = Server::start(|_| Reply::text(200, "direct"));
+    let script = format!(
+        "http_check(\"http://app.invalid/x\", #{{ text: \"from the proxy\" }});\nhttp_check(\"{}\", #{{ text: \"direct\" }});",
+        own.url("/")
+    );
+    Project::script(&script).env("HTTP_PROXY", &proxy.url("")).run().success();
+    assert_eq!(proxy.asked().len(), 1);
+    assert_eq!(proxy.asked()[0].path, "http://app.invalid/x");
+
+    let script = "http_check(\"http://app.invalid/\", #{ timeout: \"5s\" });";
+    let dead = format!("http://127.0.0.1:{}", closed_port());
+    Project::script(script)
+        .env("HTTP_PROXY", &dead)
+        .run()
+        .code(1)
+        .says("connection refused")
+        .says("`HTTP_PROXY` is set: the request may have gone through that proxy");
+}
+
+#[test]
+fn credentials_are_masked_in_everything_that_is_recorded() {
+    let server = Server::start(|asked| Reply::text(401, &format!("wrong: {}", asked.header("x-api-key").unwrap())));
+    let script = format!(
+        "let secret = \"hunter2\" + \"hunter2\";
+        http_check(\"{}\", #{{
+            basic_auth: #{{ username: \"bob\", password: secret }}, headers: #{{ \"X-Api-Key\": secret + \"1\" }},
+        }});",
+        server.url("/")
+    );
+    let project = Project::script(&script);
+    let ran = project.runbook(&["run", "--json", "test.rhai"]).code(1);
+    assert_eq!(server.asked()[0].header("x-api-key"), Some("hunter2hunter21"));
+    assert!(ran.stdout.contains("\"password\":\"••••••\""), "{}", ran.stdout);
+    assert!(ran.stdout.contains("wrong: ••••••"), "{}", ran.stdout);
+    assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("hunter2hunter2"), "{}", ran.stdout);
+}
+
+#[test]
+fn only_a_method_that_changes_something_counts_as_a_change() {
+    let server = Server::start(|_| Reply::text(200, "ok"));
+    let effect = |options: &str| {
+        let ran = Project::script(&format!("http_check(\"{}\", {options});", server.url("/")))
+            .runbook(&["run", "--json", "test.rhai"])
+            .success();
+        let line = ran.stdout.lines().find(|line| line.contains("call_started")).unwrap().to_owned();
+        serde_json::from_str::<Value>(&line).unwrap()["effect"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(effect("#{}"), "read");
+    assert_eq!(effect("#{ method: \"HEAD\" }"), "read");
+    assert_eq!(effect("#{ body: \"x\" }"), "change");
+    assert_eq!(effect("#{ method: \"DELETE\" }"), "change");
 }

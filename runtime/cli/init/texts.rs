@@ -72,14 +72,25 @@ step("replace", || app.up(#{ wait: "120s" }));           // each service behind 
 step("verify", || http_check(env::url, #{ within: "60s" }));
 "#;
 
-const ROLLBACK: &str = r"//! Roll <name> back to the last release that ended well, or to a given one.
+const ROLLBACK: &str = r#"//! Roll <name> back to the last release that ended well, or to a given one.
 //!
-//! @param to: int = 0   the number of the release; 0 is the one before what runs now
+//! @param to: integer = 0   the number of a release; 0 is the last good one before what runs now
 //! @lock deploy/{env}
 //! @timeout 15m
 
 let app = compose(env::project, #{ <options> });
-";
+
+let target = step("choose the release", || {
+    if param("to") == 0 { app.last_good() } else { app.release(param("to")) }
+});
+
+step("put it back", || app.up(target));                  // the recorded images, by digest
+
+step("verify", || {
+    app.running_is(target);
+    http_check(env::url, #{ within: "60s" });
+});
+"#;
 
 /// `runbook.toml`.
 pub(super) fn project(facts: &Facts) -> String {
