@@ -1,7 +1,5 @@
 //! Tests of `runtime/run`.
 
 mod cancel;
-mod flow;
-mod locks;
 mod parameters;
-mod undo;
+mod paths;

@@ -1,4 +1,4 @@
-//! Undo and always blocks.
+//! `undo`: what puts things back.
 
 use crate::harness::Project;
 
@@ -20,10 +20,4 @@ fn nothing_is_undone_when_the_run_goes_well_or_the_failure_is_caught() {
 fn an_undo_block_that_fails_does_not_keep_the_others_from_running() {
     let script = "undo(\"first\", || info(\"A\"));\nundo(\"second\", || { throw \"worse\" });\nthrow \"no\"";
     Project::script(script).run().code(1).says("info: A").says("undo `second` failed as well: worse");
-}
-
-#[test]
-fn always_blocks_run_whether_it_went_well_or_not() {
-    Project::script("always(|| info(\"end\"));\ninfo(\"work\");").run().success().says("info: end");
-    Project::script("always(|| info(\"end\"));\nthrow \"no\"").run().code(1).says("info: end");
 }
