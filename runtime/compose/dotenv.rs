@@ -6,6 +6,9 @@
 use super::interpolate::{Fault, substitute};
 use super::problem::Problem;
 
+/// The largest value, which is more than an operating system hands to a process.
+const VALUE_LIMIT: usize = 1 << 20;
+
 /// One variable of an environment file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
@@ -148,14 +151,18 @@ impl Reader<'_> {
                 self.found.iter().rev().find(|assignment| assignment.name == name).map(|found| found.value.clone())
             })
         };
-        substitute(value, &lookup, &mut |_| {}).map_err(|fault| match fault {
+        let value = substitute(value, &lookup, &mut |_| {}).map_err(|fault| match fault {
             Fault::Required { variable, message } => {
                 self.problem(format!("the variable `{variable}` is required and has no value: {message}"))
             }
             Fault::Malformed { at } => self
                 .problem(format!("`{at}` is not a variable"))
                 .hint("put the value in single quotes, or write `$$` for `$`"),
-        })
+        })?;
+        if value.len() > VALUE_LIMIT {
+            return Err(self.problem(format!("the value grows to more than {VALUE_LIMIT} bytes")));
+        }
+        Ok(value)
     }
 
     fn advance(&mut self, bytes: usize) {

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use super::node::{Content, Node, Path};
 use super::problem::{Problem, Problems};
 
+/// Defaults inside defaults.
+const DEPTH_LIMIT: usize = 20;
+
 /// Why a text cannot be substituted.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -20,6 +23,15 @@ pub fn substitute(
     lookup: &dyn Fn(&str) -> Option<String>,
     unset: &mut dyn FnMut(&str),
 ) -> Result<String, Fault> {
+    nested(text, lookup, unset, 0)
+}
+
+fn nested(
+    text: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+    unset: &mut dyn FnMut(&str),
+    depth: usize,
+) -> Result<String, Fault> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(dollar) = rest.find('$') {
@@ -33,10 +45,10 @@ pub fn substitute(
             let end = closing_brace(inside).ok_or_else(malformed)?;
             let expression = &inside[..end];
             let (name, operator) = expression.split_at(name_length(expression));
-            if name.is_empty() {
+            if name.is_empty() || depth == DEPTH_LIMIT {
                 return Err(malformed());
             }
-            out.push_str(&braced(name, operator, lookup, unset)?.ok_or_else(malformed)?);
+            out.push_str(&braced(name, operator, lookup, unset, depth)?.ok_or_else(malformed)?);
             rest = &inside[end + 1..];
         } else {
             let (name, tail) = after.split_at(name_length(after));
@@ -111,6 +123,7 @@ fn braced(
     operator: &str,
     lookup: &dyn Fn(&str) -> Option<String>,
     unset: &mut dyn FnMut(&str),
+    depth: usize,
 ) -> Result<Option<String>, Fault> {
     if operator.is_empty() {
         return Ok(Some(value_or_blank(name, lookup, unset)));
@@ -123,10 +136,10 @@ fn braced(
     let present = value.as_ref().is_some_and(|value| !needs_text || !value.is_empty());
     let argument = operator.get(1..).unwrap_or_default();
     Ok(Some(match (operator.chars().next(), present) {
-        (Some('-'), false) | (Some('+'), true) => substitute(argument, lookup, unset)?,
+        (Some('-'), false) | (Some('+'), true) => nested(argument, lookup, unset, depth + 1)?,
         (Some('-' | '?'), true) | (Some('+'), false) => value.unwrap_or_default(),
         (Some('?'), false) => {
-            let message = substitute(argument, lookup, unset)?;
+            let message = nested(argument, lookup, unset, depth + 1)?;
             return Err(Fault::Required { variable: name.to_owned(), message });
         }
         _ => return Ok(None),

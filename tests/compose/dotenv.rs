@@ -60,6 +60,15 @@ fn a_wrong_line_is_named() {
 }
 
 #[test]
+fn a_value_cannot_grow_without_bound() {
+    let mut text = String::from("A0=aaaaaaaaaa\n");
+    for line in 1..100 {
+        text.push_str(&format!("A{line}=$A{0}$A{0}$A{0}$A{0}\n", line - 1));
+    }
+    assert_eq!(read(&text).unwrap_err(), ".env:10: the value grows to more than 1048576 bytes");
+}
+
+#[test]
 fn lines_are_counted_across_quoted_values() {
     let found = parse("A=1\nB=\"x\ny\"\n# comment\nC=3", ".env").unwrap();
     assert_eq!(found.iter().map(|found| found.line).collect::<Vec<_>>(), [1, 2, 5]);

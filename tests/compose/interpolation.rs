@@ -83,6 +83,13 @@ fn a_dollar_brace_that_is_no_variable_is_a_problem() {
 }
 
 #[test]
+fn defaults_do_not_nest_without_bound() {
+    let text = format!("{}x{}", "${A:-".repeat(5_000), "}".repeat(5_000));
+    let problems = Project::new(&format!("services: {{a: {{image: '{text}'}}}}")).problems();
+    assert_eq!(problems, ["compose.yaml:1:23: services.a.image: `${A:-${A:-${A:-${A:-${A:-${A:-…` is not a variable"]);
+}
+
+#[test]
 fn the_environment_wins_over_the_environment_file_and_both_feed_every_value() {
     let project = Project::new("services:\n  a:\n    image: app:$TAG\n    ports: ['$PORT:80']\n    read_only: $FLAG\n")
         .file(".env", "TAG=1\nPORT=8080\nFLAG=yes\n")
