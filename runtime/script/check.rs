@@ -7,6 +7,7 @@
 mod compile;
 mod cx;
 mod finding;
+mod given;
 mod guess;
 mod known;
 mod lints;

@@ -54,7 +54,61 @@ fn methods_are_those_of_the_handle() {
         "3:4 unknown-method a file handle has no method `reed`"
     );
     finds!("let f = file(\"a\"); f = 3; f.anything_else();", "1:29 unknown-method there is no method `anything_else`");
-    finds!("fn f(x) { x.write(\"a\"); x.up(); x.push(1); x.keys(); }\nf(1);");
+    finds!("fn f(x) { x.write(\"a\"); x.up(); x.push(1); x.keys(); }\nf(1); f(\"a\");");
+}
+
+#[test]
+fn a_function_is_checked_with_what_all_its_callers_pass() {
+    finds!(
+        "let f = file(\"a\"); fn save(f) { f.wriet(\"x\"); } save(f);",
+        "1:35 unknown-method a file handle has no method `wriet`"
+    );
+    finds!("fn save(f) { f.up(); } save(file(\"a\")); save(compose(\"shop\"));");
+    finds!("fn save(f) { f.up(); } save(file(\"a\")); let other = save;");
+    finds!(
+        "fn outer(f) { inner(f) } fn inner(f) { f.up() } outer(file(\"a\"));",
+        "1:42 unknown-method a file handle has no method `up`"
+    );
+    finds!("fn again(f) { if f.exists() { again(f); } f.up(); } again(file(\"a\"));");
+}
+
+#[test]
+fn a_copy_of_the_same_name_is_no_riddle() {
+    finds!("for name in [\"a\"] { let name = name; undo(name, || info(name)); }");
+    finds!(
+        "let files = env::compose_files; let files = files; let app = compose(\"shop\", #{ files: files }); let app = app; app.pull(#{ services: [\"api\"] });"
+    );
+}
+
+#[test]
+fn a_branch_may_change_what_is_its_own_and_call_methods_of_handles() {
+    finds!("let f = file(\"a\"); parallel([|| f.remove(), || { let l = []; l.push(1); l }]);");
+    finds!(
+        "let l = [1]; let m = #{}; parallel(l, |v| { m.a = v; l[0] = v; m.insert(1, 2) });",
+        "1:45 lost-in-branch this change of `m` is lost when the parallel branch ends: a branch works on a copy",
+        "1:54 lost-in-branch this change of `l` is lost when the parallel branch ends: a branch works on a copy",
+        "1:64 lost-in-branch this change of `m` is lost when the parallel branch ends: a branch works on a copy"
+    );
+    finds!("let n = 0; step(\"a\", || { n += 1; });");
+}
+
+#[test]
+fn a_function_hides_a_method_where_it_would_be_called_instead() {
+    let message = "1:4 hides-built-in function `write` hides the method `write`";
+    let found = found("fn write(text) { info(text) } file(\"a\").write(\"b\"); write(\"c\");");
+    assert_eq!(found[0], message);
+    finds!("fn write(f, text) { f.write(text) } write(file(\"a\"), \"b\");");
+    finds!("fn step(a) { a } step(1);", "1:4 hides-built-in function `step` hides the primitive `step`");
+}
+
+#[test]
+fn a_parameter_has_the_type_of_its_declaration() {
+    finds!(
+        "//! T\n//! @param n: integer = 5\nsleep(param(\"n\"));",
+        "3:7 wrong-type `sleep`: argument `time` must be a duration like \"90s\", got an integer"
+    );
+    finds!("//! T\n//! @param n: duration = \"5s\"\nsleep(param(\"n\"));");
+    finds!("//! T\n//! @param n: integer = ()\nsleep(param(\"n\"));");
 }
 
 #[test]
@@ -140,6 +194,7 @@ fn a_syntax_error_is_said_in_plain_words() {
     assert_eq!(says("break;"), "1:1 syntax `break` and `continue` belong inside a loop");
     assert_eq!(says("function f() { }"), "1:1 syntax a function is defined with `fn`, not `function`");
     assert_eq!(says("let a = 1; a++;"), "1:13 syntax there is no operator `++`");
+    assert_eq!(says("let m = #{ until: 1 };"), "1:12 syntax `until` is a word of the language");
     assert_eq!(says("# a comment\n"), "1:1 syntax `#` cannot be used here");
 }
 

@@ -2,6 +2,7 @@
 
 mod cases;
 mod command;
+mod examples;
 mod lints;
 mod reference;
 mod specs;

@@ -15,7 +15,7 @@ crate::options! {
         /// Each line with its time in front.
         timestamps: bool = false,
         /// Follow the log until a line contains this text; with `tail: 0` only lines from now on count.
-        until: Option<String>,
+        wait_for: Option<String>,
         /// How long to follow at most.
         timeout: Span = Span::seconds(60),
     }
@@ -29,8 +29,8 @@ static SPEC: Spec = Spec {
     ..method(
         "logs",
         &[CONTAINER],
-        "Returns what a container printed, both streams in one text; with `until`, follows it to a line with that text.",
-        r#"docker().logs("shop-web-1", #{ until: "listening on", timeout: "30s" });"#,
+        "Returns what a container printed, both streams in one text; with `wait_for`, follows it to a line with that text.",
+        r#"docker().logs("shop-web-1", #{ wait_for: "listening on", timeout: "30s" });"#,
     )
 };
 
@@ -47,7 +47,7 @@ impl Primitive for Logs {
         });
         let request = LogRequest { tail: options.tail, since, timestamps: options.timestamps };
         let (engine, container) = (engine(context, call)?, call.str(0));
-        let Some(wanted) = options.until else {
+        let Some(wanted) = options.wait_for else {
             let read = engine.logs(container, &request);
             let lines = context.wait("reading a log", options.timeout.0, read)?;
             let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::guess::Guesser;
+use super::guess::{Guesser, RETURN_THEIR_BLOCK};
 use super::known::{self, Known};
 use super::program::{File, Program};
 use super::scope::{Guess, Scope};
@@ -14,6 +14,9 @@ use crate::project::Environment;
 
 /// Modules that are there without an import.
 pub(super) const BUILT_IN_MODULES: &[&str] = &["env", "global"];
+
+/// How many variables a value or a handle is followed through.
+const DEEPEST: usize = 8;
 
 /// The walk's place in the program.
 pub(super) struct Cx<'a> {
@@ -162,15 +165,21 @@ impl<'a> Cx<'a> {
 
     /// The value of an expression in an environment, when it is known before the run.
     pub fn value_in(&self, environment: Option<&Environment>, node: &Node) -> Option<Value> {
+        self.value_through(environment, node, DEEPEST)
+    }
+
+    /// `let name = name;` has itself as its value: hence the limit.
+    fn value_through(&self, environment: Option<&Environment>, node: &Node, depth: usize) -> Option<Value> {
+        let inner = |node| self.value_through(environment, node, depth.checked_sub(1)?);
         match &node.kind {
-            Kind::Name(name) => self.value_in(environment, self.scope.find(name)?.value?),
+            Kind::Name(name) => inner(self.scope.find(name)?.value?),
             Kind::Path { module, name, .. } if module == "env" && name == "name" => {
                 Some(environment?.name.as_str().into())
             }
             Kind::Path { module, name, .. } if module == "env" => environment?.values.get(name).cloned(),
-            Kind::List(items) => items.iter().map(|item| self.value_in(environment, item)).collect(),
+            Kind::List(items) => items.iter().map(inner).collect(),
             Kind::Call(call) if call.operator && call.name == "+" => {
-                let parts: Option<Vec<Value>> = call.args.iter().map(|part| self.value_in(environment, part)).collect();
+                let parts: Option<Vec<Value>> = call.args.iter().map(inner).collect();
                 let parts = parts?;
                 let texts: Option<Vec<&str>> = parts.iter().map(Value::as_str).collect();
                 Some(texts?.concat().into())
@@ -194,18 +203,23 @@ impl<'a> Cx<'a> {
     }
 
     /// The call that made a handle: through variables, and through the step it was made in.
-    pub fn maker<'n>(&self, node: &'n Node) -> Option<&'n Call>
-    where
-        'a: 'n,
-    {
+    pub fn maker(&self, node: &'a Node) -> Option<&'a Call> {
+        self.maker_through(node, DEEPEST)
+    }
+
+    fn maker_through(&self, node: &'a Node, depth: usize) -> Option<&'a Call> {
+        let depth = depth.checked_sub(1)?;
         match &node.kind {
-            Kind::Name(name) => self.maker(self.scope.find(name)?.value?),
+            Kind::Name(name) => {
+                let binding = self.scope.find(name)?;
+                binding.maker.or_else(|| self.maker_through(binding.value?, depth))
+            }
             Kind::Call(call) if call.receiver.is_none() => match self.callee(call) {
                 Callee::Primitive(spec) if spec.returns.is_some() => Some(call),
-                Callee::Primitive(spec) if matches!(spec.name, "step" | "retry") => {
+                Callee::Primitive(spec) if RETURN_THEIR_BLOCK.contains(&spec.name) => {
                     let block = self.file.tree.closure(call.args.last()?)?;
                     match &block.body.last()?.kind {
-                        StatementKind::Expression(node) => self.maker(node),
+                        StatementKind::Expression(node) => self.maker_through(node, depth),
                         _ => None,
                     }
                 }

@@ -7,12 +7,13 @@ use super::program::File;
 use super::scope::Guess;
 use super::tree::{Call, Function, Kind, Node, Statement, StatementKind, Tree};
 use crate::primitive::BlockRef;
+use crate::script::header::ParamType;
 
 /// How many functions and closures a guess looks through.
 const DEEPEST: usize = 6;
 
 /// Primitives whose result is what their block returns.
-const RETURN_THEIR_BLOCK: &[&str] = &["step", "retry"];
+pub(super) const RETURN_THEIR_BLOCK: &[&str] = &["step", "retry"];
 
 /// Guesses values at a place.
 pub(super) struct Guesser<'c, 'a> {
@@ -72,8 +73,24 @@ impl<'c, 'a> Guesser<'c, 'a> {
                 let closure = call.args.last().and_then(|block| self.tree_closure(block));
                 closure.map_or(Guess::Unknown, |(params, body)| self.tail(params, body))
             }
+            Callee::Primitive(spec) if spec.name == "param" && spec.receiver.is_none() => self.parameter(call),
             Callee::Primitive(spec) => spec.returns.map_or(Guess::Unknown, Guess::Handle),
             Callee::Script(functions) => self.function(call, &functions),
+            _ => Guess::Unknown,
+        }
+    }
+
+    /// A parameter has the type its declaration says, or no value at all.
+    fn parameter(&self, call: &Call) -> Guess {
+        let declared = call.args.first().and_then(Node::text).and_then(|name| self.cx.header.param(name));
+        match declared {
+            Some(param) if param.default != Some(Value::Null) => match param.ty {
+                ParamType::String | ParamType::Duration | ParamType::Size => Guess::Text,
+                ParamType::Integer => Guess::Int,
+                ParamType::Bool => Guess::Bool,
+                ParamType::List => Guess::List,
+                ParamType::Number => Guess::Unknown,
+            },
             _ => Guess::Unknown,
         }
     }

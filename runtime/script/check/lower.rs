@@ -183,7 +183,10 @@ impl Lower<'_> {
             Expr::InterpolatedString(parts, _) => Kind::Template(self.nodes(parts.iter())),
             Expr::Array(items, _) => Kind::List(self.nodes(items.iter())),
             Expr::Map(map, _) => Kind::Map(self.entries(&map.0)),
-            Expr::Variable(variable, _, _) if variable.2.is_empty() => Kind::Name(variable.1.to_string()),
+            Expr::Variable(variable, _, _) if variable.2.is_empty() => {
+                self.tree.values.insert(variable.1.to_string());
+                Kind::Name(variable.1.to_string())
+            }
             Expr::Variable(variable, _, _) => Kind::Path {
                 module: variable.2.to_string(),
                 module_at: place(variable.2.position()),
@@ -259,6 +262,11 @@ impl Lower<'_> {
             self.tree.mutated.insert(root.to_owned());
         }
         let args = self.nodes(call.args.iter());
+        if receiver.is_some() {
+            self.tree.methods.insert((call.name.to_string(), args.len()));
+        } else if module.is_none() {
+            *self.tree.calls.entry(call.name.to_string()).or_default() += 1;
+        }
         let lowered = Call {
             name: call.name.to_string(),
             at: place(position),

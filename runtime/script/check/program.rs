@@ -17,6 +17,8 @@ pub(super) struct File {
     pub tree: Tree,
     /// Does it compile? One that does not has an empty tree, and nothing is concluded from that.
     pub compiles: bool,
+    /// Is it imported by another one? Then that may call its functions.
+    pub is_module: bool,
     /// Imports, in source order.
     pub imports: Vec<Import>,
 }
@@ -60,7 +62,9 @@ impl Program {
                 }
             };
             let mut imports = Vec::new();
-            collect_imports(&tree.body, &mut |path_node, alias| {
+            let bodies = tree.functions.iter().map(|function| &function.body);
+            let bodies = bodies.chain(tree.closures.values().map(|closure| &closure.body));
+            let mut visit = |path_node: &Node, alias: &str| {
                 let Some(written) = path_node.text() else { return };
                 let target = find(project, library, &path, written).map(|(found, text)| {
                     open.push((found.clone(), text));
@@ -68,8 +72,12 @@ impl Program {
                 });
                 let target = target.map_err(|failure| (failure.message, failure.hints));
                 imports.push(Import { at: path_node.at, alias: alias.to_owned(), written: written.to_owned(), target });
-            });
-            program.files.insert(path.clone(), File { path, source, tree, compiles, imports });
+            };
+            std::iter::once(&tree.body).chain(bodies).for_each(|body| collect_imports(body, &mut visit));
+            program.files.insert(
+                path.clone(),
+                File { is_module: path != program.runbook, path, source, tree, compiles, imports },
+            );
         }
         program
     }

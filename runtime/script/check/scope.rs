@@ -1,6 +1,6 @@
 //! Which names are visible at a place, and what is known about their values.
 
-use super::tree::{At, Node};
+use super::tree::{At, Call, Node};
 
 /// What is known about a value without running anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(super) struct Binding<'a> {
     pub guess: Guess,
     /// The expression it was declared with, when nothing is ever assigned to it.
     pub value: Option<&'a Node>,
+    /// The call that made the handle it holds, when every caller passes the same one.
+    pub maker: Option<&'a Call>,
 }
 
 /// What a closure is for, as far as it matters where its variables live.

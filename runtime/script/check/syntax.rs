@@ -103,6 +103,13 @@ fn missing(token: &str, context: &str, at: At, before: At, source: &Source) -> F
         return error(CODE, before, "a `;` is missing after this statement").length(1);
     }
     let context = context.trim();
+    let word: String = here.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+    if context.contains("map") && !word.is_empty() && here[word.len()..].trim_start().starts_with(':') {
+        return error(CODE, at, format!("`{word}` is a word of the language"))
+            .length(word.chars().count())
+            .hint(format!("as a key it is written in quotes: `\"{word}\": …`"))
+            .replace(format!("\"{word}\""));
+    }
     if here.starts_with("=>") {
         return error(CODE, at, "`=>` does not make a closure").length(2).hint("a closure is written `|| …`");
     }

@@ -20,6 +20,12 @@ pub(super) struct Tree {
     pub closures: BTreeMap<String, Closure>,
     /// Names that something is assigned to after their declaration.
     pub assigned: BTreeSet<String>,
+    /// How often a function of each name is called without a module or receiver.
+    pub calls: BTreeMap<String, usize>,
+    /// Methods called, with how many arguments.
+    pub methods: BTreeSet<(String, usize)>,
+    /// Names that stand as values: a function among them may be called from anywhere.
+    pub values: BTreeSet<String>,
     /// Names that a method which changes its receiver is called on.
     pub mutated: BTreeSet<String>,
     /// Keys of map literals and fields assigned to: what a map of this text may hold.

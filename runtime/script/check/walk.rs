@@ -1,6 +1,7 @@
 //! One pass over a program: keeps track of what is visible and shows every place to every lint.
 
-use super::cx::Cx;
+use super::cx::{Callee, Cx};
+use super::given::Given;
 use super::scope::{Binding, Guess, Origin, Region, Role};
 use super::tree::{At, Call, Function, Kind, Node, Statement, StatementKind};
 
@@ -13,7 +14,7 @@ pub(super) trait Lint {
     /// A statement.
     fn statement(&mut self, _cx: &mut Cx<'_>, _statement: &Statement) {}
     /// An expression.
-    fn node(&mut self, _cx: &mut Cx<'_>, _node: &Node) {}
+    fn node<'a>(&mut self, _cx: &mut Cx<'a>, _node: &'a Node) {}
     /// After the last file.
     fn finish(&mut self, _cx: &mut Cx<'_>) {}
 }
@@ -21,23 +22,27 @@ pub(super) trait Lint {
 /// Walks the file that the context stands in.
 pub(super) fn walk(cx: &mut Cx<'_>, lints: &mut [Box<dyn Lint>]) {
     let file = cx.file;
-    let mut walk = Walk { cx, lints };
+    let mut walk = Walk { cx, lints, given: Given::default() };
     walk.each(|lint, cx| lint.file(cx));
     walk.cx.scope.enter(Region::Script);
     walk.statements(&file.tree.body);
     walk.cx.scope.leave();
-    for function in &file.tree.functions {
-        walk.function(function);
+    // A function is looked at when all its calls have been, so that it is known what it is given.
+    let mut left: Vec<&Function> = file.tree.functions.iter().collect();
+    while !left.is_empty() {
+        let next = left.iter().position(|function| walk.given.complete(file, function)).unwrap_or(0);
+        walk.function(left.remove(next));
     }
 }
 
 struct Walk<'w, 'a> {
     cx: &'w mut Cx<'a>,
     lints: &'w mut [Box<dyn Lint>],
+    given: Given<'a>,
 }
 
 impl<'a> Walk<'_, 'a> {
-    fn each(&mut self, mut show: impl FnMut(&mut dyn Lint, &mut Cx<'_>)) {
+    fn each(&mut self, mut show: impl FnMut(&mut dyn Lint, &mut Cx<'a>)) {
         for lint in self.lints.iter_mut() {
             show(lint.as_mut(), self.cx);
         }
@@ -51,8 +56,18 @@ impl<'a> Walk<'_, 'a> {
             self.cx.scope.import(&import.alias);
         }
         self.cx.scope.enter(Region::Function);
-        for name in &function.params {
-            self.declare(name, function.at, Origin::Parameter, Guess::Unknown);
+        for (index, name) in function.params.iter().enumerate() {
+            let (guess, maker) = self.given.argument(file, function, index);
+            let guess = if file.tree.assigned.contains(name) { Guess::Unknown } else { guess };
+            let name = name.clone();
+            self.cx.scope.declare(Binding {
+                name,
+                at: function.at,
+                origin: Origin::Parameter,
+                guess,
+                value: None,
+                maker,
+            });
         }
         self.statements(&function.body);
         self.cx.scope.leave();
@@ -60,7 +75,7 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn declare(&mut self, name: &str, at: At, origin: Origin, guess: Guess) {
-        self.cx.scope.declare(Binding { name: name.to_owned(), at, origin, guess, value: None });
+        self.cx.scope.declare(Binding { name: name.to_owned(), at, origin, guess, value: None, maker: None });
     }
 
     fn inside(&mut self, region: Region, statements: &'a [Statement]) {
@@ -99,6 +114,7 @@ impl<'a> Walk<'_, 'a> {
                     origin: if *constant { Origin::Constant } else { Origin::Variable },
                     guess: if fixed { self.cx.guess(value) } else { Guess::Unknown },
                     value: Some(value).filter(|_| fixed && !self.cx.file.tree.mutated.contains(name)),
+                    maker: None,
                 });
             }
             StatementKind::Assign { target, value, .. } => {
@@ -180,6 +196,13 @@ impl<'a> Walk<'_, 'a> {
                 self.cx.scope.leave();
             }
             Kind::Call(call) => {
+                if let Callee::Script(_) = self.cx.callee(call)
+                    && call.module.is_none()
+                    && call.receiver.is_none()
+                {
+                    let arguments = call.args.iter().map(|node| (self.cx.guess(node), self.cx.maker(node)));
+                    self.given.note(&call.name, arguments.collect());
+                }
                 call.receiver.iter().for_each(|receiver| self.node(receiver, Role::Now));
                 let role = role_of_arguments(call);
                 call.args.iter().for_each(|argument| self.node(argument, role));

@@ -99,14 +99,14 @@ fn a_log_is_followed_to_the_line_waited_for() {
     let Some(bench) = Bench::start() else { return };
     let name = bench.lab.script("log", "echo one; sleep 0.3; echo listening on 80; echo three; sleep 600");
     let logs = |options| bench.call("logs", json!([name]), options);
-    let until = logs(json!({ "until": "listening on" })).unwrap();
+    let until = logs(json!({ "wait_for": "listening on" })).unwrap();
     assert_eq!(until.value, json!("one\nlistening on 80"));
     bench.lab.wait_for_line(&name, "three");
     assert_eq!(logs(json!({})).unwrap().value, json!("one\nlistening on 80\nthree"));
     assert_eq!(logs(json!({ "tail": 1 })).unwrap().value, json!("three"));
     assert_eq!(logs(json!({ "since": "1h", "tail": 2 })).unwrap().value, json!("listening on 80\nthree"));
 
-    let failure = logs(json!({ "until": "never", "timeout": "500ms" })).unwrap_err();
+    let failure = logs(json!({ "wait_for": "never", "timeout": "500ms" })).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Timeout);
     assert!(failure.evidence.iter().any(|item| item.text.ends_with("three")), "{failure:?}");
     let ended = bench.lab.script("ended", "echo no");

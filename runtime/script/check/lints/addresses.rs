@@ -8,7 +8,7 @@ use super::super::walk::Lint;
 pub(super) struct Addresses;
 
 impl Lint for Addresses {
-    fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
+    fn node<'a>(&mut self, cx: &mut Cx<'a>, node: &'a Node) {
         let Some(call) = node.call() else { return };
         let Callee::Primitive(spec) = cx.callee(call) else { return };
         for (_, argument) in spec.args.iter().zip(&call.args).filter(|(arg, _)| arg.name == "url") {

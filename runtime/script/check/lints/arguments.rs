@@ -14,7 +14,7 @@ use crate::primitive::{BlockRef, Spec, Ty, handle};
 pub(super) struct Arguments;
 
 impl Lint for Arguments {
-    fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
+    fn node<'a>(&mut self, cx: &mut Cx<'a>, node: &'a Node) {
         let Some(call) = node.call() else { return };
         if let Callee::Primitive(spec) = cx.callee(call)
             && cx.fits(spec, call)
@@ -97,6 +97,12 @@ fn suggest(finding: Finding, ty: Ty, node: &Node, spec: &Spec) -> Finding {
                     "arguments are passed as they are, without a shell: pipes, `&&` and `>` are written in the script",
                 )
                 .hint(format!("for example: {}", spec.example)),
+        },
+        (Kind::List(items), Ty::Strings) => match items.iter().find(|item| item.text().is_none()) {
+            Some(Node { kind: Kind::Int(number), .. }) => {
+                finding.hint(format!("write \"{number}\": every item is a string"))
+            }
+            _ => finding.hint("every item is a string"),
         },
         (Kind::Text(text), Ty::Int | Ty::Bool) if text.parse::<i64>().is_ok() || text.parse::<bool>().is_ok() => {
             finding.hint(format!("write {text} without quotes")).replace(text.clone())

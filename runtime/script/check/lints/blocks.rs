@@ -13,7 +13,7 @@ const HANDED: &[(&str, usize)] = &[("retry", 1), ("parallel", 1)];
 pub(super) struct Blocks;
 
 impl Lint for Blocks {
-    fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
+    fn node<'a>(&mut self, cx: &mut Cx<'a>, node: &'a Node) {
         let Some(call) = node.call() else { return };
         let Callee::Primitive(spec) = cx.callee(call) else { return };
         for (arg, argument) in spec.args.iter().zip(&call.args) {

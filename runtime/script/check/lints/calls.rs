@@ -12,7 +12,7 @@ use crate::primitive::{Arg, Spec};
 pub(super) struct Calls;
 
 impl Lint for Calls {
-    fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
+    fn node<'a>(&mut self, cx: &mut Cx<'a>, node: &'a Node) {
         match &node.kind {
             Kind::Call(call) => check(cx, call),
             Kind::Field { of, name } => field(cx, node, of, name),

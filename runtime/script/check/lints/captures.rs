@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::cx::Cx;
+use super::super::cx::{Callee, Cx};
 use super::super::finding::{Details, error};
 use super::super::known;
 use super::super::scope::{Origin, Role};
@@ -18,10 +18,13 @@ impl Lint for Captures {
         }
     }
 
-    fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
+    fn node<'a>(&mut self, cx: &mut Cx<'a>, node: &'a Node) {
         match &node.kind {
             Kind::Call(call) => {
-                if let Some(receiver) = call.receiver.as_ref().filter(|_| known::changes_receiver(&call.name)) {
+                if let Some(receiver) = call.receiver.as_ref()
+                    && known::changes_receiver(&call.name)
+                    && matches!(cx.callee(call), Callee::Language(_))
+                {
                     lost_write(cx, receiver);
                 }
             }

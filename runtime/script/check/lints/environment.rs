@@ -15,7 +15,7 @@ const ALWAYS: &[&str] = &["name"];
 pub(super) struct Environments;
 
 impl Lint for Environments {
-    fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
+    fn node<'a>(&mut self, cx: &mut Cx<'a>, node: &'a Node) {
         match &node.kind {
             Kind::Path { module, name, .. } if module == "env" => key(cx, node, name),
             Kind::Call(call) if cx.scope.guarded() && call.name == "host" => {}

@@ -23,7 +23,7 @@ pub(super) struct Files {
 }
 
 impl Lint for Files {
-    fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
+    fn node<'a>(&mut self, cx: &mut Cx<'a>, node: &'a Node) {
         let Some(call) = node.call() else { return };
         let Callee::Primitive(spec) = cx.callee(call) else { return };
         let named_here =

@@ -14,7 +14,7 @@ use crate::primitive::{OptionsSpec, Spec, Ty};
 pub(super) struct Options;
 
 impl Lint for Options {
-    fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
+    fn node<'a>(&mut self, cx: &mut Cx<'a>, node: &'a Node) {
         let Some(call) = node.call() else { return };
         match cx.callee(call) {
             Callee::Primitive(spec) => check(cx, call, spec),

@@ -18,7 +18,7 @@ pub(super) struct Params {
 }
 
 impl Lint for Params {
-    fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
+    fn node<'a>(&mut self, cx: &mut Cx<'a>, node: &'a Node) {
         let Some(call) = node.call().filter(|call| call.name == "param" && call.receiver.is_none()) else { return };
         if !matches!(cx.callee(call), Callee::Primitive(_)) {
             return;

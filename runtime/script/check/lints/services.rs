@@ -16,11 +16,11 @@ const HANDLE: &str = "compose";
 pub(super) struct Services;
 
 impl Lint for Services {
-    fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
+    fn node<'a>(&mut self, cx: &mut Cx<'a>, node: &'a Node) {
         let Some(call) = node.call() else { return };
         let Some(receiver) = &call.receiver else { return };
         let Callee::Primitive(spec) = cx.callee(call) else { return };
-        if spec.receiver != Some(HANDLE) || cx.scope.guarded() {
+        if spec.receiver != Some(HANDLE) || cx.scope.guarded() || !cx.fits(spec, call) {
             return;
         }
         let Some(maker) = cx.maker(receiver).filter(|maker| maker.name == HANDLE) else { return };
@@ -56,11 +56,19 @@ fn compose_files(cx: &Cx<'_>, maker: &Call, environment: &Environment) -> Option
         return None;
     }
     let Some(entry) = option(maker, "files") else { return Some(Vec::new()) };
+    // Inside a function, the names of the place that made the handle mean something else.
+    if cx.scope.in_function() && has_names(&entry.value) {
+        return None;
+    }
     match cx.value_in(Some(environment), &entry.value)? {
         Value::String(path) => Some(vec![path]),
         Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
         _ => None,
     }
+}
+
+fn has_names(node: &Node) -> bool {
+    matches!(node.kind, Kind::Name(_)) || node.parts().into_iter().any(has_names)
 }
 
 fn unknown(cx: &mut Cx<'_>, node: &Node, services: &[String], environment: &Environment) {

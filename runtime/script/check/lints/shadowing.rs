@@ -4,7 +4,6 @@ use super::super::cx::Cx;
 use super::super::finding::{Details, error, warning};
 use super::super::known;
 use super::super::walk::Lint;
-use crate::primitive::Spec;
 
 pub(super) struct Shadowing;
 
@@ -17,7 +16,7 @@ impl Lint for Shadowing {
             // A function replaces a primitive for every caller, the standard library included.
             let what = if cx.known.function(name).is_some() {
                 "the primitive"
-            } else if cx.known.methods_named(name).iter().any(|spec| takes(spec, parameters)) {
+            } else if !cx.known.methods_named(name).is_empty() && called_as_method(cx, name, parameters) {
                 "the method"
             } else if known::language(name).is_some_and(|counts| counts.contains(&parameters)) {
                 let message = format!("function `{name}` hides the built-in function `{name}`");
@@ -32,7 +31,8 @@ impl Lint for Shadowing {
     }
 }
 
-/// `app.up(x)` would call a function `up` with one parameter.
-fn takes(spec: &Spec, parameters: usize) -> bool {
-    (spec.required()..=spec.args.len() + usize::from(spec.options.is_some())).contains(&parameters)
+/// `app.up(x)` calls a function `up` with one parameter, if there is one, wherever in the program it stands.
+fn called_as_method(cx: &Cx<'_>, name: &str, arguments: usize) -> bool {
+    let key = (name.to_owned(), arguments);
+    cx.program.files.values().any(|file| file.tree.methods.contains(&key))
 }

@@ -18,7 +18,7 @@ impl Lint for Variables {
         }
     }
 
-    fn node(&mut self, cx: &mut Cx<'_>, node: &Node) {
+    fn node<'a>(&mut self, cx: &mut Cx<'a>, node: &'a Node) {
         match &node.kind {
             Kind::Name(name) => variable(cx, node, name),
             Kind::Path { module, module_at, .. } => module_of(cx, module, *module_at),
