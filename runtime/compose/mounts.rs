@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_wrong_volume_says_what_is_wrong() {
         assert_eq!(parse(":/srv").unwrap_err(), "`:/srv` has nothing before or after a colon");
-        assert_eq!(parse("a:/b:ro:more").unwrap_err(), "`a:/b:ro:more` has too many colons");
+        assert_eq!(parse("data:/b:ro:more").unwrap_err(), "`data:/b:ro:more` has too many colons");
         assert_eq!(parse("").unwrap_err(), "is empty");
     }
 
