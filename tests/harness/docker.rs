@@ -50,6 +50,28 @@ impl Lab {
         })
     }
 
+    /// The same engine as if it were on another machine, through a TCP port of this one: `tcp://127.0.0.1:port`.
+    pub fn afar(&self) -> String {
+        let socket = self.engine.address().strip_prefix("unix://").expect("the tests' engine is local").to_owned();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("tcp://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let engine = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+                let (client_in, engine_in) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut &client_in, &mut &engine_in);
+                    let _ = engine_in.shutdown(std::net::Shutdown::Write);
+                });
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut &engine, &mut &client);
+                    let _ = client.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        });
+        address
+    }
+
     /// A name nobody else uses: for containers, networks, volumes and projects.
     pub fn name(&self, name: &str) -> String {
         format!("{}-{name}", self.prefix)
@@ -171,7 +193,12 @@ impl Lab {
             name.starts_with(&format!("{}-", self.prefix)) || labels.get("runbook-test.lab") == Some(&self.prefix)
         };
         for container in engine.containers(&[]).await?.iter().filter(|found| mine(&found.name, &found.labels)) {
+            let mounts = engine.inspect(&container.id).await?.mounts;
             engine.remove(&container.id, true).await?;
+            // An anonymous volume that was put back by its name goes with no container.
+            for volume in mounts.iter().filter(|mount| mount.name.len() == 64) {
+                engine.remove_volume(&volume.name).await?;
+            }
         }
         for network in engine.networks(&[]).await?.iter().filter(|found| mine(&found.name, &found.labels)) {
             engine.remove_network(&network.id).await?;

@@ -122,6 +122,43 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_engines_and_registries_say_is_told_apart() {
+        use FailureKind::{Conflict, NotFound, System, Unauthorized, Unreachable};
+        for (status, said, kind) in [
+            (Some(500), "Get https://r/v2/: dial tcp 10.0.0.1:443: connect: connection refused", Unreachable),
+            (Some(500), "Get \"https://ghcr.io/v2/\": dial tcp: lookup ghcr.io: no such host", Unreachable),
+            (Some(500), "Get \"https://r/v2/\": net/http: TLS handshake timeout", Unreachable),
+            (Some(500), "http: server gave HTTP response to HTTPS client", Unreachable),
+            (Some(500), "Get https://r/v2/app/manifests/1: no basic auth credentials", Unauthorized),
+            (Some(500), "unauthorized: incorrect username or password", Unauthorized),
+            (None, "denied: requested access to the resource is denied", Unauthorized),
+            (Some(404), "manifest for r/app:9 not found: manifest unknown: manifest unknown", NotFound),
+            (
+                Some(404),
+                "pull access denied for app, repository does not exist or may require 'docker login': denied: \
+                 requested access to the resource is denied",
+                NotFound,
+            ),
+            (None, "failed to register layer: write /app: no space left on device", System),
+            (Some(500), "Bind for 0.0.0.0:80 failed: port is already allocated", Conflict),
+            (Some(409), "Conflict. The container name \"/web\" is already in use by container \"3f\"", Conflict),
+        ] {
+            let failure = refusal("do it", status, said);
+            assert_eq!(failure.kind, kind, "{said}");
+            assert!(failure.message.starts_with("cannot do it: "), "{failure}");
+        }
+        let full = refusal("pull `app:1`", None, "write /var/lib/docker/tmp/x: no space left on device");
+        assert_eq!(full.hints.len(), 1);
+    }
+
+    #[test]
+    fn a_socket_one_may_not_use_says_how_to_be_let_in() {
+        let failure = unreachable("unix:///var/run/docker.sock", "permission denied");
+        assert_eq!(failure.message, "no Docker engine at `unix:///var/run/docker.sock`: permission denied");
+        assert_eq!(failure.hints, ["let this user talk to it: sudo usermod -aG docker $USER, then log in again"]);
+    }
+
+    #[test]
     fn the_reason_is_what_the_runtime_wrapped() {
         let message = "OCI runtime exec failed: exec failed: unable to start container process: exec: \"nope\": \
                        executable file not found in $PATH: unknown\r\n";

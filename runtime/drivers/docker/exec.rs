@@ -99,7 +99,7 @@ impl Engine {
     ) -> Result<Finished, Failure> {
         let what = || format!("run `{}` in container `{container}`", request.command.join(" "));
         let api = self.api().await?;
-        let leash = Leash::new(api.clone(), self.may_be_this_machine(), container);
+        let leash = Leash::new(api.clone(), self.may_be_this_machine(), container, request.user.as_deref());
         let config = ExecConfig {
             attach_stdin: Some(input.is_some()),
             attach_stdout: Some(true),

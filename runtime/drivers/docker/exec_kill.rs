@@ -26,16 +26,17 @@ struct Inner {
     api: Docker,
     may_be_here: bool,
     container: String,
+    user: Option<String>,
     mark: String,
 }
 
 impl Leash {
-    pub fn new(api: Docker, may_be_here: bool, container: &str) -> Self {
+    pub fn new(api: Docker, may_be_here: bool, container: &str, user: Option<&str>) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let mark = format!("{VARIABLE}={:x}-{:x}-{count:x}", std::process::id(), now.as_nanos());
-        Self(Arc::new(Inner { api, may_be_here, container: container.to_owned(), mark }))
+        Self(Arc::new(Inner { api, may_be_here, container: container.to_owned(), user: user.map(str::to_owned), mark }))
     }
 
     /// The variable to start the command with.
@@ -72,14 +73,21 @@ impl Leash {
         killed
     }
 
+    /// First as the command's own user: a container's root may usually not look into another user's process. What has
+    /// become somebody else needs more rights, where the engine grants them.
     async fn kill_inside(&self) -> bool {
+        let killed = self.kill_by_shell(self.0.user.clone(), false).await;
+        self.kill_by_shell(Some("0".into()), true).await || killed
+    }
+
+    async fn kill_by_shell(&self, user: Option<String>, privileged: bool) -> bool {
         // The mark stands in the arguments of this shell, not in its environment, so it does not find itself.
         let script = "for round in 1 2 3; do for p in /proc/[0-9]*; do \
                       if grep -q \"$1\" $p/environ 2>/dev/null; then kill -9 ${p#/proc/} && echo killed; fi; done; done";
         let config = ExecConfig {
             attach_stdout: Some(true),
-            user: Some("0".into()),
-            privileged: Some(true),
+            user,
+            privileged: Some(privileged),
             cmd: Some(["/bin/sh", "-c", script, "sh", &self.0.mark].map(str::to_owned).to_vec()),
             ..ExecConfig::default()
         };

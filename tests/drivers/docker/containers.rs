@@ -274,3 +274,19 @@ fn a_network_that_does_not_exist_leaves_no_container_behind() {
     assert_eq!(lab.run(lab.engine.create(&spec)).unwrap_err().kind, FailureKind::NotFound);
     assert_eq!(lab.run(lab.engine.find(&spec.name)).unwrap(), None);
 }
+
+#[test]
+fn where_a_container_of_another_machine_listens_is_asked_inside() {
+    let Some(lab) = Lab::start() else { return };
+    let name = lab.script("listens", "nc -l -p 8081 & echo ready; wait");
+    lab.wait_for_line(&name, "ready");
+    let far = runbook::drivers::docker::Engine::at(&lab.afar()).unwrap();
+    let found = lab.run(far.inspect(&name)).unwrap();
+    lab.run(async {
+        while far.listening(&found).await != ["[::]:8081"] {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    })
+    .unwrap();
+}

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use runbook::drivers::docker::{Chunk, ExecRequest, OutputStream};
+use runbook::drivers::docker::{Chunk, Engine, ExecRequest, OutputStream};
 use runbook::primitive::FailureKind;
 
 use crate::harness::Lab;
@@ -102,4 +102,43 @@ fn a_stopped_container_says_what_to_do() {
     lab.run(lab.engine.wait(&name)).unwrap();
     let failure = lab.run(lab.engine.exec(&name, &command(&["true"]), None, &mut |_, _| {})).unwrap_err();
     assert_eq!(failure.hints, ["start the container first"]);
+}
+
+#[test]
+fn a_command_on_another_machine_is_killed_by_a_shell_in_its_container() {
+    let Some(lab) = Lab::start() else { return };
+    let name = lab.script("afar", "sleep 600");
+    let far = Engine::at(&lab.afar()).unwrap();
+    let limited = ExecRequest {
+        limit: Some(Duration::from_millis(700)),
+        user: Some("1000".into()),
+        ..command(&["/bin/sh", "-c", "sleep 504 & sleep 505"])
+    };
+    let failure = lab.run(far.exec(&name, &limited, None, &mut |_, _| {})).unwrap_err();
+    assert_eq!(failure.hints, ["it was killed, with everything it started"]);
+
+    let begun = Instant::now();
+    let request = command(&["sleep", "506"]);
+    let dropped = lab.run(async {
+        let mut ignore = |_, _: &str| {};
+        let work = far.exec(&name, &request, None, &mut ignore);
+        Ok(tokio::time::timeout(Duration::from_millis(500), work).await.is_err())
+    });
+    assert!(dropped.unwrap());
+    assert!(begun.elapsed() < Duration::from_millis(2_500), "{:?}", begun.elapsed());
+    let processes = lab.exec(&name, &["ps", "-o", "args"]).1;
+    assert!(processes.contains("sleep 600"), "{processes}");
+    assert!(!processes.contains("sleep 50"), "{processes}");
+}
+
+#[test]
+fn work_with_an_engine_may_move_between_threads() {
+    fn movable<T: Send>(_: &T) {}
+    let Some(lab) = Lab::start() else { return };
+    let (request, mut ignore) = (command(&["true"]), |_, _: &str| {});
+    movable(&lab.engine.exec("c", &request, None, &mut ignore));
+    movable(&lab.engine.wait_healthy("c", &runbook::drivers::docker::HealthWait::default()));
+    movable(&lab.engine.create(&runbook::drivers::docker::ContainerSpec::default()));
+    let reference = runbook::drivers::docker::Reference::parse("app:1").unwrap();
+    movable(&lab.engine.pull(&reference, None, None, &mut |_| {}));
 }
