@@ -20,6 +20,7 @@ mod image;
 mod info;
 mod inspect;
 mod lifecycle;
+mod lines;
 mod listening;
 mod logs;
 mod network;
@@ -39,10 +40,11 @@ pub use container::{
     PublishedPort,
 };
 pub use events::EngineEvent;
-pub use exec::{Chunk, ExecRequest, Finished, Lines, OutputStream};
+pub use exec::{Chunk, ExecRequest, Finished, OutputStream};
 pub use health::{HealthWait, Verdict};
 pub use image::Image;
 pub use info::{DiskUsage, EngineInfo};
+pub use lines::Lines;
 pub use logs::LogRequest;
 pub use network::{Network, NetworkSpec, Subnet};
 pub use prune::{Budget, Pruned};

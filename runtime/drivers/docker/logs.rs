@@ -5,8 +5,7 @@ use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::{Stream, StreamExt};
 
 use super::errors::failure;
-use super::exec::Lines;
-use super::{Chunk, Engine, OutputStream, stream};
+use super::{Chunk, Engine, Lines, OutputStream, stream};
 use crate::failure::Failure;
 
 /// Which part of a container's log.
