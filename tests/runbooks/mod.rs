@@ -1,3 +1,4 @@
 //! Tests of `runbooks/`.
 
 mod demo_app;
+mod demo_images;
