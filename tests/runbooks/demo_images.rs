@@ -26,9 +26,9 @@ fn images(arguments: &'static [&'static str]) -> Option<Lab> {
 }
 
 fn databases() -> Option<Lab> {
-    let programs = ["/usr/lib/postgresql/15/bin/postgres", "/usr/bin/redis-server", "/usr/bin/busybox"];
+    let programs = ["/usr/lib/postgresql/15/bin/postgres", "/usr/bin/redis-check-rdb", "/usr/bin/busybox"];
     if !programs.iter().all(|program| std::path::Path::new(program).exists()) {
-        skip("databases to make images of (apt-get install postgresql-15 redis-server busybox-static)");
+        skip("databases to make images of (apt-get install postgresql-15 redis-tools busybox-static)");
         return None;
     }
     images(&[])
