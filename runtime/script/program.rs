@@ -9,7 +9,10 @@ use super::{Library, bind, convert, engine, fault, functions, handle};
 use crate::primitive::{Failure, FailureKind, Primitive};
 use crate::project::Environment;
 use crate::run::{Door, Ending};
-use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Stmt};
+use rhai::{
+    AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, FuncRegistration, Module, ModuleResolver, NativeCallContext,
+    Position, Scope, Stmt,
+};
 
 /// A runbook with its modules, ready to run once.
 pub struct Program {
@@ -95,7 +98,8 @@ fn syntax(file: &str, error: &rhai::ParseError) -> Failure {
     Failure::new(FailureKind::Invalid, format!("{file}:{line}:{column}: {}", error.err_type()))
 }
 
-/// `env::name`, `env::url`, … as a static module, because functions of a script do not see its variables.
+/// `env::name`, `env::url`, … as a static module, because functions of a script do not see its variables; and
+/// `env::host(name)`, the address of one of `[env.NAME.hosts]`.
 fn register_environment(engine: &mut Engine, environment: &Environment) {
     let mut module = Module::new();
     for (key, value) in &environment.values {
@@ -103,6 +107,14 @@ fn register_environment(engine: &mut Engine, environment: &Environment) {
     }
     module.set_var("name", environment.name.clone());
     module.set_var("protected", environment.protected);
+    let (name, hosts) = (environment.name.clone(), environment.values.get("hosts").cloned().unwrap_or_default());
+    FuncRegistration::new("host").set_into_module(&mut module, move |context: NativeCallContext<'_>, host: &str| {
+        let address = hosts.get(host).map(convert::to_dynamic);
+        address.ok_or_else(|| {
+            let message = format!("environment `{name}` has no host `{host}`");
+            Box::new(EvalAltResult::ErrorRuntime(message.into(), context.call_position()))
+        })
+    });
     engine.register_static_module("env", module.into());
 }
 

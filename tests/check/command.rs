@@ -139,6 +139,15 @@ fn imports_are_followed_within_the_project_only() {
 }
 
 #[test]
+fn a_host_that_passes_the_check_has_its_address_in_the_run() {
+    let project = Project::script("info(env::host(\"web\"));\n")
+        .file("runbook.toml", "[env.prod.hosts]\nweb = \"web-1.example.com\"\n");
+    project.run().success().says("web-1.example.com");
+    let project = project.file("test.rhai", "let name = \"db\";\ninfo(env::host(name));\n");
+    project.run().code(1).says("environment `prod` has no host `db`").says("test.rhai:2:11");
+}
+
+#[test]
 fn a_services_name_is_looked_up_in_the_compose_files() {
     let names: Vec<&str> = runbook::primitives::specs().iter().map(|spec| spec.name).collect();
     if !names.contains(&"compose") {

@@ -99,7 +99,6 @@ impl Lower<'_> {
                 let (name, value, _) = &**parts;
                 StatementKind::Let {
                     name: name.name.to_string(),
-                    name_at: place(name.pos),
                     value: self.node(value),
                     constant: flags.contains(ASTFlags::CONSTANT),
                 }
@@ -136,7 +135,6 @@ impl Lower<'_> {
                 let (name, counter, control) = &**parts;
                 StatementKind::For {
                     name: name.name.to_string(),
-                    name_at: place(name.pos),
                     counter: counter.as_ref().map(|counter| counter.name.to_string()),
                     over: self.node(&control.expr),
                     body: self.block(&control.body),

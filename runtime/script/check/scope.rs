@@ -1,6 +1,6 @@
 //! Which names are visible at a place, and what is known about their values.
 
-use super::tree::{At, Call, Node};
+use super::tree::{Call, Node};
 
 /// What is known about a value without running anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,6 @@ pub(super) enum Origin {
 #[derive(Clone, Debug)]
 pub(super) struct Binding<'a> {
     pub name: String,
-    pub at: At,
     pub origin: Origin,
     pub guess: Guess,
     /// The expression it was declared with, when nothing is ever assigned to it.

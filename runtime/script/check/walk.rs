@@ -3,7 +3,7 @@
 use super::cx::{Callee, Cx};
 use super::given::Given;
 use super::scope::{Binding, Guess, Origin, Region, Role};
-use super::tree::{At, Call, Function, Kind, Node, Statement, StatementKind};
+use super::tree::{Call, Function, Kind, Node, Statement, StatementKind};
 
 /// A family of lints. Each hook sees a place before what is inside it, with the names visible there.
 pub(super) trait Lint {
@@ -60,22 +60,15 @@ impl<'a> Walk<'_, 'a> {
             let (guess, maker) = self.given.argument(file, function, index);
             let guess = if file.tree.assigned.contains(name) { Guess::Unknown } else { guess };
             let name = name.clone();
-            self.cx.scope.declare(Binding {
-                name,
-                at: function.at,
-                origin: Origin::Parameter,
-                guess,
-                value: None,
-                maker,
-            });
+            self.cx.scope.declare(Binding { name, origin: Origin::Parameter, guess, value: None, maker });
         }
         self.statements(&function.body);
         self.cx.scope.leave();
         self.cx.scope.leave();
     }
 
-    fn declare(&mut self, name: &str, at: At, origin: Origin, guess: Guess) {
-        self.cx.scope.declare(Binding { name: name.to_owned(), at, origin, guess, value: None, maker: None });
+    fn declare(&mut self, name: &str, origin: Origin, guess: Guess) {
+        self.cx.scope.declare(Binding { name: name.to_owned(), origin, guess, value: None, maker: None });
     }
 
     fn inside(&mut self, region: Region, statements: &'a [Statement]) {
@@ -105,12 +98,11 @@ impl<'a> Walk<'_, 'a> {
         match &statement.kind {
             StatementKind::Nothing | StatementKind::Continue | StatementKind::Export { .. } => {}
             StatementKind::Expression(node) => self.node(node, Role::Now),
-            StatementKind::Let { name, name_at, value, constant } => {
+            StatementKind::Let { name, value, constant } => {
                 self.node(value, Role::Now);
                 let fixed = !self.cx.file.tree.assigned.contains(name);
                 self.cx.scope.declare(Binding {
                     name: name.clone(),
-                    at: *name_at,
                     origin: if *constant { Origin::Constant } else { Origin::Variable },
                     guess: if fixed { self.cx.guess(value) } else { Guess::Unknown },
                     value: Some(value).filter(|_| fixed && !self.cx.file.tree.mutated.contains(name)),
@@ -149,12 +141,12 @@ impl<'a> Walk<'_, 'a> {
                 }
                 self.inside(Region::Block, body);
             }
-            StatementKind::For { name, name_at, counter, over, body } => {
+            StatementKind::For { name, counter, over, body } => {
                 self.node(over, Role::Now);
                 self.cx.scope.enter(Region::Block);
-                self.declare(name, *name_at, Origin::Loop, Guess::Unknown);
+                self.declare(name, Origin::Loop, Guess::Unknown);
                 if let Some(counter) = counter {
-                    self.declare(counter, *name_at, Origin::Loop, Guess::Int);
+                    self.declare(counter, Origin::Loop, Guess::Int);
                 }
                 self.inside(Region::Block, body);
                 self.cx.scope.leave();
@@ -164,7 +156,7 @@ impl<'a> Walk<'_, 'a> {
                 self.inside(Region::Block, body);
                 self.cx.scope.enter(Region::Block);
                 if let Some(name) = name {
-                    self.declare(name, statement.at, Origin::Parameter, Guess::Unknown);
+                    self.declare(name, Origin::Parameter, Guess::Unknown);
                 }
                 self.statements(handler);
                 self.cx.scope.leave();
@@ -190,7 +182,7 @@ impl<'a> Walk<'_, 'a> {
                 let Some(closure) = file.tree.closure(node) else { return };
                 self.cx.scope.enter(Region::Closure(role));
                 for name in &closure.params {
-                    self.declare(name, node.at, Origin::Parameter, Guess::Unknown);
+                    self.declare(name, Origin::Parameter, Guess::Unknown);
                 }
                 self.statements(&closure.body);
                 self.cx.scope.leave();

@@ -53,8 +53,9 @@ fn root_at(node: &Node) -> At {
 }
 
 fn moving_variable(cx: &mut Cx<'_>, at: At, name: &str) {
-    let Some(binding) = cx.scope.find(name).filter(|binding| binding.origin == Origin::Loop) else { return };
-    let declared = binding.at;
+    if cx.scope.find(name).is_none_or(|binding| binding.origin != Origin::Loop) {
+        return;
+    }
     let keeper = cx.scope.closures_since(name).into_iter().find_map(|role| match role {
         Role::Later(keeper) => Some(keeper),
         _ => None,
@@ -68,10 +69,5 @@ fn moving_variable(cx: &mut Cx<'_>, at: At, name: &str) {
     let finding = error("loop-variable-captured", at, message);
     let seen: BTreeSet<&str> = cx.scope.names().collect();
     let copy = if seen.contains("this_one") { format!("this_{name}") } else { "this_one".to_owned() };
-    cx.report(
-        finding.hint(format!(
-            "copy it first, in line {}: `let {copy} = {name};`, and use `{copy}` here",
-            declared.line + 1
-        )),
-    );
+    cx.report(finding.hint(format!("copy it inside the loop: `let {copy} = {name};`, and use `{copy}` here")));
 }
