@@ -28,6 +28,5 @@ fn a_list_of_closures_runs_and_anything_else_is_refused() {
 fn a_limit_of_one_runs_them_in_turn() {
     let script =
         "parallel([1, 2, 3], |n| { file(\"log\").append(`${n}`) }, #{ limit: 1 });\ninfo(file(\"log\").read());";
-    let script = script;
-    Project::script(&script).run().success().says("info: 123");
+    Project::script(script).run().success().says("info: 123");
 }
