@@ -35,6 +35,8 @@ mod options {
             services: Vec<String>,
             /// How many lines.
             tail: i64 = 100,
+            /// How long until they are healthy.
+            wait: Span = Span::seconds(60),
             /// How long at most.
             timeout: Span = Span::seconds(60),
         }
@@ -95,10 +97,15 @@ static METHODS: &[Spec] = &[
     },
     Spec { options: None, ..method("check_env", &[]) },
     Spec { options: None, ..method("ps", &[]) },
-    Spec { options: None, ..method("release", &[]) },
+    Spec {
+        options: None,
+        returns: Some("release"),
+        ..method("release", &[Arg::optional("number", Ty::Int, "The number of a release.")])
+    },
+    Spec { options: None, returns: Some("release"), ..method("last_good", &[]) },
     Spec { options: None, ..method("releases", &[]) },
     method("pull", &[]),
-    method("restart", &[]),
+    method("restart", &[Arg::optional("services", Ty::OneOf(&[Ty::Str, Ty::Strings]), "Which ones.")]),
     method("logs", &[Arg::new("service", Ty::Str, "Which one.")]),
     method("exec", &[Arg::new("service", Ty::Str, "Which one."), Arg::new("argv", Ty::Strings, "The command.")]),
     method("run", &[Arg::new("service", Ty::Str, "Which one."), Arg::new("argv", Ty::Strings, "The command.")]),

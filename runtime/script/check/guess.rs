@@ -76,6 +76,7 @@ impl<'c, 'a> Guesser<'c, 'a> {
             Callee::Primitive(spec) if spec.name == "param" && spec.receiver.is_none() => self.parameter(call),
             Callee::Primitive(spec) => spec.returns.map_or(Guess::Unknown, Guess::Handle),
             Callee::Script(functions) => self.function(call, &functions),
+            Callee::Language(_) if !self.tree.keys.contains(&call.name) => of_language(&call.name),
             _ => Guess::Unknown,
         }
     }
@@ -154,6 +155,17 @@ impl<'c, 'a> Guesser<'c, 'a> {
             Some(StatementKind::Expression(node)) => self.guess(node),
             _ => Guess::Unknown,
         }
+    }
+}
+
+/// What functions of the language return whose result is of one type, whatever they are called on.
+fn of_language(name: &str) -> Guess {
+    match name {
+        "filter" | "map" | "split" | "keys" | "values" | "chars" | "extract" | "drain" | "to_array" => Guess::List,
+        "to_upper" | "to_lower" | "to_string" | "to_debug" | "sub_string" => Guess::Text,
+        "len" | "index_of" | "parse_int" => Guess::Int,
+        "contains" | "starts_with" | "ends_with" | "is_empty" | "some" | "all" => Guess::Bool,
+        _ => Guess::Unknown,
     }
 }
 
