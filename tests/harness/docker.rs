@@ -85,15 +85,20 @@ impl Lab {
 
     /// The same under a whole reference, as in `127.0.0.1:5000/app:1`, with the files of a folder.
     pub fn image_from(&self, folder: &Path, reference: &str, lines: &str) -> String {
-        std::fs::write(folder.join("Dockerfile"), format!("FROM {BASE}\n{lines}\n")).unwrap();
+        std::fs::write(folder.join("Dockerfile"), format!("{}\n{lines}\n", self.from())).unwrap();
         let request = BuildRequest {
             folder: folder.to_owned(),
             tags: vec![Reference::parse(reference).unwrap()],
-            labels: self.labels(),
             ..BuildRequest::default()
         };
         self.run(self.engine.build(&request, &mut |_| {})).unwrap();
         reference.to_owned()
+    }
+
+    /// The first two lines of a Dockerfile of this lab. Its label comes first, so that no layer is
+    /// shared with a lab that removes its images meanwhile.
+    pub fn from(&self) -> String {
+        format!("FROM {BASE}\nLABEL runbook-test.lab={} runbook-test=1", self.prefix)
     }
 
     /// The labels of whatever a test makes by itself.

@@ -122,8 +122,8 @@ fn a_build_leaves_out_what_dockerignore_says() {
 fn a_build_takes_arguments_and_stops_at_its_target() {
     let Some(lab) = Lab::start() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let dockerfile = "FROM runbook-test/busybox:1 AS first\nARG COLOUR=red\nRUN echo $COLOUR > /colour\n\
-                      FROM first AS second\nRUN exit 1\n";
+    let from = lab.from().replacen('\n', " AS first\n", 1);
+    let dockerfile = format!("{from}\nARG COLOUR=red\nRUN echo $COLOUR > /colour\nFROM first AS second\nRUN exit 1\n");
     std::fs::write(folder.path().join("app.Dockerfile"), dockerfile).unwrap();
     let tag = |version: &str| reference(&format!("runbook-test/{}:{version}", lab.name("target")));
     let request = BuildRequest {
@@ -132,7 +132,6 @@ fn a_build_takes_arguments_and_stops_at_its_target() {
         tags: vec![tag("1"), tag("2")],
         args: BTreeMap::from([("COLOUR".into(), "blue".into())]),
         target: Some("first".into()),
-        labels: lab.labels(),
         ..BuildRequest::default()
     };
     let mut instructions = Vec::new();

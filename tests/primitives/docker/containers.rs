@@ -110,8 +110,8 @@ fn a_log_is_followed_to_the_line_waited_for() {
     assert_eq!(failure.kind, FailureKind::Timeout);
     assert!(failure.evidence.iter().any(|item| item.text.ends_with("three")), "{failure:?}");
     let ended = bench.lab.script("ended", "echo no");
-    let failure = bench.call("logs", json!([ended]), json!({ "until": "yes" })).unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Check);
+    let failure = bench.call("logs", json!([ended]), json!({ "wait_for": "yes" })).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Check, "{failure:?}");
     assert_eq!(failure.message, format!("container `{ended}` ended without printing `yes`"));
     let missing = bench.call("logs", json!(["no-such-container"]), json!({})).unwrap_err();
     assert_eq!(missing.kind, FailureKind::NotFound);
