@@ -108,7 +108,7 @@ pub fn load(request: &LoadRequest) -> Result<Application, Vec<Problem>> {
     let (errors, warnings) = problems.finish(&shown);
     match application {
         Some(application) if errors.is_empty() => {
-            Ok(Application { directory, files, env_file, warnings, ..application })
+            Ok(Application { directory, files, env_file, variables, warnings, ..application })
         }
         _ => Err(errors),
     }

@@ -1,6 +1,7 @@
 //! Every primitive, one file each, and the list of them.
 
 mod always;
+mod compose;
 mod confirm;
 mod disk_free;
 mod docker;
@@ -42,7 +43,7 @@ pub fn all() -> Vec<&'static dyn Primitive> {
         &wait_until::WaitUntil,
         &warn::Warn,
     ];
-    [functions, disk_free::ALL, docker::ALL, file::ALL, folder::ALL, git::ALL].concat()
+    [functions, compose::ALL, disk_free::ALL, docker::ALL, file::ALL, folder::ALL, git::ALL].concat()
 }
 
 /// What is known about all of them without calling any.

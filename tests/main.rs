@@ -17,3 +17,4 @@ mod primitives;
 mod report;
 mod runbooks;
 mod script;
+mod stdlib;

@@ -32,6 +32,8 @@ pub struct Application {
     pub secrets: BTreeMap<String, FileObject>,
     /// Top-level `x-…` values.
     pub extensions: BTreeMap<String, Value>,
+    /// The variables that the files were read with: those asked for, over those of the environment file.
+    pub variables: BTreeMap<String, String>,
     /// What is odd and not wrong: unset variables, keys without effect.
     pub warnings: Vec<Problem>,
 }

@@ -4,6 +4,7 @@
 //! data ([`Container`], [`Image`], …) and what it refuses into a [`Failure`](crate::failure::Failure) that says what to
 //! do next. Streams that should be moving (a pull, a build, an exec) end after a minute of silence.
 
+mod attach;
 mod build;
 mod build_context;
 mod connect;
@@ -40,7 +41,7 @@ pub use container::{
     PublishedPort,
 };
 pub use events::EngineEvent;
-pub use exec::{Chunk, ExecRequest, Finished, OutputStream};
+pub use exec::{Chunk, ExecRequest, Finished, Input, OutputStream};
 pub use health::{HealthWait, Verdict};
 pub use image::Image;
 pub use info::{DiskUsage, EngineInfo};

@@ -10,7 +10,13 @@ use std::path::{Component, Path, PathBuf};
 use crate::failure::{Failure, FailureKind};
 
 /// The embedded standard library, by import path.
-const STANDARD: &[(&str, &str)] = &[];
+const STANDARD: &[(&str, &str)] = &[
+    ("std/db", include_str!("../../stdlib/db.rhai")),
+    ("std/deploy", include_str!("../../stdlib/deploy.rhai")),
+    ("std/health", include_str!("../../stdlib/health.rhai")),
+    ("std/options", include_str!("../../stdlib/options.rhai")),
+    ("std/rollback", include_str!("../../stdlib/rollback.rhai")),
+];
 
 /// Modules a program may have, to stop a mistake rather than a user.
 const MOST_FILES: usize = 200;

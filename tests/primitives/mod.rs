@@ -1,6 +1,7 @@
 //! Tests of `runtime/primitives`.
 
 mod always;
+mod compose;
 mod confirm;
 mod disk_free;
 mod docker;

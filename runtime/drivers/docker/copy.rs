@@ -51,6 +51,32 @@ impl Engine {
         sent.map_err(|error| failure(self.address(), &what, error))
     }
 
+    /// Writes a file into a container, running or not. Missing folders on the way are made.
+    pub async fn put_file(
+        &self,
+        container: &str,
+        path: &str,
+        content: &[u8],
+        mode: u32,
+        (user, group): (u64, u64),
+    ) -> Result<(), Failure> {
+        let what = format!("write `{path}` in container `{container}`");
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(mode);
+        header.set_uid(user);
+        header.set_gid(group);
+        let mut archive = tar::Builder::new(Vec::new());
+        archive
+            .append_data(&mut header, path.trim_start_matches('/'), content)
+            .map_err(|error| Failure::system(&what, &error))?;
+        let archive = archive.into_inner().map_err(|error| Failure::system(&what, &error))?;
+        let options = UploadToContainerOptionsBuilder::default().path("/").build();
+        let body = bollard::body_full(Bytes::from(archive));
+        let sent = self.api().await?.upload_to_container(container, Some(options), body).await;
+        sent.map_err(|error| failure(self.address(), &what, error))
+    }
+
     /// Copies a file or folder out of a container, running or not; returns where it is.
     ///
     /// As with `cp`: a target that is a folder receives it under its own name. It appears whole or not at all; a file

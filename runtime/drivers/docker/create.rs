@@ -74,6 +74,7 @@ fn body(spec: &ContainerSpec) -> Result<models::ContainerCreateBody, Failure> {
         exposed_ports: some(exposed),
         tty: Some(spec.tty),
         open_stdin: Some(spec.stdin_open),
+        stdin_once: Some(spec.stdin_once),
         env: some(spec.env.clone()),
         cmd: spec.command.clone(),
         healthcheck: spec.healthcheck.as_ref().map(health_config),

@@ -1,11 +1,11 @@
 //! What can be found out when something went wrong.
 
-use super::Engine;
+use super::{Container, ContainerSpec, Engine};
 use crate::failure::{Failure, FailureKind};
 use crate::units::Span;
 
 /// Lines of a container's log that are shown.
-const LINES: usize = 20;
+const LINES: usize = 30;
 
 impl Engine {
     /// Adds what can be found out about a container: how it ended, its health log, where it listens, its last lines.
@@ -25,12 +25,22 @@ impl Engine {
         if !found.error.is_empty() {
             state.push(found.error.clone());
         }
+        let published = published(&found);
+        if !published.is_empty() {
+            let shown: Vec<String> = published.iter().map(|(host, port)| format!("{host} → {port}/tcp")).collect();
+            state.push(format!("published {}", shown.join(", ")));
+        }
+        let mut deaf = None;
         if found.is_running() {
             let listening = self.listening(&found).await;
+            deaf = published.iter().find_map(|(_, port)| not_reachable(*port, &listening));
             let listening = if listening.is_empty() { "no port".to_owned() } else { listening.join(", ") };
             state.push(format!("listening on {listening}"));
         }
         let mut failure = failure.evidence(format!("state of {name}"), state.join("\n"));
+        if let Some(hint) = deaf {
+            failure = failure.hint(hint);
+        }
         if let Some(check) = &found.healthcheck {
             let probes = found.health.as_ref().map(|health| health.log.as_slice()).unwrap_or_default();
             let mut log = vec![format!("check: {}", check.test.join(" "))];
@@ -66,6 +76,33 @@ impl Engine {
     }
 }
 
+/// The TCP ports that were to be published: where, and the port inside.
+fn published(container: &Container) -> Vec<(String, u16)> {
+    let ports = ContainerSpec::from_inspect(container).map(|spec| spec.ports).unwrap_or_default();
+    let of = |port: super::PortSpec| {
+        let address = port.host_ip.clone().unwrap_or_else(|| "0.0.0.0".to_owned());
+        let number = port.host_port.clone().unwrap_or_else(|| "any port".to_owned());
+        (port.key().ends_with("/tcp")).then(|| (format!("{address}:{number}"), port.container))
+    };
+    ports.into_iter().filter_map(of).collect()
+}
+
+/// Why a published port leads nowhere; `None` when it leads to a listener, or nobody can tell who listens.
+fn not_reachable(port: u16, listening: &[String]) -> Option<String> {
+    let suffix = format!(":{port}");
+    let here: Vec<&String> = listening.iter().filter(|address| address.ends_with(&suffix)).collect();
+    if listening.is_empty() || here.iter().any(|address| !address.starts_with("127.") && !address.starts_with("[::1]"))
+    {
+        return None;
+    }
+    Some(match here.first() {
+        Some(address) => format!(
+            "port {port} is published, but the processes listen on {address} only, which nobody outside the container reaches: listen on 0.0.0.0:{port}"
+        ),
+        None => format!("port {port} is published, but the processes listen on {}", listening.join(", ")),
+    })
+}
+
 /// The port in `Bind for 127.0.0.1:8080 failed: port is already allocated` or `listen tcp4 0.0.0.0:80: bind: address
 /// already in use`.
 fn refused_port(message: &str) -> Option<u16> {
@@ -82,6 +119,20 @@ fn refused_port(message: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_published_port_that_leads_nowhere_is_explained() {
+        let on = |addresses: &[&str]| addresses.iter().map(|address| (*address).to_owned()).collect::<Vec<_>>();
+        assert_eq!(not_reachable(80, &on(&["0.0.0.0:80"])), None);
+        assert_eq!(not_reachable(80, &on(&["[::]:80"])), None);
+        assert_eq!(not_reachable(80, &[]), None);
+        assert_eq!(
+            not_reachable(80, &on(&["0.0.0.0:8080"])).unwrap(),
+            "port 80 is published, but the processes listen on 0.0.0.0:8080"
+        );
+        let local = not_reachable(80, &on(&["127.0.0.1:80"])).unwrap();
+        assert!(local.contains("listen on 0.0.0.0:80"), "{local}");
+    }
 
     #[test]
     fn the_refused_port_is_found_in_the_engines_words() {

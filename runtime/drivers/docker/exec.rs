@@ -213,7 +213,7 @@ async fn read(
 }
 
 /// Feeds the input and says where it ends; then only the output decides. A command may end without reading it all.
-async fn write(mut sink: Pin<Box<dyn AsyncWrite + Send>>, input: Option<Input<'_>>) {
+pub(super) async fn write(mut sink: Pin<Box<dyn AsyncWrite + Send>>, input: Option<Input<'_>>) {
     if let Some(mut input) = input {
         let copied = tokio::io::copy(&mut input, &mut sink).await;
         if copied.is_ok() && sink.flush().await.is_ok() {

@@ -35,6 +35,8 @@ pub enum Verdict {
 
 /// A container that the engine restarted so often while it was waited for is not going to come up.
 const RESTARTS: i64 = 3;
+/// How long a probe of ours may take.
+const PROBE: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Waits until a container is ready; the failure carries what can be found out about it.
@@ -66,10 +68,14 @@ impl Engine {
         wait: &HealthWait,
         begun: Instant,
     ) -> Result<Verdict, Failure> {
-        let mut up_since = None;
+        let (mut up_since, mut restarts) = (None, first.restart_count);
         loop {
             let now = self.inspect(container).await?;
             not_ended(&now)?;
+            if now.restart_count != restarts {
+                // Between two looks it ended and was started again: being up counts from then.
+                (up_since, restarts) = (None, now.restart_count);
+            }
             if now.restart_count - first.restart_count >= RESTARTS {
                 let code = now
                     .exit_code
@@ -114,7 +120,8 @@ impl Engine {
     /// Runs the check's command once. Whatever goes wrong only means "not yet".
     async fn probe_succeeds(&self, container: &Container, check: &HealthCheck) -> bool {
         let Some(command) = probe_command(container, check) else { return false };
-        let limit = check.timeout.unwrap_or(Duration::from_secs(30));
+        // A probe that hangs must not keep us from looking: the engine's own has all the time the check says.
+        let limit = check.timeout.unwrap_or(PROBE).min(PROBE);
         let request = ExecRequest { command, limit: Some(limit), ..ExecRequest::default() };
         let result = self.exec(&container.id, &request, None, &mut |_, _| {}).await;
         result.is_ok_and(|finished| finished.exit_code == 0)

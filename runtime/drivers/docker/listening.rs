@@ -45,7 +45,9 @@ fn listeners(tables: &str) -> Vec<String> {
                 return None;
             }
             let port = u16::from_str_radix(port, 16).ok()?;
-            Some(format!("{}:{port}", address_text(address)?))
+            let address = address_text(address)?;
+            // The engine's own name server, which listens in every container of a network.
+            (address != "127.0.0.11").then(|| format!("{address}:{port}"))
         })
         .collect();
     found.sort();
@@ -78,7 +80,8 @@ mod tests {
             1: 00000000:0050 00000000:0000 0A 00000000:00000000\n\
             2: 0100007F:1F90 0100007F:D2F0 01 00000000:00000000\n\
             3: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0:0\n\
-            4: 00000000000000000000000001000000:0051 00000000000000000000000000000000:0000 0A 0:0\n";
+            4: 00000000000000000000000001000000:0051 00000000000000000000000000000000:0000 0A 0:0\n\
+            5: 0B00007F:88FB 00000000:0000 0A 00000000:00000000\n";
         assert_eq!(listeners(tables), ["0.0.0.0:80", "127.0.0.1:8080", "[::1]:81", "[::]:80"]);
     }
 }

@@ -74,6 +74,7 @@ impl ContainerSpec {
             devices: host.devices.take().unwrap_or_default().into_iter().map(device).collect(),
             tty: config.tty.unwrap_or(false),
             stdin_open: config.open_stdin.unwrap_or(false),
+            stdin_once: config.stdin_once.unwrap_or(false),
             read_only: host.readonly_rootfs.take().unwrap_or(false),
             tmpfs: sorted(host.tmpfs.take()),
             group_add: host.group_add.take().unwrap_or_default(),

@@ -90,6 +90,8 @@ pub struct ContainerSpec {
     pub tty: bool,
     /// Keep standard input open.
     pub stdin_open: bool,
+    /// Close standard input when whoever is attached first has sent everything.
+    pub stdin_once: bool,
     /// Root file system read only.
     pub read_only: bool,
     /// Folders in memory: path to options, as in `size=64m`.

@@ -10,6 +10,10 @@ pub(super) struct Shadowing;
 impl Lint for Shadowing {
     fn file(&mut self, cx: &mut Cx<'_>) {
         let file = cx.file;
+        // `deploy::compose` is known to nobody but the library's own module, which does not call the primitive.
+        if file.path.starts_with("std/") {
+            return;
+        }
         for function in &file.tree.functions {
             let name = &function.name;
             let parameters = function.params.len();

@@ -1,0 +1,51 @@
+//! Running a container to its end, with its input and its output.
+
+use bollard::query_parameters::AttachContainerOptionsBuilder;
+use futures_util::StreamExt;
+
+use super::errors::failure;
+use super::exec::{Input, write};
+use super::lines::Lines;
+use super::logs::chunk;
+use super::{Engine, OutputStream};
+use crate::failure::Failure;
+
+impl Engine {
+    /// Starts a container that was just created, feeds it, hands on what it prints line by line, and returns its exit
+    /// code. For input it must have been created with `stdin_open` and `stdin_once`.
+    ///
+    /// Dropping the future leaves the container running: whoever made it removes it.
+    pub async fn start_attached(
+        &self,
+        container: &str,
+        input: Option<Input<'_>>,
+        on_line: &mut (dyn FnMut(OutputStream, &str) + Send),
+    ) -> Result<i64, Failure> {
+        let what = || format!("attach to container `{container}`");
+        let options = AttachContainerOptionsBuilder::default()
+            .stdin(input.is_some())
+            .stdout(true)
+            .stderr(true)
+            .stream(true)
+            .logs(true)
+            .build();
+        let attached = self.api().await?.attach_container(container, Some(options)).await;
+        let attached = attached.map_err(|error| failure(self.address(), what(), error))?;
+        let (mut output, sink) = (attached.output, attached.input);
+        self.start(container).await?;
+        let mut lines = Lines::default();
+        let read = async {
+            while let Some(item) = output.next().await {
+                lines.push(&chunk(item?), on_line);
+            }
+            Ok(())
+        };
+        let read = tokio::select! {
+            result = read => result,
+            () = write(sink, input) => Ok(()),
+        };
+        read.map_err(|error| failure(self.address(), what(), error))?;
+        lines.finish(on_line);
+        self.wait(container).await
+    }
+}

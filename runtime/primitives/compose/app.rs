@@ -1,0 +1,197 @@
+//! An application while a method works on it: the model just loaded, the engine, and what exists there.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::descriptor::Descriptor;
+use crate::compose::{Application, Service, failure, labels, load};
+use crate::drivers::docker::{Container, ContainerSummary, Engine};
+use crate::primitive::{Call, Context, Failure, FailureKind, LogStream, Progress};
+
+/// The name of a container that is to take another one's place.
+pub(super) const NEXT: &str = ".runbook-next";
+/// The name of a container whose place was taken, until the new one has proved itself.
+pub(super) const PREVIOUS: &str = ".runbook-previous";
+
+/// How long looking things up may take.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// An application and its engine.
+pub(super) struct App<'a> {
+    /// The run.
+    pub context: &'a Context<'a>,
+    /// The handle.
+    pub descriptor: Descriptor,
+    /// What the files say now.
+    pub model: Application,
+    /// Where it runs.
+    pub engine: Arc<Engine>,
+}
+
+impl<'a> App<'a> {
+    /// Loads the files and says everything that is wrong with them. The engine is not touched.
+    pub fn open(context: &'a Context<'a>, call: &Call) -> Result<Self, Failure> {
+        Self::of(context, Descriptor::of(call)?)
+    }
+
+    /// The same for a handle already read.
+    pub fn of(context: &'a Context<'a>, descriptor: Descriptor) -> Result<Self, Failure> {
+        let model = load(&descriptor.request(context)).map_err(|problems| failure(&problems))?;
+        let engine = context.drivers.docker(descriptor.engine.as_deref())?;
+        Ok(Self { context, descriptor, model, engine })
+    }
+
+    /// The application without its files, for what must work even when they are not valid any more: the way back.
+    pub fn without_files(context: &'a Context<'a>, descriptor: Descriptor) -> Result<Self, Failure> {
+        let model = Application {
+            name: descriptor.name.clone(),
+            directory: context.resolve(&descriptor.directory),
+            ..Application::default()
+        };
+        let engine = context.drivers.docker(descriptor.engine.as_deref())?;
+        Ok(Self { context, descriptor, model, engine })
+    }
+
+    /// Writes what is odd in the files to the log: unset variables, keys without effect.
+    pub fn warn(&self) {
+        for problem in &self.model.warnings {
+            self.context.log(LogStream::Warn, &problem.to_string());
+        }
+    }
+
+    /// The project's name.
+    pub fn name(&self) -> &str {
+        &self.model.name
+    }
+
+    /// Keeps only these services and those they depend on; none named keeps all.
+    pub fn only(&mut self, names: &[String]) -> Result<(), Failure> {
+        if let Some(names) = super::names(names) {
+            self.model = self.model.only(names).map_err(|name| self.no_service(&name))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps exactly these services; none named keeps all.
+    pub fn exactly(&mut self, names: &[String]) -> Result<(), Failure> {
+        if let Some(names) = super::names(names) {
+            for name in names {
+                self.service(name)?;
+            }
+            self.model.services.extend(std::mem::take(&mut self.model.disabled));
+            self.model.services.retain(|name, _| names.contains(name));
+        }
+        Ok(())
+    }
+
+    /// A service, active or not.
+    pub fn service(&self, name: &str) -> Result<&Service, Failure> {
+        let found = self.model.services.get(name).or_else(|| self.model.disabled.get(name));
+        found.ok_or_else(|| self.no_service(name))
+    }
+
+    fn no_service(&self, name: &str) -> Failure {
+        let known: Vec<&str> =
+            self.model.services.keys().chain(self.model.disabled.keys()).map(String::as_str).collect();
+        let failure = Failure::new(FailureKind::NotFound, format!("there is no service `{name}` in {}", self.files()));
+        let near =
+            known.iter().map(|known| (strsim::jaro_winkler(known, name), known)).max_by(|a, b| a.0.total_cmp(&b.0));
+        match near {
+            Some((score, near)) if score > 0.8 => failure.hint(format!("did you mean `{near}`?")),
+            _ => failure.hint(format!("the services are {}", known.join(", "))),
+        }
+    }
+
+    /// The compose files for messages: as the script names them.
+    pub fn files(&self) -> String {
+        self.descriptor.files.iter().map(|file| format!("`{file}`")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// A short wait for the engine's answer to a question.
+    pub fn look<T>(&self, what: &str, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        self.context.wait(what, LOOK, work)
+    }
+
+    /// Says what is being done for a service.
+    pub fn progress(&self, service: &str, doing: &str) {
+        self.context.progress(Progress { item: service.to_owned(), doing: doing.to_owned(), ..Progress::default() });
+    }
+
+    /// What exists of the project on the engine.
+    pub fn existing(&self) -> Result<Existing, Failure> {
+        self.look("looking at the project's containers", Existing::find(&self.engine, self.name()))
+    }
+
+    /// A path for messages: relative to the project's folder where it is inside.
+    pub fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(self.context.project.root()).unwrap_or(path).display().to_string()
+    }
+}
+
+/// The containers of a project, all of them.
+#[derive(Debug, Default)]
+pub(super) struct Existing {
+    /// By service and number, what serves (or should): neither one-offs nor leftovers.
+    pub serving: BTreeMap<(String, u64), Container>,
+    /// Containers of `run`.
+    pub one_offs: Vec<ContainerSummary>,
+    /// What an interrupted replacement left: made and never put in place, or replaced and kept.
+    pub leftovers: Vec<Container>,
+}
+
+impl Existing {
+    /// Finds them by their labels.
+    pub async fn find(engine: &Engine, project: &str) -> Result<Self, Failure> {
+        let mut existing = Self::default();
+        for summary in engine.containers(&[format!("{}={project}", labels::PROJECT)]).await? {
+            if summary.labels.get(labels::ONEOFF).is_some_and(|flag| flag.eq_ignore_ascii_case("true")) {
+                existing.one_offs.push(summary);
+                continue;
+            }
+            let Some(container) = engine.find(&summary.id).await? else { continue };
+            if container.name.ends_with(NEXT) || container.name.ends_with(PREVIOUS) {
+                existing.leftovers.push(container);
+            } else {
+                let mut key = key_of(&container);
+                while existing.serving.contains_key(&key) {
+                    key.1 += 1;
+                }
+                existing.serving.insert(key, container);
+            }
+        }
+        existing.bring_back();
+        Ok(existing)
+    }
+
+    /// A container whose replacement never came is the one that serves, whatever its name is now.
+    fn bring_back(&mut self) {
+        let (previous, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.leftovers).into_iter().partition(|container| {
+                container.name.ends_with(PREVIOUS) && !self.serving.contains_key(&key_of(container))
+            });
+        self.leftovers = rest;
+        self.serving.extend(previous.into_iter().map(|container| (key_of(&container), container)));
+    }
+
+    /// The containers of a service, by number.
+    pub fn of<'e>(&'e self, service: &'e str) -> impl Iterator<Item = (u64, &'e Container)> {
+        self.serving.iter().filter(move |((name, _), _)| name == service).map(|((_, number), found)| (*number, found))
+    }
+
+    /// The names of services that have containers.
+    pub fn services(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.serving.keys().map(|(name, _)| name.as_str()).collect();
+        names.dedup();
+        names
+    }
+}
+
+/// Service and number, as the labels say.
+pub(super) fn key_of(container: &Container) -> (String, u64) {
+    let service = container.labels.get(labels::SERVICE).cloned().unwrap_or_default();
+    let number = container.labels.get(labels::NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1);
+    (service, number)
+}

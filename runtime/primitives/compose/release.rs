@@ -1,0 +1,207 @@
+//! Releases: what runs, recorded so exactly that it can be put back.
+//!
+//! `compose.release` looks and remembers, `up` records what it left running, `compose.releases` and `compose.last_good` look
+//! back, and `compose.running_is` tells whether a release is what runs.
+
+mod history;
+mod images;
+mod snapshot;
+
+use serde_json::{Value, json};
+
+use super::app::App;
+use super::descriptor::Descriptor;
+use super::short;
+use crate::primitive::{
+    Arg, Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Release, ReleaseState, Spec, Ty, handle,
+};
+
+pub(super) use history::{record, record_as};
+pub(super) use snapshot::{Recorded, Snapshot, fingerprint};
+
+/// Remembers what runs, or finds a recorded release.
+pub(super) struct Remember;
+/// Lists recorded releases.
+pub(super) struct Releases;
+/// Finds what to go back to.
+pub(super) struct LastGood;
+/// Compares a release with what runs.
+pub(super) struct RunningIs;
+
+crate::options! {
+    /// Options of `compose.running_is`.
+    pub struct RunningIsOptions {
+        /// Fail when it is not. With `false`, the result says so.
+        check: bool = true,
+    }
+}
+
+static REMEMBER: Spec = Spec {
+    name: "release",
+    receiver: Some("compose"),
+    args: &[Arg::optional("number", Ty::Int, "The number of a recorded release; what runs now when left out.")],
+    options: None,
+    returns: Some("release"),
+    effect: Effect::Read,
+    summary: "Remembers what runs now, images by digest and every container's configuration, or finds a recorded release.",
+    example: r#"let before = app.release(); undo("put the previous release back", || app.up(before));"#,
+};
+
+static RELEASES: Spec = Spec {
+    name: "releases",
+    receiver: Some("compose"),
+    args: &[],
+    options: None,
+    returns: None,
+    effect: Effect::Read,
+    summary: "Lists the recorded releases of the application in this environment, newest first.",
+    example: "for r in app.releases() { info(`${r.number} ${r.state} ${r.at}`); }",
+};
+
+static LAST_GOOD: Spec = Spec {
+    name: "last_good",
+    receiver: Some("compose"),
+    args: &[],
+    options: None,
+    returns: Some("release"),
+    effect: Effect::Read,
+    summary: "Finds the newest good release that is not what runs now: what to go back to.",
+    example: "app.up(app.last_good());",
+};
+
+static RUNNING_IS: Spec = Spec {
+    name: "running_is",
+    receiver: Some("compose"),
+    args: &[Arg::new("release", Ty::Handle("release"), "The release.")],
+    options: Some(RunningIsOptions::SPEC),
+    returns: None,
+    effect: Effect::Read,
+    summary: "Verifies that what runs are exactly the images that a release recorded.",
+    example: "app.running_is(before);",
+};
+
+impl Primitive for Remember {
+    fn spec(&self) -> &'static Spec {
+        &REMEMBER
+    }
+
+    fn preview(&self, call: &Call) -> String {
+        let name = call.receiver_str("name");
+        match call.optional(0) {
+            Some(number) => format!("find release {number} of {name}"),
+            None => format!("remember what runs of {name}"),
+        }
+    }
+
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        let app = App::without_files(context, Descriptor::of(call)?)?;
+        if let Some(number) = call.optional(0).and_then(Value::as_i64) {
+            return Ok(found(&history::numbered(&app, number)?));
+        }
+        let now = Snapshot::take(&app)?;
+        // What a rollback needs must survive a pruning of unused images.
+        images::keep(&app, &now)?;
+        let note = match now.services.len() {
+            0 => "nothing runs".to_owned(),
+            number => super::count(number, "service"),
+        };
+        Ok(Outcome::from(now.handle()).note(note))
+    }
+}
+
+impl Primitive for Releases {
+    fn spec(&self) -> &'static Spec {
+        &RELEASES
+    }
+
+    fn preview(&self, call: &Call) -> String {
+        format!("list the releases of {}", call.receiver_str("name"))
+    }
+
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        let releases = context.services.releases(call.receiver_str("name"))?;
+        let note = super::count(releases.len(), "release");
+        Ok(Outcome::from(Value::from(releases.iter().map(line).collect::<Vec<_>>())).note(note))
+    }
+}
+
+impl Primitive for LastGood {
+    fn spec(&self) -> &'static Spec {
+        &LAST_GOOD
+    }
+
+    fn preview(&self, call: &Call) -> String {
+        format!("find the last good release of {}", call.receiver_str("name"))
+    }
+
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        let app = App::without_files(context, Descriptor::of(call)?)?;
+        Ok(found(&history::last_good(&app)?))
+    }
+}
+
+impl Primitive for RunningIs {
+    fn spec(&self) -> &'static Spec {
+        &RUNNING_IS
+    }
+
+    fn preview(&self, call: &Call) -> String {
+        format!("verify what runs of {}", call.receiver_str("name"))
+    }
+
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        let options: RunningIsOptions = call.options()?;
+        let app = App::without_files(context, Descriptor::of(call)?)?;
+        let wanted = Snapshot::of(&app, call.optional(0))?;
+        match verify(&app, &wanted) {
+            Ok(()) => Ok(Outcome::from(Value::Bool(true)).note(wanted.shown())),
+            Err(failure) if failure.kind == FailureKind::Check && !options.check => {
+                Ok(Outcome::from(Value::Bool(false)).note("something else runs"))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+/// Fails unless the running images are those of the release.
+pub(super) fn verify(app: &App<'_>, wanted: &Snapshot) -> Result<(), Failure> {
+    let now = Snapshot::take(app)?;
+    let problems = wanted.deviations(&now);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        FailureKind::Check,
+        format!("what runs of `{}` is not the recorded release: {}", app.name(), problems[0]),
+    )
+    .evidence("recorded and running", problems.join("\n")))
+}
+
+fn found(release: &Release) -> Outcome {
+    let mut content = release.content.clone();
+    if let Some(map) = content.as_object_mut() {
+        map.insert("number".into(), release.number.into());
+        map.insert("run".into(), release.run.into());
+        map.insert("at".into(), json!(release.at));
+    }
+    let note = format!("release {} of run {}", release.number, release.run);
+    Outcome::from(handle("release", content)).note(note)
+}
+
+fn line(release: &Release) -> Value {
+    let services = release.content.get("services").and_then(Value::as_object).cloned().unwrap_or_default();
+    let image = |service: &Value| {
+        let text = |key: &str| service.get(key).and_then(Value::as_str);
+        text("digest").or_else(|| text("image_id")).map(short).unwrap_or_default()
+    };
+    let services: serde_json::Map<String, Value> =
+        services.iter().map(|(name, service)| (name.clone(), image(service).into())).collect();
+    json!({
+        "number": release.number,
+        "run": release.run,
+        "at": release.at,
+        "state": release.state,
+        "good": release.state == ReleaseState::Good,
+        "services": services,
+    })
+}

@@ -1,0 +1,81 @@
+//! Recorded releases: adding one, finding one, and which of them to go back to.
+
+use super::{Snapshot, images};
+use crate::primitive::{Failure, FailureKind, Release, ReleaseState};
+use crate::primitives::compose::app::App;
+
+/// Records what runs now as a release of this run, unless it is the good one recorded last.
+///
+/// It is pending until the run ends well, so a deployment that fails its last check is nothing to go back to.
+pub(crate) fn record(app: &App<'_>, changed: bool) -> Result<(), Failure> {
+    record_as(app, changed, None)
+}
+
+/// The same for what was brought back.
+pub(crate) fn record_as(app: &App<'_>, changed: bool, restored: Option<i64>) -> Result<(), Failure> {
+    let mut now = Snapshot::take(app)?;
+    images::keep(app, &now)?;
+    let releases = app.context.services.releases(app.name())?;
+    let known = releases.first().is_some_and(|last| last.state == ReleaseState::Good && content(last).is_same(&now));
+    if now.containers.is_empty() || (known && !changed) {
+        return Ok(());
+    }
+    now.restored = restored;
+    let recorded = app.context.services.record_release(app.name(), &now.handle())?;
+    let all: Vec<Release> = std::iter::once(recorded).chain(releases).collect();
+    images::forget(app, &now, &all);
+    Ok(())
+}
+
+/// The release of that number.
+pub(crate) fn numbered(app: &App<'_>, number: i64) -> Result<Release, Failure> {
+    let releases = app.context.services.releases(app.name())?;
+    let newest = releases.first().map(|release| release.number);
+    releases.into_iter().find(|release| release.number == number).ok_or_else(|| {
+        let environment = &app.context.run.environment;
+        let failure = Failure::new(
+            FailureKind::NotFound,
+            format!("`{}` has no release {number} in environment `{environment}`", app.name()),
+        );
+        match newest {
+            Some(newest) => failure.hint(format!("the newest one is {newest}; `app.releases()` lists them")),
+            None => failure.hint("none is recorded yet: `up` records one"),
+        }
+    })
+}
+
+/// The newest good release before the one that runs; going back twice goes back twice.
+pub(crate) fn last_good(app: &App<'_>) -> Result<Release, Failure> {
+    let now = Snapshot::take(app)?;
+    let releases = app.context.services.releases(app.name())?;
+    let before = position(&releases, &now);
+    let good = releases.iter().find(|release| {
+        release.state == ReleaseState::Good
+            && before.is_none_or(|number| release.number < number)
+            && !content(release).is_same(&now)
+    });
+    good.cloned().ok_or_else(|| {
+        let failure =
+            Failure::new(FailureKind::NotFound, format!("`{}` has no good release to go back to", app.name()));
+        match releases.len() {
+            0 => failure.hint("none is recorded yet: `up` records one, and it is good when its run ends well"),
+            _ => failure.hint("`app.releases()` lists what is recorded; `app.release(N)` takes one by its number"),
+        }
+    })
+}
+
+/// The number that what runs has in the history: a release that was brought back stands where it stood first.
+fn position(releases: &[Release], now: &Snapshot) -> Option<i64> {
+    let mut found = releases.iter().find(|release| content(release).is_same(now))?;
+    // Each step goes to a lower number, so this ends.
+    while let Some(origin) = content(found).restored.filter(|origin| *origin < found.number)
+        && let Some(earlier) = releases.iter().find(|release| release.number == origin)
+    {
+        found = earlier;
+    }
+    Some(found.number)
+}
+
+fn content(release: &Release) -> Snapshot {
+    serde_json::from_value(release.content.clone()).unwrap_or_default()
+}

@@ -1,0 +1,111 @@
+//! Names that keep the images of releases from being pruned.
+//!
+//! An image that no container uses and that has no tag is the first to go when somebody cleans up, and a tag that moved in
+//! the registry leaves exactly such an image behind: the one a rollback needs. So each image of a release gets a local
+//! name of its own, `runbook/PROJECT/SERVICE:TIME-ID`, and the oldest of these names are taken away again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::Snapshot;
+use crate::drivers::docker::{Image, Reference};
+use crate::primitive::{Failure, LogStream, Release};
+use crate::primitives::compose::app::App;
+
+/// How many releases keep their images.
+pub(crate) const KEPT: usize = 5;
+
+/// The repository of the local names of a service's images.
+pub(crate) fn name_for(project: &str, service: &str) -> Option<Reference> {
+    let part = |text: &str| {
+        let lower = text.to_lowercase();
+        let parts: Vec<&str> =
+            lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
+        parts.join("-")
+    };
+    Reference::parse(&format!("runbook/{}/{}", part(project), part(service))).ok()
+}
+
+/// Gives every image of a release its local name, unless it has one.
+pub(crate) fn keep(app: &App<'_>, snapshot: &Snapshot) -> Result<(), Failure> {
+    let stamp = Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
+    app.look("naming the images of the release", async {
+        for (service, image) in &snapshot.services {
+            let Some(name) = name_for(app.name(), service) else { continue };
+            let Some(present) = app.engine.image(&image.image_id).await? else { continue };
+            let repository = format!("{}:", name.name());
+            if !present.tags.iter().any(|tag| tag.starts_with(&repository)) {
+                let id = image.image_id.trim_start_matches("sha256:").get(..8).unwrap_or("image");
+                app.engine.tag(&image.image_id, &name.with_tag(&format!("{stamp}-{id}"))).await?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Takes names away from images that none of the newest releases has. Never a reason to fail.
+pub(crate) fn forget(app: &App<'_>, now: &Snapshot, releases: &[Release]) {
+    let mut needed: BTreeSet<String> = now.services.values().map(|image| image.image_id.clone()).collect();
+    for release in releases.iter().take(KEPT) {
+        let content: Snapshot = serde_json::from_value(release.content.clone()).unwrap_or_default();
+        needed.extend(content.services.into_values().map(|image| image.image_id));
+    }
+    let forgotten = app.look("forgetting old images", async {
+        let images = app.engine.images().await?;
+        for name in surplus(app.name(), &images, &needed) {
+            app.engine.remove_image(&name, false).await?;
+        }
+        Ok(())
+    });
+    if let Err(failure) = forgotten {
+        app.context.log(LogStream::Warn, &format!("old images were not cleaned up: {failure}"));
+    }
+}
+
+/// The names beyond the newest of each service, except those of images that are needed.
+fn surplus(project: &str, images: &[Image], needed: &BTreeSet<String>) -> Vec<String> {
+    let Some(prefix) = name_for(project, "x").map(|name| name.name().trim_end_matches('x').to_owned()) else {
+        return Vec::new();
+    };
+    let mut by_service: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for image in images {
+        for tag in image.tags.iter().filter(|tag| tag.starts_with(&prefix)) {
+            let (repository, version) = tag.rsplit_once(':').unwrap_or((tag, ""));
+            by_service.entry(repository).or_default().push((version, &image.id));
+        }
+    }
+    let mut names = Vec::new();
+    for (repository, mut versions) in by_service {
+        versions.sort_unstable();
+        let old = versions.iter().rev().skip(KEPT).filter(|(_, id)| !needed.contains(*id));
+        names.extend(old.map(|(version, _)| format!("{repository}:{version}")));
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(id: &str, tag: &str) -> Image {
+        Image { id: id.into(), tags: vec![tag.into()], ..Image::default() }
+    }
+
+    #[test]
+    fn names_of_old_images_go_and_those_of_needed_ones_stay() {
+        let images: Vec<Image> =
+            (1..=8).map(|n| image(&format!("id{n}"), &format!("runbook/shop/api:2026010{n}T000000-x"))).collect();
+        let others = [image("id9", "runbook/shop-eu/api:20250101T000000-x"), image("id0", "nginx:1")];
+        let all: Vec<Image> = images.into_iter().chain(others).collect();
+        assert_eq!(
+            surplus("shop", &all, &BTreeSet::from(["id2".to_owned()])),
+            ["runbook/shop/api:20260103T000000-x", "runbook/shop/api:20260101T000000-x"]
+        );
+    }
+
+    #[test]
+    fn any_service_name_makes_a_valid_image_name() {
+        assert_eq!(name_for("my_shop", "API.v2-").unwrap().name(), "runbook/my-shop/api-v2");
+    }
+}

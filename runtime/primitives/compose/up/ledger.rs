@@ -1,0 +1,125 @@
+//! Which places are between two containers, so that an interruption can be cleaned up after.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::drivers::docker::{Container, ContainerState, Engine};
+use crate::primitive::Failure;
+use crate::primitives::compose::app::NEXT;
+
+/// How far a replacement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The new container is being made; the old one serves.
+    Preparing,
+    /// The old container was asked to stop.
+    Stopping,
+    /// The new container has the place and has not proved itself.
+    Proving,
+}
+
+/// A replacement that has begun and not ended.
+#[derive(Clone, Debug)]
+pub(super) struct InFlight {
+    /// The name of the place.
+    pub name: String,
+    /// What was in it: id, name, and whether it ran.
+    pub old: Option<(String, String, bool)>,
+    /// How far it is.
+    pub phase: Phase,
+}
+
+/// All replacements that have begun and not ended.
+#[derive(Default)]
+pub(super) struct Ledger(Mutex<BTreeMap<String, InFlight>>);
+
+/// How long cleaning up may take: whoever cancelled waits for it.
+const GRACE: Duration = Duration::from_millis(1_700);
+/// How long a container that was already asked to stop may go on stopping before it is killed and started again.
+const STOPPING: Duration = Duration::from_millis(600);
+
+impl Ledger {
+    /// A replacement begins.
+    pub fn begin(&self, name: &str, old: Option<&Container>) {
+        let old = old.map(|old| (old.id.clone(), old.name.clone(), old.is_running()));
+        self.with(|all| all.insert(name.to_owned(), InFlight { name: name.to_owned(), old, phase: Phase::Preparing }));
+    }
+
+    /// It goes on.
+    pub fn phase(&self, name: &str, phase: Phase) {
+        self.with(|all| all.get_mut(name).map(|entry| entry.phase = phase));
+    }
+
+    /// It ended, well or with everything put back.
+    pub fn end(&self, name: &str) {
+        self.with(|all| all.remove(name));
+    }
+
+    /// Puts every place that is between two containers back to the one it had; returns the names of those where that
+    /// failed or took too long.
+    pub async fn settle(&self, engine: &Engine) -> Vec<String> {
+        let open: Vec<InFlight> = self.with(|all| std::mem::take(all).into_values().collect());
+        let settled = open.iter().map(|entry| async {
+            let result = tokio::time::timeout(GRACE, put_back(engine, entry)).await;
+            matches!(result, Ok(Ok(()))).then_some(()).map_or(Some(entry.name.clone()), |()| None)
+        });
+        join_all(settled).await.into_iter().flatten().collect()
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<String, InFlight>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Removes what is new at a place and gives it back to what was there.
+pub(super) async fn put_back(engine: &Engine, entry: &InFlight) -> Result<(), Failure> {
+    engine.remove(&format!("{}{NEXT}", entry.name), true).await?;
+    if let Some((id, name, ran)) = &entry.old {
+        if entry.phase != Phase::Preparing {
+            remove_unless(engine, &entry.name, id).await?;
+            if engine.find(id).await?.is_some_and(|now| now.name != *name) {
+                engine.rename(id, name).await?;
+            }
+        }
+        if entry.phase == Phase::Stopping {
+            end_stopping(engine, id).await;
+        }
+        if *ran {
+            engine.start(id).await?;
+        }
+    } else {
+        engine.remove(&entry.name, true).await?;
+    }
+    // A request that was given up may still have been carried out.
+    engine.remove(&format!("{}{NEXT}", entry.name), true).await?;
+    Ok(())
+}
+
+async fn remove_unless(engine: &Engine, name: &str, id: &str) -> Result<(), Failure> {
+    match engine.find(name).await? {
+        Some(found) if found.id != *id => engine.remove(&found.id, false).await.map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Waits a moment for a stop that was asked for; then there is no more time to be polite.
+async fn end_stopping(engine: &Engine, id: &str) {
+    let stopped = async {
+        while engine.find(id).await.ok().flatten().is_some_and(|now| now.state == ContainerState::Running) {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    };
+    if tokio::time::timeout(STOPPING, stopped).await.is_err() {
+        // It may end by itself in the meantime: then there is nothing to kill.
+        let _ = engine.kill(id, "SIGKILL").await;
+        let gone = async {
+            while engine.find(id).await.ok().flatten().is_some_and(|now| now.state == ContainerState::Running) {
+                tokio::time::sleep(Duration::from_millis(40)).await;
+            }
+        };
+        let _ = tokio::time::timeout(STOPPING, gone).await;
+    }
+}

@@ -1,0 +1,79 @@
+//! A place of the application, and what is to happen to the container in it.
+
+use std::collections::BTreeMap;
+
+use crate::drivers::docker::Container;
+use crate::primitives::compose::desired::Desired;
+use crate::primitives::compose::images::Held;
+
+/// What is to happen.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Nothing: it is as it should be.
+    Keep,
+    /// It is as it should be, and does not run.
+    Start,
+    /// It is as it should be, and something it depends on was replaced.
+    Restart,
+    /// A new container takes the place.
+    Put(Box<Desired>),
+    /// The container that was in the place before comes back: it is still there, stopped.
+    Reinstate(Box<Container>),
+    /// The place is gone.
+    Remove,
+}
+
+/// The place of one container: number `number` of a service.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The service.
+    pub service: String,
+    /// Which of its containers.
+    pub number: u64,
+    /// The name that the container in it has.
+    pub name: String,
+    /// What is in it now.
+    pub present: Option<Container>,
+    /// What is to happen.
+    pub step: Step,
+    /// Is its container to stay stopped? A job whose work is done is not done again by going back.
+    pub idle: bool,
+    /// Why, each reason in a few words.
+    pub reasons: Vec<String>,
+    /// The image that is wanted in it.
+    pub image: Held,
+    /// The image's name.
+    pub image_name: String,
+}
+
+/// What must have happened to which service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// Its containers were started.
+    Started,
+    /// They passed their gate; for a job that is its end with code 0.
+    Ready,
+}
+
+/// Everything that is to happen.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// By service, in the order of numbers.
+    pub places: BTreeMap<String, Vec<Place>>,
+    /// What each service waits for.
+    pub after: BTreeMap<String, BTreeMap<String, Awaited>>,
+    /// Services whose containers end by themselves, and whose end is waited for.
+    pub jobs: Vec<String>,
+    /// Containers of services that the files do not have, which stay: service and name.
+    pub orphans: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// Every place that gets a new container.
+    pub fn put(&self) -> impl Iterator<Item = (&Place, &Desired)> {
+        self.places.values().flatten().filter_map(|place| match &place.step {
+            Step::Put(desired) => Some((place, desired.as_ref())),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! Putting a new container in the place of another one, so that there always is a way back.
+//!
+//! The new container is made under another name while the old one still serves: a missing image or a full disk costs
+//! nothing. Only then the old one stops and hands over its name, and it is kept until the new one has proved itself.
+//! When the new one cannot even be started the old one is back at once.
+
+use super::ledger::{self, InFlight, Ledger, Phase};
+use super::place::Place;
+use crate::drivers::docker::{Container, ContainerSpec, Engine, Mount};
+use crate::primitive::Failure;
+use crate::primitives::compose::app::{NEXT, PREVIOUS};
+use crate::primitives::compose::desired::Desired;
+use crate::primitives::compose::files;
+
+/// Puts a new container in a place and starts it; returns its id. The old one is kept until [`finish`].
+pub(super) async fn put(engine: &Engine, ledger: &Ledger, place: &Place, desired: &Desired) -> Result<String, Failure> {
+    let old = place.present.as_ref();
+    ledger.begin(&place.name, old);
+    let result = exchange(engine, ledger, place, desired).await;
+    let Err((phase, failure)) = result else { return result.map_err(|(_, failure)| failure) };
+    let old = old.map(|old| (old.id.clone(), old.name.clone(), old.is_running()));
+    let served = old.as_ref().is_some_and(|(_, _, ran)| *ran);
+    let put_back = ledger::put_back(engine, &InFlight { name: place.name.clone(), old, phase }).await;
+    ledger.end(&place.name);
+    Err(match put_back {
+        Ok(()) if served => failure.hint(format!("container `{}` from before serves as it did", place.name)),
+        Ok(()) => failure,
+        Err(problem) => failure.hint(format!("putting container `{}` back failed as well: {problem}", place.name)),
+    })
+}
+
+/// The new container has proved itself: the old one goes.
+pub(super) async fn finish(engine: &Engine, ledger: &Ledger, place: &Place) -> Result<(), Failure> {
+    ledger.end(&place.name);
+    // Anonymous volumes have moved on to the new container.
+    engine.remove(&format!("{}{PREVIOUS}", place.name), false).await?;
+    Ok(())
+}
+
+/// Gives a place back to the container that was in it before, with everything it wrote.
+pub(super) async fn reinstate(engine: &Engine, place: &Place, previous: &Container) -> Result<String, Failure> {
+    if let Some(present) = &place.present {
+        engine.stop(&present.id, None).await?;
+        engine.remove(&present.id, false).await?;
+    }
+    engine.rename(&previous.id, &place.name).await?;
+    if !place.idle {
+        engine.start(&previous.id).await?;
+    }
+    Ok(previous.id.clone())
+}
+
+async fn exchange(
+    engine: &Engine,
+    ledger: &Ledger,
+    place: &Place,
+    desired: &Desired,
+) -> Result<String, (Phase, Failure)> {
+    let preparing = |failure| (Phase::Preparing, failure);
+    let (next, previous) = (format!("{}{NEXT}", place.name), format!("{}{PREVIOUS}", place.name));
+    engine.remove(&next, true).await.map_err(preparing)?;
+    let mut spec = ContainerSpec { name: next.clone(), ..desired.spec.clone() };
+    if let Some(old) = &place.present {
+        carry_over(&mut spec, old, &place.image.volumes);
+    }
+    let id = engine.create(&spec).await.map_err(preparing)?;
+    files::put(engine, &id, &desired.inject).await.map_err(preparing)?;
+
+    let stopping = |failure| (Phase::Stopping, failure);
+    if let Some(old) = &place.present {
+        ledger.phase(&place.name, Phase::Stopping);
+        engine.stop(&old.id, None).await.map_err(stopping)?;
+        if old.name != previous {
+            engine.remove(&previous, false).await.map_err(stopping)?;
+            engine.rename(&old.id, &previous).await.map_err(stopping)?;
+        }
+    }
+    ledger.phase(&place.name, Phase::Proving);
+    let proving = |failure| (Phase::Proving, failure);
+    engine.rename(&id, &place.name).await.map_err(proving)?;
+    if !place.idle {
+        engine.start(&id).await.map_err(proving)?;
+    }
+    Ok(id)
+}
+
+/// Anonymous volumes hold data too: the new container gets those of the old one, at the same places.
+fn carry_over(spec: &mut ContainerSpec, old: &Container, image_volumes: &[String]) {
+    for mounted in old.mounts.iter().filter(|mounted| mounted.kind == "volume" && is_anonymous(&mounted.name)) {
+        let taken = bound(spec, &mounted.target);
+        match spec.mounts.iter_mut().find(|mount| mount.target == mounted.target) {
+            Some(mount) if mount.source.is_empty() => mounted.name.clone_into(&mut mount.source),
+            None if image_volumes.contains(&mounted.target) && !taken => {
+                let (source, target) = (mounted.name.clone(), mounted.target.clone());
+                spec.mounts.push(Mount { source, target, ..Mount::default() });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn bound(spec: &ContainerSpec, target: &str) -> bool {
+    spec.binds.iter().any(|bind| bind.split(':').nth(1) == Some(target)) || spec.tmpfs.contains_key(target)
+}
+
+/// The engine names volumes that nobody named with 64 hexadecimal digits.
+fn is_anonymous(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

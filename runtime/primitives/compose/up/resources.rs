@@ -1,0 +1,118 @@
+//! Networks and volumes of the application: those that must exist, and those that are made.
+
+use crate::compose::{Network, Volume};
+use crate::drivers::docker::{NetworkSpec, Subnet, VolumeSpec};
+use crate::primitive::{Failure, FailureKind, LogStream};
+use crate::primitives::compose::app::App;
+use crate::primitives::compose::desired::text;
+
+/// Everything that is wrong with networks and volumes that exist or should, before anything happens.
+pub(super) fn check(app: &App<'_>) -> Result<(), Failure> {
+    for (key, network) in app.model.used_networks() {
+        let present = app.look("looking at networks", app.engine.network(&network.name))?;
+        match present {
+            None if network.external => return Err(missing("network", key, &network.name)),
+            Some(present) if !network.external => same_network(network, &present)?,
+            _ => {}
+        }
+    }
+    for (key, volume) in app.model.used_volumes() {
+        let present = app.look("looking at volumes", app.engine.volume(&volume.name))?;
+        match present {
+            None if volume.external => return Err(missing("volume", key, &volume.name)),
+            Some(present) if !volume.external => same_volume(volume, &present)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes what is missing, with the labels of Compose.
+pub(super) fn create(app: &App<'_>) -> Result<(), Failure> {
+    for (key, network) in app.model.used_networks().into_iter().filter(|(_, network)| !network.external) {
+        let spec = network_spec(app, key, network);
+        app.look("creating a network", async {
+            if app.engine.network(&spec.name).await?.is_none() {
+                app.engine.create_network(&spec).await?;
+                app.context.log(LogStream::Info, &format!("created network {}", spec.name));
+            }
+            Ok(())
+        })?;
+    }
+    for (key, volume) in app.model.used_volumes().into_iter().filter(|(_, volume)| !volume.external) {
+        let spec = VolumeSpec {
+            name: volume.name.clone(),
+            driver: volume.driver.clone(),
+            driver_options: volume.driver_opts.clone(),
+            labels: volume.labels_of(&app.model, key),
+        };
+        app.look("creating a volume", async {
+            if app.engine.volume(&spec.name).await?.is_none() {
+                app.engine.create_volume(&spec).await?;
+                app.context.log(LogStream::Info, &format!("created volume {}", spec.name));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn missing(noun: &str, key: &str, name: &str) -> Failure {
+    Failure::new(FailureKind::NotFound, format!("{noun} `{name}` does not exist, and the files call `{key}` external"))
+        .hint(format!("make it: docker {noun} create {name}"))
+}
+
+fn same_network(wanted: &Network, present: &crate::drivers::docker::Network) -> Result<(), Failure> {
+    let driver = if wanted.driver.is_empty() { "bridge" } else { &wanted.driver };
+    let subnets: Vec<&str> = present.subnets.iter().filter_map(|subnet| subnet.subnet.as_deref()).collect();
+    let pool =
+        wanted.ipam.config.iter().find(|pool| !pool.subnet.is_empty() && !subnets.contains(&pool.subnet.as_str()));
+    let differs = [
+        (driver != present.driver, format!("driver {} → {driver}", present.driver)),
+        (wanted.internal != present.internal, format!("internal {} → {}", present.internal, wanted.internal)),
+        (pool.is_some(), format!("subnet {} → {}", subnets.join(", "), pool.map_or("", |pool| &pool.subnet))),
+    ];
+    conflict("network", &wanted.name, &differs)
+}
+
+fn same_volume(wanted: &Volume, present: &crate::drivers::docker::Volume) -> Result<(), Failure> {
+    let driver = if wanted.driver.is_empty() { "local" } else { &wanted.driver };
+    let differs = [
+        (driver != present.driver, format!("driver {} → {driver}", present.driver)),
+        (wanted.driver_opts != present.driver_options, "other driver options".to_owned()),
+    ];
+    conflict("volume", &wanted.name, &differs)
+}
+
+/// Networks and volumes cannot be changed, and making them anew is nothing to do by the way.
+fn conflict(noun: &str, name: &str, differs: &[(bool, String)]) -> Result<(), Failure> {
+    let Some((_, what)) = differs.iter().find(|(differs, _)| *differs) else { return Ok(()) };
+    let failure =
+        Failure::new(FailureKind::Conflict, format!("{noun} `{name}` exists and is not what the files say: {what}"));
+    Err(if noun == "volume" {
+        failure.hint("its data stays as it is: move it to a volume of another name, or take the change back")
+    } else {
+        failure.hint("take the application down once, with `app.down()`, so that the network can be made anew")
+    })
+}
+
+fn network_spec(app: &App<'_>, key: &str, network: &Network) -> NetworkSpec {
+    let pools = network.ipam.config.iter().map(|pool| Subnet {
+        subnet: text(&pool.subnet),
+        ip_range: text(&pool.ip_range),
+        gateway: text(&pool.gateway),
+        auxiliary: pool.aux_addresses.clone(),
+    });
+    NetworkSpec {
+        name: network.name.clone(),
+        driver: network.driver.clone(),
+        driver_options: network.driver_opts.clone(),
+        labels: network.labels_of(&app.model, key),
+        internal: network.internal,
+        attachable: network.attachable,
+        ipv6: network.enable_ipv6,
+        ipam_driver: network.ipam.driver.clone(),
+        ipam_options: network.ipam.options.clone(),
+        subnets: pools.collect(),
+    }
+}
