@@ -107,3 +107,16 @@ fn a_wrong_compose_file_is_shown_with_its_line_and_nothing_is_written() {
     assert!(!project.path().join("runbook.toml").exists());
     assert!(!project.path().join(".gitignore").exists());
 }
+
+#[test]
+fn what_it_writes_passes_the_check_in_every_environment() {
+    let plain = "services:\n  web:\n    build: .\n    ports: [\"8080:80\"]\n";
+    for compose in [SHOP, plain] {
+        let project = Project::new()
+            .file("compose.yaml", compose)
+            .file(".env", "SECRET=1\n")
+            .file("Dockerfile", "FROM scratch\n");
+        project.runbook(&["init"]).success();
+        project.runbook(&["check", "--all-envs"]).success().says("2 runbooks checked, nothing found");
+    }
+}
