@@ -149,10 +149,6 @@ fn a_host_that_passes_the_check_has_its_address_in_the_run() {
 
 #[test]
 fn a_services_name_is_looked_up_in_the_compose_files() {
-    let names: Vec<&str> = runbook::primitives::specs().iter().map(|spec| spec.name).collect();
-    if !names.contains(&"compose") {
-        return;
-    }
     let project = Project::new()
         .file("runbook.toml", "[env.prod]\nfiles = [\"compose.yaml\"]\n")
         .file("compose.yaml", "name: shop\nservices:\n  api:\n    image: a\n  postgres:\n    image: b\n")

@@ -5,7 +5,7 @@ mod command;
 mod examples;
 mod lints;
 mod reference;
-mod specs;
+mod services;
 mod speed;
 
 use std::path::{Path, PathBuf};
@@ -29,8 +29,14 @@ pub fn environments(names: &[&str]) -> Vec<Environment> {
 /// Checks a text as if it were a runbook at the top of that project.
 pub fn check_text(text: &str, environments: &[Environment]) -> Findings {
     let library = Library::collect(&project(), "try.rhai".into(), text.into());
-    let services = |environment: &Environment, files: &[String]| specs::services(environment, files);
-    check(&Request { project: &project(), library: &library, environments, specs: &specs::all(), services: &services })
+    let services = |environment: &Environment, files: &[String]| services::services(environment, files);
+    check(&Request {
+        project: &project(),
+        library: &library,
+        environments,
+        specs: &runbook::primitives::specs(),
+        services: &services,
+    })
 }
 
 /// A finding in one line: `12:5 unknown-function there is no …`.

@@ -31,7 +31,7 @@ static SPEC: Spec = Spec {
     returns: None,
     effect: Effect::Change,
     summary: "Pulls the image of every service, without touching anything that runs.",
-    example: r#"app.pull(#{ login: #{ username: "deploy", password: secret("REGISTRY_TOKEN") } });"#,
+    example: r#"app.pull(#{ services: ["api", "worker"] });"#,
 };
 
 impl Primitive for Pull {
