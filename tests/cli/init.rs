@@ -1,4 +1,8 @@
-use crate::harness::Project;
+use runbook::drivers::Drivers;
+use runbook::drivers::http::{Address, Request, send};
+
+use crate::harness::http::closed_port;
+use crate::harness::{Lab, Project};
 
 const SHOP: &str = r#"
 name: shop
@@ -119,4 +123,37 @@ fn what_it_writes_passes_the_check_in_every_environment() {
         project.runbook(&["init"]).success();
         project.runbook(&["check", "--all-envs"]).success().says("2 runbooks checked, nothing found");
     }
+}
+
+/// What the web server of the demo environment answers now.
+fn version(port: u16) -> String {
+    let address = Address::parse(&format!("http://127.0.0.1:{port}/version")).unwrap();
+    Drivers::default().block_on(send(&Request::get(address))).unwrap().text().trim().to_owned()
+}
+
+#[test]
+fn what_it_writes_deploys_and_rolls_back() {
+    let Some(lab) = Lab::start() else { return };
+    let port = closed_port();
+    let compose = format!(
+        "name: {}\nservices:\n  web:\n    build: .\n    ports: [\"127.0.0.1:{port}:8080\"]\n    stop_grace_period: 1s\n    \
+         healthcheck:\n      test: [\"CMD\", \"wget\", \"-qO-\", \"http://127.0.0.1:8080/version\"]\n      interval: 1s\n",
+        lab.name("web")
+    );
+    let dockerfile = format!(
+        "{}\nCOPY version /www/version\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n",
+        lab.from()
+    );
+    let project = Project::new().file("compose.yaml", &compose).file("Dockerfile", &dockerfile).file("version", "1\n");
+    project.runbook(&["init"]).success();
+    assert!(project.read("runbook.toml").contains(&format!("url = \"http://127.0.0.1:{port}/version\"")));
+
+    project.runbook(&["run", "deploy.rhai"]).success();
+    assert_eq!(version(port), "1");
+    project.runbook(&["run", "deploy.rhai"]).success().says("— nothing changed");
+    let project = project.file("version", "2\n");
+    project.runbook(&["run", "deploy.rhai"]).success();
+    assert_eq!(version(port), "2");
+    project.runbook(&["run", "rollback.rhai"]).success();
+    assert_eq!(version(port), "1");
 }
