@@ -28,7 +28,7 @@ fn a_broken_version_is_undone_with_the_evidence_on_screen_and_exit_code_1() {
         .code(1)
         .says("service `api` failed its health gate")
         .says("exited with code 4")
-        .says("no such column: price")
+        .says("no column named price")
         .says("put the previous release back");
     assert_eq!(site.answers(), "2");
 }
@@ -37,7 +37,7 @@ fn a_broken_version_is_undone_with_the_evidence_on_screen_and_exit_code_1() {
 fn a_first_deployment_that_breaks_leaves_nothing_running() {
     let Some(site) = Site::new(DEPLOY) else { return };
     site.broken("1");
-    site.run().code(1).says("no such column: price");
+    site.run().code(1).says("no column named price");
     let label = format!("com.docker.compose.project={}", site.name);
     assert_eq!(site.lab.run(site.lab.engine.containers(&[label])).unwrap().len(), 0);
 }

@@ -60,7 +60,7 @@ impl Site {
 
     /// A version that exits before it serves.
     fn broken(&self, version: &str) {
-        self.version(version, "echo no such column: price >&2; exit 4");
+        self.version(version, "echo no column named price >&2; exit 4");
     }
 
     fn run(&self) -> Ran {

@@ -103,7 +103,11 @@ fn failure(context: &Context<'_>, descriptor: &Descriptor, problems: &[String]) 
             Failure::new(FailureKind::Invalid, message).evidence("all problems", all.join("\n"))
         }
     };
-    let failure = if file.is_file() {
+    let about_values = problems.iter().any(|problem| problem.contains("variable") || problem.contains("is required"));
+    let failure = if !about_values && !file.is_file() {
+        // Files that are not valid have nothing to do with a file that is not needed.
+        failure
+    } else if file.is_file() {
         failure.hint(format!("values come from `{shown}`"))
     } else {
         failure.hint(format!("there is no `{shown}`: write one, or name it with `env_file`"))

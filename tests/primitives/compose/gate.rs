@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use runbook::primitive::FailureKind;
+use runbook::primitive::{Failure, FailureKind};
 use serde_json::json;
 
 use super::{SLACK, Shop, evidence, free_port};
@@ -115,24 +115,50 @@ fn cancelled_while_waiting_for_health_it_stops_and_the_old_one_serves() {
         "sleep 600",
         "    environment: { VERSION: '2' }\n    healthcheck: { test: [CMD, 'false'], interval: 60s }\n",
     ));
+    let (failure, asked) = cancelled_once(&shop, "waiting until healthy", Duration::ZERO);
+    assert_eq!(failure.kind, FailureKind::Cancelled, "{failure:?}");
+    assert_eq!(failure.hints, Vec::<String>::new());
+    assert!(asked.elapsed() < Duration::from_secs(10), "took {:?}", asked.elapsed());
+    assert_eq!(shop.containers(), ["api-1 running"]);
+    assert_eq!(shop.container("api").id, first);
+}
+
+#[test]
+fn cancelled_while_the_old_one_stops_it_serves_again() {
+    let stubborn = |version: &str| {
+        format!(
+            "services:\n  api:\n    image: BASE\n    command: [sh, -c, 'trap \"\" TERM; while true; do sleep 1; done']\n    stop_grace_period: 60s\n    environment: {{ VERSION: '{version}' }}\n"
+        )
+    };
+    let Some(shop) = Shop::new(&stubborn("1")) else { return };
+    shop.up();
+    let first = shop.container("api").id;
+    shop.write(&stubborn("2"));
+    let (failure, asked) = cancelled_once(&shop, "replacing", Duration::from_secs(2));
+    assert_eq!(failure.kind, FailureKind::Cancelled, "{failure:?}");
+    assert_eq!(failure.hints, Vec::<String>::new());
+    assert!(asked.elapsed() < Duration::from_secs(10), "took {:?}", asked.elapsed());
+    assert_eq!(shop.containers(), ["api-1 running"]);
+    assert_eq!(shop.container("api").id, first);
+}
+
+/// Calls `up` and cancels it some time after it says that it is doing this; returns its failure and when it was asked.
+fn cancelled_once(shop: &Shop, doing: &str, after: Duration) -> (Failure, Instant) {
     let cancel = shop.direct.cancel.clone();
-    let asked = std::thread::scope(|scope| {
+    let before = shop.direct.progress().len();
+    std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let begun = Instant::now();
-            while !shop.direct.progress().contains(&"waiting until healthy".to_owned()) {
-                assert!(begun.elapsed() < Duration::from_secs(60), "the wait never began");
+            while !shop.direct.progress()[before..].iter().any(|said| said == doing) {
+                assert!(begun.elapsed() < Duration::from_secs(60), "it never came to that");
                 std::thread::sleep(Duration::from_millis(20));
             }
+            std::thread::sleep(after);
             let asked = Instant::now();
             cancel.cancel(runbook::primitive::CancelReason::Person);
             asked
         });
         let failure = shop.fails("up", json!([]), json!({ "wait": "120s" }));
-        assert_eq!(failure.kind, FailureKind::Cancelled, "{failure:?}");
-        assert_eq!(failure.hints, Vec::<String>::new());
-        waiting.join().unwrap()
-    });
-    assert!(asked.elapsed() < Duration::from_secs(10), "took {:?}", asked.elapsed());
-    assert_eq!(shop.containers(), ["api-1 running"]);
-    assert_eq!(shop.container("api").id, first);
+        (failure, waiting.join().unwrap())
+    })
 }
