@@ -37,3 +37,11 @@ pub(super) fn bare() -> Engine {
         .disable_symbol("eval");
     engine
 }
+
+/// An engine for reading a text, never for running it: it compiles what a run's engine compiles, except that a name it does
+/// not know is no error. The compiler would stop at the first one, and modules such as `env` are only there in a run.
+pub(super) fn for_reading() -> Engine {
+    let mut engine = bare();
+    engine.set_strict_variables(false);
+    engine
+}

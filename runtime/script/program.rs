@@ -80,7 +80,7 @@ impl Program {
 
 /// The literal import paths of a text, in order; none when it does not compile.
 pub(super) fn imports(text: &str) -> Vec<String> {
-    let Ok(ast) = engine::bare().compile(text) else { return Vec::new() };
+    let Ok(ast) = engine::for_reading().compile(text) else { return Vec::new() };
     let mut paths = Vec::new();
     ast.walk(&mut |nodes: &[ASTNode<'_>]| {
         if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = nodes.last()
@@ -106,7 +106,7 @@ fn register_environment(engine: &mut Engine, environment: &Environment) {
         module.set_var(key.clone(), convert::to_dynamic(value));
     }
     module.set_var("name", environment.name.clone());
-    module.set_var("protected", environment.protected);
+    module.set_var("is_protected", environment.protected);
     let (name, hosts) = (environment.name.clone(), environment.values.get("hosts").cloned().unwrap_or_default());
     FuncRegistration::new("host").set_into_module(&mut module, move |context: NativeCallContext<'_>, host: &str| {
         let address = hosts.get(host).map(convert::to_dynamic);

@@ -49,3 +49,11 @@ fn a_wrong_argument_is_named_and_no_rust_type_is_shown() {
     let ran = Project::script("fn begin(name) { step(name, || 1) }\nbegin(5);").run().code(1);
     ran.says("`step`: argument `name` must be a string, got an integer").never_says("i64").never_says("Dynamic");
 }
+
+#[test]
+fn a_runbook_that_reads_its_environment_finds_its_modules() {
+    let project = Project::script("import \"lib/m\" as m;\nlet system = env::shop;\nm::tell(system.url);")
+        .file("lib/m.rhai", "fn tell(text) { info(text) }")
+        .file("runbook.toml", "[env.demo]\n[env.demo.shop]\nurl = \"http://shop\"\n");
+    project.run().success().says("http://shop");
+}
