@@ -211,11 +211,19 @@ impl Lab {
         for volume in engine.volumes(&[]).await?.iter().filter(|found| mine(&found.name, &found.labels)) {
             engine.remove_volume(&volume.name).await?;
         }
-        for image in engine.images().await?.iter().filter(|found| mine("", &found.labels)) {
-            let names = if image.tags.is_empty() { std::slice::from_ref(&image.id) } else { &image.tags };
-            for name in names {
+        // Names that releases gave to images, the common base included.
+        let kept = format!("runbook/{}-", self.prefix);
+        for image in engine.images().await? {
+            for name in image.tags.iter().filter(|name| name.starts_with(&kept)) {
                 engine.remove_image(name, true).await?;
             }
+        }
+        for image in engine.images().await?.iter().filter(|found| mine("", &found.labels)) {
+            for name in &image.tags {
+                engine.remove_image(name, true).await?;
+            }
+            // A digest is a name as well.
+            engine.remove_image(&image.id, true).await?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::app::App;
-use super::count;
+use super::{count, is_anonymous};
 use crate::compose::labels;
 use crate::drivers::docker::{ContainerSummary, Engine};
 use crate::primitive::{Call, Context, Effect, Failure, LogStream, Outcome, Primitive, Probe, Span, Spec};
@@ -111,9 +111,11 @@ async fn take_down(app: &App<'_>, options: &Options) -> Result<Removed, Failure>
     let wave_of = |service: &str| waves.iter().position(|wave| wave.iter().any(|start| start.service == service));
     for wave in (0..waves.len()).rev().map(Some).chain([None]) {
         let now = ours.iter().filter(|container| wave_of(&service_of(container)) == wave);
-        let ended = join_all(now.map(|container| end(app, engine, container, options.grace))).await;
-        for name in ended {
-            removed.containers.push(name?);
+        let ended = join_all(now.map(|container| end(app, engine, container, options))).await;
+        for ended in ended {
+            let (name, anonymous) = ended?;
+            removed.containers.push(name);
+            removed.volumes.extend(anonymous);
         }
     }
     for network in engine.networks(&mine).await? {
@@ -138,16 +140,25 @@ async fn take_down(app: &App<'_>, options: &Options) -> Result<Removed, Failure>
     Ok(removed)
 }
 
+/// Ends a container; returns its name and the anonymous volumes that went with it.
 async fn end(
     app: &App<'_>,
     engine: &Engine,
     container: &ContainerSummary,
-    grace: Option<Span>,
-) -> Result<String, Failure> {
+    options: &Options,
+) -> Result<(String, Vec<String>), Failure> {
     app.progress(&container.name, "stopping");
-    engine.stop(&container.id, grace.map(|span| span.0)).await?;
-    // Anonymous volumes belong to a container that nobody will follow.
-    engine.remove(&container.id, true).await?;
+    engine.stop(&container.id, options.grace.map(|span| span.0)).await?;
+    let mounts = engine.find(&container.id).await?.map(|found| found.mounts).unwrap_or_default();
+    engine.remove(&container.id, options.volumes).await?;
     app.context.log(LogStream::Info, &format!("removed container {}", container.name));
-    Ok(container.name.clone())
+    let mut anonymous = Vec::new();
+    if options.volumes {
+        // Those that came over from a container before have a name for the engine, and would stay for ever.
+        for mount in mounts.iter().filter(|mount| mount.kind == "volume" && is_anonymous(&mount.name)) {
+            engine.remove_volume(&mount.name).await?;
+            anonymous.push(mount.name.clone());
+        }
+    }
+    Ok((container.name.clone(), anonymous))
 }

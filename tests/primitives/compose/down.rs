@@ -31,6 +31,33 @@ fn down_keeps_the_volumes_unless_they_are_asked_for() {
 }
 
 #[test]
+fn anonymous_volumes_hold_data_too() {
+    let compose = |colour: &str| {
+        COMPOSE
+            .replace("'data:/data'", "/cache")
+            .replace("volumes: { data: }", "")
+            .replace("command:", &format!("environment: {{ COLOUR: {colour} }}\n    command:"))
+    };
+    let Some(shop) = Shop::new(&compose("blue")) else { return };
+    let volume = || shop.container("api").mounts[0].name.clone();
+    let exists = |name: &str| shop.lab.run(shop.lab.engine.volume(name)).unwrap().is_some();
+    shop.up();
+    let first = volume();
+    shop.call("down", json!([]), json!({}));
+    assert!(exists(&first), "nobody asked for its removal");
+    shop.lab.run(shop.lab.engine.remove_volume(&first)).unwrap();
+    shop.up();
+    let second = volume();
+    // It moves on to another container, and is known to the engine by its name from then on.
+    shop.write(&compose("green"));
+    shop.up();
+    assert_eq!(volume(), second);
+    let outcome = shop.call("down", json!([]), json!({ "volumes": true }));
+    assert_eq!(outcome.value["volumes"], json!([second]));
+    assert!(!exists(&second));
+}
+
+#[test]
 fn stop_start_and_restart_keep_the_containers() {
     let Some(shop) = Shop::new(COMPOSE) else { return };
     shop.up();

@@ -72,6 +72,7 @@ fn an_anonymous_volume_moves_on_with_its_data() {
     assert_eq!(Shop::actions(&shop.up()), ["db recreated"]);
     assert_eq!(shop.exec("db", &["cat", "/var/data/x", "/cache/x"]), (0, "kept\nkept too\n".into()));
     assert_eq!(Shop::actions(&shop.up()), ["db unchanged"]);
+    shop.call("down", json!([]), json!({ "volumes": true }));
 }
 
 #[test]

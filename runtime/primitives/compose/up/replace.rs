@@ -10,7 +10,7 @@ use crate::drivers::docker::{Container, ContainerSpec, Engine, Mount};
 use crate::primitive::Failure;
 use crate::primitives::compose::app::{NEXT, PREVIOUS};
 use crate::primitives::compose::desired::Desired;
-use crate::primitives::compose::files;
+use crate::primitives::compose::{files, is_anonymous};
 
 /// Puts a new container in a place and starts it; returns its id. The old one is kept until [`finish`].
 pub(super) async fn put(engine: &Engine, ledger: &Ledger, place: &Place, desired: &Desired) -> Result<String, Failure> {
@@ -101,9 +101,4 @@ fn carry_over(spec: &mut ContainerSpec, old: &Container, image_volumes: &[String
 
 fn bound(spec: &ContainerSpec, target: &str) -> bool {
     spec.binds.iter().any(|bind| bind.split(':').nth(1) == Some(target)) || spec.tmpfs.contains_key(target)
-}
-
-/// The engine names volumes that nobody named with 64 hexadecimal digits.
-fn is_anonymous(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
