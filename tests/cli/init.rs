@@ -66,7 +66,7 @@ fn what_it_writes_is_a_valid_project_file() {
     assert!(prod.protected);
     assert_eq!(prod.str("url"), Some("http://127.0.0.1:8080/"));
     assert_eq!(prod.str("env_file"), None);
-    assert!(project.read("deploy.rhai").contains("app.build()"));
+    assert!(project.read("deploy.rhai").contains("    build: true, pull: false,"));
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub(super) struct Facts {
     pub(super) registries: BTreeSet<String>,
     /// Is any image built from this folder?
     pub(super) builds: bool,
+    /// Is any image not built from it?
+    pub(super) pulls: bool,
 }
 
 impl Facts {
@@ -46,6 +48,7 @@ impl Facts {
                 .then(|| ".env".to_owned()),
             tag: tag(&text),
             registries: images.filter_map(registry).collect(),
+            pulls: application.services.values().any(|service| service.build.is_none()),
             builds: application.services.values().any(|service| service.build.is_some()),
             services,
         })

@@ -52,24 +52,18 @@ const DEPLOY: &str = r#"//! Deploy <name>: everything is made ready first, then 
 //! @lock deploy/{env}
 //! @timeout 30m
 
+import "std/deploy" as deploy;
+
 let app = compose(env::project, #{ <options> });
 
-step("preflight", || {
-    disk_free("/").at_least("1GiB");
-    app.check_env();                                     // every variable the compose files need, all problems at once
+deploy::compose(app, #{
+    <images>
+    // Database migrations run in the new image, before anything is replaced:
+    // migrate: ["COMMAND", "ARGUMENT"], migrate_service: "SERVICE",
+    confirm: if env::name == "prod" { `Deploy to ${env::name}?` } else { () },
+    wait: "120s",      // the time each service has to become healthy
+    url: env::url,     // must answer when everything runs
 });
-
-step("<images>", || app.<images>());                          // before anything stops
-
-let before = step("remember what runs now", || app.release());   // images by digest, not by tag
-undo("put the previous release back", || app.up(before));
-
-// Database migrations belong here: with the new image, and before anything is replaced.
-// step("migrate", || app.run("SERVICE", ["COMMAND", "ARGUMENT"]));
-
-step("replace", || app.up(#{ wait: "120s" }));           // each service behind its health check
-
-step("verify", || http_check(env::url, #{ within: "60s" }));
 "#;
 
 const ROLLBACK: &str = r#"//! Roll <name> back to the last release that ended well, or to a given one.
@@ -78,17 +72,15 @@ const ROLLBACK: &str = r#"//! Roll <name> back to the last release that ended we
 //! @lock deploy/{env}
 //! @timeout 15m
 
+import "std/rollback" as rollback;
+
 let app = compose(env::project, #{ <options> });
 
-let target = step("choose the release", || {
-    if param("to") == 0 { app.last_good() } else { app.release(param("to")) }
-});
-
-step("put it back", || app.up(target));                  // the recorded images, by digest
-
-step("verify", || {
-    app.running_is(target);
-    http_check(env::url, #{ within: "60s" });
+rollback::compose(app, #{
+    to: param("to"),
+    confirm: if env::name == "prod" { `Roll ${env::name} back?` } else { () },
+    wait: "120s",
+    url: env::url,
 });
 "#;
 
@@ -113,7 +105,7 @@ pub(super) fn project(facts: &Facts) -> String {
 
 fn environment(facts: &Facts, name: &str, project: &str) -> String {
     let (what, protected) = match name {
-        "prod" => ("The real one. `protected` asks for a confirmation before something is lost.", "protected = true"),
+        "prod" => ("The real one: its runbooks ask before they replace anything.", "protected = true"),
         _ => ("To try things on this machine.", ""),
     };
     let env_file = facts.env_file.as_ref();
@@ -151,7 +143,11 @@ pub(super) fn deploy(facts: &Facts) -> String {
     if let Some(variable) = &facts.tag {
         options.push_str(&format!(", env: #{{ {variable}: param(\"tag\") }}"));
     }
-    let images = if facts.builds { "build" } else { "pull" };
+    let images = match (facts.builds, facts.pulls) {
+        (true, false) => "build: true, pull: false,      // every image is built here",
+        (true, true) => "build: true,                   // what is not built here is pulled",
+        (false, _) => "",
+    };
     fill(
         DEPLOY,
         &[("name", &facts.name), ("param", &param.unwrap_or_default()), ("options", &options), ("images", images)],
@@ -182,7 +178,7 @@ fn quoted(text: &str) -> String {
 fn fill(template: &str, words: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for line in template.split_inclusive('\n') {
-        let empty = words.iter().any(|(word, value)| value.is_empty() && line.trim_end() == format!("<{word}>"));
+        let empty = words.iter().any(|(word, value)| value.is_empty() && line.trim() == format!("<{word}>"));
         if !empty {
             let filled =
                 words.iter().fold(line.to_owned(), |line, (word, value)| line.replace(&format!("<{word}>"), value));
