@@ -60,7 +60,7 @@ deploy::compose(app, #{
     <images>
     // Database migrations run in the new image, before anything is replaced:
     // migrate: ["COMMAND", "ARGUMENT"], migrate_service: "SERVICE",
-    confirm: if env::name == "prod" { `Deploy to ${env::name}?` } else { () },
+    confirm: if env::is_protected { `Deploy to ${env::name}?` } else { () },
     wait: "120s",      // the time each service has to become healthy
     url: env::url,     // must answer when everything runs
 });
@@ -78,7 +78,7 @@ let app = compose(env::project, #{ <options> });
 
 rollback::compose(app, #{
     to: param("to"),
-    confirm: if env::name == "prod" { `Roll ${env::name} back?` } else { () },
+    confirm: if env::is_protected { `Roll ${env::name} back?` } else { () },
     wait: "120s",
     url: env::url,
 });
@@ -105,7 +105,9 @@ pub(super) fn project(facts: &Facts) -> String {
 
 fn environment(facts: &Facts, name: &str, project: &str) -> String {
     let (what, protected) = match name {
-        "prod" => ("The real one: its runbooks ask before they replace anything.", "protected = true"),
+        "prod" => {
+            ("The real one. `protected` makes the runbooks ask before they replace anything.", "protected = true")
+        }
         _ => ("To try things on this machine.", ""),
     };
     let env_file = facts.env_file.as_ref();
