@@ -10,7 +10,7 @@ use super::super::walk::Lint;
 use crate::project::{Environment, PROJECT_FILE};
 
 /// Keys that every environment has.
-const ALWAYS: &[&str] = &["name"];
+const ALWAYS: &[&str] = &["name", "is_protected"];
 
 pub(super) struct Environments;
 
