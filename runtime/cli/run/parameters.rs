@@ -23,7 +23,12 @@ fn flag(param: &Param) -> Arg {
         help.push_str(&format!("{space}[default: {}]", shown(default)));
     }
     let required = param.default.is_none();
-    let arg = Arg::new(param.name.clone()).long(long).help(help).required(required).help_heading("Parameters");
+    let arg = Arg::new(param.name.clone())
+        .alias(param.name.clone())
+        .long(long)
+        .help(help)
+        .required(required)
+        .help_heading("Parameters");
     match param.ty {
         ParamType::Bool => arg.value_name("BOOL").num_args(0..=1).default_missing_value("true").action(ArgAction::Set),
         other => arg.value_name(value_name(other)).allow_hyphen_values(true).action(ArgAction::Set),
