@@ -2,3 +2,5 @@
 
 mod demo_app;
 mod demo_images;
+mod quickstart;
+mod systems;
