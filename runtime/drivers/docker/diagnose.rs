@@ -57,7 +57,7 @@ impl Engine {
             failure = failure.evidence(format!("health log of {name}"), log.join("\n"));
         }
         let lines = self.last_lines(container, LINES).await;
-        if lines.is_empty() { failure } else { failure.evidence(format!("last lines of {name}"), lines) }
+        if lines.is_empty() { failure } else { failure.evidence(format!("last lines of {name}"), folded(&lines)) }
     }
 
     /// Says who holds the port that a container could not get.
@@ -74,6 +74,20 @@ impl Engine {
             None => failure.hint(format!("find out who holds port {port}: ss -ltnp 'sport = :{port}'")),
         }
     }
+}
+
+/// The lines, a line that repeats itself only once.
+fn folded(lines: &str) -> String {
+    let mut folded: Vec<(&str, usize)> = Vec::new();
+    for line in lines.lines() {
+        match folded.last_mut() {
+            Some((last, times)) if *last == line => *times += 1,
+            _ => folded.push((line, 1)),
+        }
+    }
+    let shown =
+        folded.iter().map(|(line, times)| if *times == 1 { (*line).to_owned() } else { format!("{line} (×{times})") });
+    shown.collect::<Vec<_>>().join("\n")
 }
 
 /// The TCP ports that were to be published: where, and the port inside.
@@ -118,6 +132,11 @@ fn refused_port(message: &str) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_line_that_repeats_itself_is_shown_once() {
+        assert_eq!(super::folded("a\nb\nb\nb\na"), "a\nb (×3)\na");
+    }
+
     use super::*;
 
     #[test]

@@ -1,5 +1,6 @@
 //! Waiting until a container is ready.
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::{Container, ContainerState, Engine, ExecRequest, HealthCheck, HealthStatus};
@@ -37,6 +38,8 @@ pub enum Verdict {
 const RESTARTS: i64 = 3;
 /// How long a probe of ours may take.
 const PROBE: Duration = Duration::from_secs(5);
+/// Bytes of a probe's output that are kept.
+const PROBE_OUTPUT: usize = 2_000;
 
 impl Engine {
     /// Waits until a container is ready; the failure carries what can be found out about it.
@@ -47,7 +50,8 @@ impl Engine {
     pub async fn wait_healthy(&self, container: &str, wait: &HealthWait) -> Result<Verdict, Failure> {
         let first = self.inspect(container).await?;
         let begun = Instant::now();
-        let waiting = self.watch(container, &first, wait, begun);
+        let last = Mutex::new(None);
+        let waiting = self.watch(container, &first, wait, begun, &last);
         let failure = match tokio::time::timeout(wait.limit, waiting).await {
             Ok(Ok(verdict)) => return Ok(verdict),
             Ok(Err(failure)) => failure,
@@ -55,6 +59,10 @@ impl Engine {
                 FailureKind::Timeout,
                 format!("container `{}` was not healthy within {}", first.name, crate::units::Span(wait.limit)),
             ),
+        };
+        let failure = match last.into_inner() {
+            Ok(Some(probe)) => failure.evidence(format!("our last probe of {}", first.name), probe),
+            _ => failure,
         };
         // It may be gone, or its engine: the failure matters more than its evidence.
         let diagnosis = tokio::time::timeout(Duration::from_secs(10), self.diagnose(container, failure.clone())).await;
@@ -67,6 +75,7 @@ impl Engine {
         first: &Container,
         wait: &HealthWait,
         begun: Instant,
+        last: &Mutex<Option<String>>,
     ) -> Result<Verdict, Failure> {
         let (mut up_since, mut restarts) = (None, first.restart_count);
         loop {
@@ -99,7 +108,7 @@ impl Engine {
                         ));
                     }
                     HealthStatus::Starting if now.state == ContainerState::Running => {
-                        if self.probe_succeeds(&now, check).await {
+                        if self.probe_succeeds(&now, check, last).await {
                             return Ok(Verdict::Check);
                         }
                     }
@@ -117,14 +126,23 @@ impl Engine {
         }
     }
 
-    /// Runs the check's command once. Whatever goes wrong only means "not yet".
-    async fn probe_succeeds(&self, container: &Container, check: &HealthCheck) -> bool {
+    /// Runs the check's command once. Whatever goes wrong only means "not yet", and is kept in `last`.
+    async fn probe_succeeds(&self, container: &Container, check: &HealthCheck, last: &Mutex<Option<String>>) -> bool {
         let Some(command) = probe_command(container, check) else { return false };
         // A probe that hangs must not keep us from looking: the engine's own has all the time the check says.
         let limit = check.timeout.unwrap_or(PROBE).min(PROBE);
         let request = ExecRequest { command, limit: Some(limit), ..ExecRequest::default() };
-        let result = self.exec(&container.id, &request, None, &mut |_, _| {}).await;
-        result.is_ok_and(|finished| finished.exit_code == 0)
+        let mut said = Vec::new();
+        let result = self.exec(&container.id, &request, None, &mut |_, line| said.push(line.to_owned())).await;
+        let (passed, outcome) = match result {
+            Ok(finished) => (finished.exit_code == 0, format!("exit code {}", finished.exit_code)),
+            Err(failure) => (false, failure.message),
+        };
+        if let Ok(mut last) = last.lock() {
+            let said = said.join("\n");
+            *last = Some(format!("{outcome}: {}", said.get(..PROBE_OUTPUT).unwrap_or(&said)));
+        }
+        passed
     }
 }
 

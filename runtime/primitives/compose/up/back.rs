@@ -41,8 +41,12 @@ pub(super) fn bring(context: &Context<'_>, call: &Call, release: &Value, options
     if options.record {
         release::record_as(&app, changed, wanted.number)?;
     }
-    context.log(LogStream::Info, &format!("verified: {}", wanted.shown()));
-    Ok(report::outcome(&done, Some(release)))
+    let mut outcome = report::outcome(&done, Some(release));
+    if !partial {
+        context.log(LogStream::Info, &format!("verified: {}", wanted.shown()));
+        outcome.note = outcome.note.map(|note| format!("{note}, verified by digest"));
+    }
+    Ok(outcome)
 }
 
 fn choose(wanted: &mut Snapshot, services: &[String]) -> Result<(), Failure> {
