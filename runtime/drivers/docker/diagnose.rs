@@ -7,6 +7,10 @@ use crate::units::Span;
 /// Lines of a container's log that are shown.
 const LINES: usize = 30;
 
+/// What to do when a container says that it cannot write.
+const FULL: &str = "a file system it writes to is full: look with `df -h` and `docker system df`, and remove images nobody \
+                    needs with `docker().prune_images(#{ keep: 5 })`";
+
 impl Engine {
     /// Adds what can be found out about a container: how it ended, its health log, where it listens, its last lines.
     pub async fn diagnose(&self, container: &str, failure: Failure) -> Failure {
@@ -57,6 +61,9 @@ impl Engine {
             failure = failure.evidence(format!("health log of {name}"), log.join("\n"));
         }
         let lines = self.last_lines(container, LINES).await;
+        if lines.to_lowercase().contains("no space left on device") {
+            failure = failure.hint(FULL);
+        }
         if lines.is_empty() { failure } else { failure.evidence(format!("last lines of {name}"), folded(&lines)) }
     }
 

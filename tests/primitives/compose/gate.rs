@@ -49,6 +49,18 @@ fn a_container_that_exits_at_once_is_told_with_its_code_and_last_lines() {
 }
 
 #[test]
+fn a_full_volume_is_told_in_the_containers_words_and_with_what_to_do() {
+    let write = "sh -c 'dd if=/dev/zero of=/data/file bs=1024 count=4096 || exit 1; exec sleep 600'";
+    let more = "    volumes: ['data:/data']\n\
+                volumes:\n  data:\n    driver_opts: { type: tmpfs, device: tmpfs, o: 'size=256k' }\n";
+    let Some(shop) = Shop::new(&serving(write, more)) else { return };
+    let failure = shop.fails("up", json!([]), json!({ "wait": "20s" }));
+    assert!(failure.message.ends_with("exited with code 1"), "{failure:?}");
+    assert!(evidence(&failure).contains("No space left on device"), "{failure:?}");
+    assert!(failure.hints.iter().any(|hint| hint.starts_with("a file system it writes to is full")), "{failure:?}");
+}
+
+#[test]
 fn a_container_that_keeps_restarting_never_counts_as_running() {
     let compose = serving("sh -c 'sleep 0.3; exit 1'", "    restart: always\n");
     let Some(shop) = Shop::new(&compose) else { return };
