@@ -19,12 +19,13 @@ mod store;
 mod words;
 
 use std::collections::HashMap;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-pub use difference::{Difference, Hunk, ScriptChange, ScriptLine, StepChange, StepSide, ValueChange};
+pub use difference::{Difference, Hunk, ScriptChange, ScriptLine, StepChange, StepSide, ValueChange, value_changes};
 pub use event::{CallState, Event, RunState};
 pub use logs::{LogCursor, LogLine, LogQuery};
 pub use records::{CallRecord, NewRun, RunFilter, RunRecord, Source, around};
@@ -155,7 +156,8 @@ impl Journal {
 /// Makes the state folder, out of sight of git: what is in it belongs to this machine.
 fn create(folder: &Path) -> Result<(), Failure> {
     let make = || {
-        std::fs::create_dir_all(folder.join("runs"))?;
+        // What a run was given and returned is nobody else's business.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join("runs"))?;
         let ignore = folder.join(".gitignore");
         if ignore.exists() { Ok(()) } else { std::fs::write(ignore, "*\n") }
     };

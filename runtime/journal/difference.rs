@@ -8,7 +8,7 @@ use serde::Serialize;
 
 pub use script::{Hunk, ScriptChange, ScriptLine};
 pub use steps::{StepChange, StepSide};
-pub use values::ValueChange;
+pub use values::{ValueChange, changes as value_changes};
 
 use super::{Journal, RunRecord};
 use crate::failure::Failure;

@@ -6,9 +6,14 @@ use super::runs::runs;
 use super::show::plain;
 use super::state::of_call;
 use super::style::Paint;
-use super::text::clean;
+use super::text::{clean, cut};
 use super::{Style, elapsed};
-use crate::journal::{Difference, RunState, ScriptChange, ScriptLine, StepChange, StepSide, ValueChange};
+use crate::journal::{
+    Difference, RunState, ScriptChange, ScriptLine, StepChange, StepSide, ValueChange, value_changes,
+};
+
+/// Values of a step's result that are shown.
+const MOST_VALUES: usize = 6;
 
 /// Shows what is different between two runs: `-` is the first one's, `+` the second one's.
 pub fn diff(out: &mut dyn Write, difference: &Difference, style: Style) -> Result<()> {
@@ -102,8 +107,7 @@ fn steps(out: &mut dyn Write, difference: &Difference, style: Style) -> Result<(
             (Some(a), Some(b)) => {
                 writeln!(out, "~ {}{}", clean(&name), comparison(change, a, b, over, style))?;
                 if change.result_differs {
-                    signed(out, '-', &format!("  returned {}", plain(&a.result)), style)?;
-                    signed(out, '+', &format!("  returned {}", plain(&b.result)), style)?;
+                    results(out, &value_changes(&a.result, &b.result), style)?;
                 }
             }
             (Some(a), None) => signed(out, '-', &format!("{name}: {}", ended(a, over.0)), style)?,
@@ -112,6 +116,22 @@ fn steps(out: &mut dyn Write, difference: &Difference, style: Style) -> Result<(
         }
     }
     Ok(())
+}
+
+/// What a step returned differently, value by value; a handle such as a release has hundreds.
+fn results(out: &mut dyn Write, changes: &[ValueChange], style: Style) -> Result<()> {
+    for ValueChange { path, a, b } in changes.iter().take(MOST_VALUES) {
+        let path = if path.is_empty() { "returned" } else { path };
+        for (sign, value) in [('-', a), ('+', b)] {
+            if let Some(value) = value {
+                let line =
+                    cut(&format!("  {path}: {}", plain(value)), style.width.saturating_sub(2), style.pick("…", "..."));
+                signed(out, sign, &line, style)?;
+            }
+        }
+    }
+    let more = changes.len().saturating_sub(MOST_VALUES);
+    if more > 0 { writeln!(out, "    and {more} more values, all with --json") } else { Ok(()) }
 }
 
 /// `: failed in 1.2s`.

@@ -33,11 +33,11 @@ parameters
 
 steps
 ~ pull
--   returned {\"tag\":\"v1\"}
-+   returned {\"tag\":\"v2\"}
+-   tag: v1
++   tag: v2
 ~ verify: ok in 810ms → failed in 54.1s
--   returned {\"tag\":\"v1\"}
-+   returned null
+-   returned: {\"tag\":\"v1\"}
++   returned: null
 
 result
 - {\"serving\":\"v1\"}

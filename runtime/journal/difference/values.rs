@@ -13,7 +13,7 @@ pub struct ValueChange {
 }
 
 /// The innermost values that differ, in the order of `a`, then what only `b` has.
-pub(super) fn changes(a: &Value, b: &Value) -> Vec<ValueChange> {
+pub fn changes(a: &Value, b: &Value) -> Vec<ValueChange> {
     let mut found = Vec::new();
     compare(String::new(), Some(a), Some(b), &mut found);
     found
