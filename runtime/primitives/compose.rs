@@ -12,6 +12,7 @@
 mod app;
 mod build;
 mod check_env;
+mod confidential;
 mod config;
 mod descriptor;
 mod desired;

@@ -110,3 +110,29 @@ fn ctrl_c_during_the_health_wait_undoes_and_leaves_no_lock() {
     site.version("1", "exec httpd -f -p 8000 -h /www");
     site.run().code(0);
 }
+
+#[test]
+fn a_password_in_the_environment_is_in_no_event_and_survives_being_put_back() {
+    let Some(site) = Site::new(DEPLOY) else { return };
+    let secret = "correct-horse-battery";
+    let compose = site.project.path().join("compose.yaml");
+    let with_password = || {
+        let text = std::fs::read_to_string(&compose).unwrap();
+        let text =
+            text.replace("    stop_grace", &format!("    environment: {{ DB_PASSWORD: {secret} }}\n    stop_grace"));
+        std::fs::write(&compose, text).unwrap();
+    };
+    with_password();
+    site.run().code(0);
+    site.version("2", "echo the password is $$DB_PASSWORD; sleep 1; exit 3");
+    with_password();
+    let ran = site.project.runbook(&["run", "test.rhai", "--json"]).code(1);
+    assert!(ran.stdout.contains("the password is ••••••"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains(secret), "{}", ran.stdout);
+    for arguments in [["show", "1", "--json"], ["show", "2", "--json"], ["logs", "2", "--json"], ["diff", "1", "2"]] {
+        let ran = site.project.runbook(&arguments);
+        assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{arguments:?}: {}", ran.stdout);
+    }
+    let env = site.lab.exec(&format!("{}-api-1", site.name), &["sh", "-c", "echo $DB_PASSWORD"]).1;
+    assert_eq!(env.trim(), secret);
+}

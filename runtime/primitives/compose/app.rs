@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::confidential;
 use super::descriptor::Descriptor;
 use crate::compose::{Application, Service, failure, labels, load};
 use crate::drivers::docker::{Container, ContainerSummary, Engine};
@@ -40,6 +41,10 @@ impl<'a> App<'a> {
     /// The same for a handle already read.
     pub fn of(context: &'a Context<'a>, descriptor: Descriptor) -> Result<Self, Failure> {
         let model = load(&descriptor.request(context)).map_err(|problems| failure(&problems))?;
+        for service in model.services.values() {
+            let variables = service.environment.iter();
+            confidential::mask(context, variables.filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))));
+        }
         let engine = context.drivers.docker(descriptor.engine.as_deref())?;
         Ok(Self { context, descriptor, model, engine })
     }

@@ -38,7 +38,7 @@ fn the_tag_moves_and_the_release_brings_the_old_digest_back() {
     assert_eq!(shop.container("api").image, recorded, "`docker ps` shows the digest");
     assert_eq!(shop.call("running_is", json!([before.value]), json!({})).value, true);
     let again = shop.call("up", json!([before.value]), json!({}));
-    assert_eq!((again.changed, again.note.as_deref()), (Some(false), Some("1 unchanged")));
+    assert_eq!((again.changed, again.note.as_deref()), (Some(false), Some("1 unchanged, verified by digest")));
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn an_image_that_was_pruned_is_pulled_again_by_its_digest() {
     assert!(names.iter().all(|name| name.starts_with("runbook/")) && names.len() == 1, "{names:?}");
     shop.lab.run(shop.lab.engine.remove_image(id, true)).unwrap();
     let back = shop.call("up", json!([before]), login);
-    assert_eq!(back.note.as_deref(), Some("1 recreated"));
+    assert_eq!(back.note.as_deref(), Some("1 recreated, verified by digest"));
     assert_eq!(shop.exec("api", &["cat", "/version"]), (0, "one\n".into()));
 }
 

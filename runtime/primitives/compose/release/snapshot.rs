@@ -10,6 +10,7 @@ use crate::compose::labels;
 use crate::drivers::docker::{Container, ContainerSpec, Engine, Image, NetworkSpec, Reference, VolumeSpec};
 use crate::primitive::{Failure, FailureKind, handle};
 use crate::primitives::compose::app::{App, Existing};
+use crate::primitives::compose::confidential;
 use crate::primitives::compose::namespaces::Namespaces;
 use crate::primitives::compose::short;
 
@@ -71,7 +72,17 @@ pub(crate) struct Recorded {
 impl Snapshot {
     /// Looks at what runs now.
     pub fn take(app: &App<'_>) -> Result<Self, Failure> {
-        app.look("looking at what runs", look(&app.engine, app.name()))
+        let snapshot = app.look("looking at what runs", look(&app.engine, app.name()))?;
+        snapshot.mask(app);
+        Ok(snapshot)
+    }
+
+    /// Keeps what the containers' variables hold out of everything that is shown.
+    fn mask(&self, app: &App<'_>) {
+        for recorded in &self.containers {
+            let variables = recorded.spec.env.iter().filter_map(|variable| variable.split_once('='));
+            confidential::mask(app.context, variables);
+        }
     }
 
     /// Reads a `release` handle; it must be of this project.
@@ -80,6 +91,7 @@ impl Snapshot {
         let snapshot: Self = serde_json::from_value(release)
             .map_err(|error| Failure::new(FailureKind::Argument, format!("the release handle is damaged: {error}")))?;
         if snapshot.project == app.name() {
+            snapshot.mask(app);
             return Ok(snapshot);
         }
         let (theirs, ours) = (&snapshot.project, app.name());

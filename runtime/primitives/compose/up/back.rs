@@ -42,7 +42,7 @@ pub(super) fn bring(context: &Context<'_>, call: &Call, release: &Value, options
         release::record_as(&app, changed, wanted.number)?;
     }
     let mut outcome = report::outcome(&done, Some(release));
-    if !partial {
+    if !partial && !wanted.services.is_empty() {
         context.log(LogStream::Info, &format!("verified: {}", wanted.shown()));
         outcome.note = outcome.note.map(|note| format!("{note}, verified by digest"));
     }
