@@ -103,7 +103,7 @@ fn the_chat_bot_is_deployed_left_alone_replaced_put_back_and_rolled_back() {
         .says("The requested URL returned error: 503")
         .says("GET /health 503")
         .says("put the previous release back")
-        .says("1 recreated, 1 unchanged, verified by digest");
+        .says("1 recreated, 1 unchanged, verified");
     assert_eq!(system.health("18080"), r#"{"status":"healthy","version":"2","database":"connected"}"#);
     assert_eq!(system.containers(), second, "the second version serves again, by its image's id");
 
