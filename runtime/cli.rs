@@ -10,6 +10,7 @@ mod places;
 mod run;
 mod runs;
 mod show;
+mod test;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,8 @@ enum Command {
     Logs(logs::Logs),
     /// Show what is different between two runs
     Diff(diff::Diff),
+    /// Run test runbooks: every `*_test.rhai`
+    Test(test::Test),
 }
 
 /// Exit codes: 0 ok, 1 the run failed, 2 usage or check errors and nothing ran, 3 waiting for a person, 130 cancelled.
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Show(command) => command.run(),
+        Command::Test(command) => command.run(),
         Command::Logs(command) => command.run(),
         Command::Diff(command) => command.run(),
     };

@@ -7,3 +7,4 @@ mod init;
 mod logs;
 mod runs;
 mod show;
+mod test;
