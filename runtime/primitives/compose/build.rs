@@ -94,7 +94,8 @@ impl Primitive for Build {
 pub(super) fn one(app: &App<'_>, service: &Service, options: &Options, logins: &Logins) -> Result<Held, Failure> {
     let reference = images::reference(app, service)?;
     let (mut wanted, _inline) = request(app, service, options)?;
-    if let Some(login) = logins.find(app.context, &reference)? {
+    // Only base images need it: where the password is not there, the registry says so if it is asked.
+    if let Ok(Some(login)) = logins.find(app.context, &reference) {
         wanted.logins.insert(reference.registry.clone(), login);
     }
     wanted.tags.insert(0, reference.clone());

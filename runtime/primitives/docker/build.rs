@@ -58,7 +58,8 @@ impl Primitive for Build {
         let tags = options.tags.iter().map(|tag| Reference::parse(tag)).collect::<Result<Vec<_>, _>>()?;
         let mut logins = BTreeMap::new();
         for registry in context.project.file().registries.keys() {
-            if let Some(login) = login(context, None, registry)? {
+            // Only base images need one: without its password a registry is left out, and says so if it is asked.
+            if let Ok(Some(login)) = login(context, None, registry) {
                 logins.insert(registry.clone(), login);
             }
         }

@@ -26,6 +26,15 @@ fn building_the_same_twice_changes_once() {
 }
 
 #[test]
+fn a_build_does_not_ask_for_the_password_of_a_registry_it_does_not_use() {
+    let Some(bench) = Bench::start() else { return };
+    let login = "[registry.\"ghcr.io\"]\nusername = \"deploy\"\npassword_env = \"RUNBOOK_TEST_NO_SUCH_VARIABLE\"\n";
+    bench.direct.write("runbook.toml", login).write("api/Dockerfile", &bench.lab.from());
+    let tag = format!("runbook-test/{}:1", bench.lab.name("api"));
+    assert_eq!(bench.call("build", json!(["api"]), json!({ "tags": [tag] })).unwrap().changed, Some(true));
+}
+
+#[test]
 fn a_failing_build_shows_where_and_why() {
     let Some(bench) = Bench::start() else { return };
     bench.direct.write("Dockerfile", "FROM runbook-test/busybox:1\nRUN echo no compiler >&2; exit 9\n");
