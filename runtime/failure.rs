@@ -35,10 +35,15 @@ pub enum FailureKind {
     Unreachable,
     /// A person or the policy said no.
     Refused,
+    /// A secret stands where none may, is lacking, or only a piece of it is left.
+    Secret,
     /// The run was told to stop.
     Cancelled,
     /// Raised by the script itself with `throw`.
     Thrown,
+    /// The run stops here, as it is, to be gone on with later: it waits for a person, its journal cannot be written, the
+    /// script is no longer what the journal says. Never handled, and nothing is undone.
+    Halted,
     /// Not an error: `return`, `break` or `exit` on its way out of a block. Never handled, always passed on.
     Control,
     /// Anything else the operating system or an engine reported.
@@ -112,12 +117,15 @@ impl Failure {
     pub fn each_text(&mut self, change: &mut dyn FnMut(&mut String)) {
         change(&mut self.message);
         self.hints.iter_mut().for_each(&mut *change);
-        self.evidence.iter_mut().for_each(|item| change(&mut item.text));
+        for item in &mut self.evidence {
+            change(&mut item.title);
+            change(&mut item.text);
+        }
     }
 
-    /// Must this travel on untouched (a `return` or `break`, or a cancellation)?
+    /// Must this travel on untouched (a `return` or `break`, a cancellation, the run standing still)?
     pub fn is_passing_through(&self) -> bool {
-        matches!(self.kind, FailureKind::Control | FailureKind::Cancelled)
+        matches!(self.kind, FailureKind::Control | FailureKind::Cancelled | FailureKind::Halted)
     }
 }
 

@@ -148,6 +148,11 @@ impl FileMode {
             .ok_or_else(|| format!("`{text}` is not a file mode: write three or four octal digits, as in \"0600\""))
     }
 
+    /// The permissions of a file that was looked at.
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        Self(std::os::unix::fs::MetadataExt::mode(metadata) & 0o7777)
+    }
+
     /// Is it for its owner alone?
     pub fn is_private(self) -> bool {
         self.0.is_multiple_of(0o100)

@@ -2,8 +2,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Source;
 use crate::failure::Failure;
-use crate::primitive::{Effect, LogStream, Progress, Site};
+use crate::primitive::{Change, Effect, LogStream, Progress, Site};
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,61 @@ pub enum CallState {
     Cancelled,
 }
 
+/// What a person says about a call that the run cannot go on without.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// The call in doubt happened; this is what it returned.
+    Done {
+        /// The result.
+        value: Value,
+    },
+    /// The call in doubt did not happen: make it.
+    Retry,
+    /// The call in doubt failed.
+    Fail,
+    /// Yes to a `confirm`.
+    Approve {
+        /// What was seen when it was approved: of script, parameters, environment and plan.
+        digest: String,
+    },
+    /// No to a `confirm`.
+    Reject {
+        /// Why, in the person's words; may be empty.
+        reason: String,
+    },
+}
+
+/// How the script itself ended, before undo and always blocks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScriptEnd {
+    /// Why it failed; none when it ended well.
+    pub failure: Option<Failure>,
+    /// Where in the script it failed, innermost place first.
+    pub trace: Vec<Site>,
+    /// Was it told to stop by a person?
+    pub cancelled: bool,
+    /// What it returned.
+    pub result: Value,
+}
+
+/// Why a run stands still with no process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Parked {
+    /// `waiting` or `in_doubt`.
+    pub state: RunState,
+    /// The call that a person has to decide on.
+    pub path: String,
+    /// The question, or the call in one line.
+    pub question: String,
+    /// Of script, parameters, environment and plan, for the approval.
+    pub digest: String,
+    /// From when on nobody can say yes any more.
+    pub expires: Option<Timestamp>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// One thing that happened in a run. The journal stores it, the console and `--json` show it: all from the same record.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -55,6 +111,66 @@ pub enum Event {
         environment: String,
         /// Parameters with defaults filled in.
         parameters: Value,
+        /// When.
+        at: Timestamp,
+    },
+    /// The run goes on in another process, after the first one died or the run was parked.
+    RunResumed {
+        /// Its number.
+        run: i64,
+        /// The runbook's path, relative to the project.
+        runbook: String,
+        /// The environment's name.
+        environment: String,
+        /// `user@machine`.
+        by: String,
+        /// How many calls had ended before.
+        finished: usize,
+        /// When.
+        at: Timestamp,
+    },
+    /// The run goes on with another text of its scripts from here on.
+    ScriptReplaced {
+        /// The texts, the runbook's own first.
+        sources: Vec<Source>,
+        /// `user@machine`.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// What counted for the run from here on: what it may do, by its header, `policy.toml` and the command line.
+    PolicyApplied {
+        /// In the words of the three, with the hash of `policy.toml`.
+        policy: Value,
+        /// `user@machine` of whoever started or resumed the run.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// The run stands still until a person decides.
+    RunParked {
+        /// Its number.
+        run: i64,
+        /// Why, and for whom.
+        #[serde(flatten)]
+        parked: Parked,
+    },
+    /// A person decided on a call.
+    Decided {
+        /// The call.
+        path: String,
+        /// What.
+        #[serde(flatten)]
+        decision: Decision,
+        /// `user@machine`.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody asked the run to stop.
+    CancelRequested {
+        /// `user@machine`.
+        by: String,
         /// When.
         at: Timestamp,
     },
@@ -75,6 +191,15 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// A call that goes on left something for its probe.
+    CallMarked {
+        /// The call's path.
+        path: String,
+        /// What, redacted.
+        marker: Value,
+        /// When.
+        at: Timestamp,
+    },
     /// A call ended.
     CallFinished {
         /// The call's path.
@@ -87,8 +212,14 @@ pub enum Event {
         changed: Option<bool>,
         /// A few words: `3 recreated, 1 unchanged`.
         note: Option<String>,
+        /// What it changed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changes: Vec<Change>,
         /// Why it failed.
         failure: Option<Failure>,
+        /// Does the recorded result lack something that was masked? Then it cannot stand in for the real one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        masked: bool,
         /// How long it took, in milliseconds.
         milliseconds: u64,
         /// When.
@@ -112,6 +243,14 @@ pub enum Event {
         /// How far.
         #[serde(flatten)]
         progress: Progress,
+    },
+    /// The script itself ended; undo and always blocks follow.
+    ScriptEnded {
+        /// How.
+        #[serde(flatten)]
+        end: ScriptEnd,
+        /// When.
+        at: Timestamp,
     },
     /// The undo blocks begin to run.
     UndoStarted {
@@ -148,8 +287,12 @@ impl Event {
                 change(title);
                 each_string(arguments, change);
             }
-            Self::CallFinished { result, note, failure, .. } => {
+            Self::CallFinished { result, note, changes, failure, .. } => {
                 each_string(result, change);
+                for made in changes {
+                    change(&mut made.what);
+                    made.detail.iter_mut().for_each(&mut *change);
+                }
                 if let Some(note) = note {
                     change(note);
                 }
@@ -162,7 +305,20 @@ impl Event {
                 change(&mut progress.item);
                 change(&mut progress.doing);
             }
-            Self::UndoStarted { .. } => {}
+            Self::CallMarked { marker, .. } => each_string(marker, change),
+            Self::RunParked { parked, .. } => change(&mut parked.question),
+            Self::ScriptEnded { end, .. } => {
+                each_string(&mut end.result, change);
+                if let Some(failure) = &mut end.failure {
+                    failure.each_text(change);
+                }
+            }
+            Self::RunResumed { .. }
+            | Self::ScriptReplaced { .. }
+            | Self::Decided { .. }
+            | Self::PolicyApplied { .. }
+            | Self::CancelRequested { .. }
+            | Self::UndoStarted { .. } => {}
             Self::RunFinished { result, failure, .. } => {
                 each_string(result, change);
                 if let Some(failure) = failure {
@@ -173,11 +329,27 @@ impl Event {
     }
 }
 
-fn each_string(value: &mut Value, change: &mut dyn FnMut(&mut String)) {
+/// Hands every text of a value, at any depth, to `change`: strings, the names in maps, and numbers, which become a string when
+/// they are changed.
+pub fn each_string(value: &mut Value, change: &mut dyn FnMut(&mut String)) {
     match value {
         Value::String(text) => change(text),
+        Value::Number(number) => {
+            let number = number.to_string();
+            let mut text = number.clone();
+            change(&mut text);
+            if text != number {
+                *value = Value::String(text);
+            }
+        }
         Value::Array(items) => items.iter_mut().for_each(|item| each_string(item, change)),
-        Value::Object(map) => map.values_mut().for_each(|item| each_string(item, change)),
-        _ => {}
+        Value::Object(map) => {
+            for (mut name, mut item) in std::mem::take(map) {
+                change(&mut name);
+                each_string(&mut item, change);
+                map.insert(name, item);
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
     }
 }

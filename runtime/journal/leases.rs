@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::Moment;
 use super::owner::{self, Process};
+use super::table::LEASE;
 use super::{Journal, store};
 use crate::failure::{Failure, FailureKind};
 use crate::primitive::{Lease, LeaseRequest};
@@ -40,6 +41,7 @@ impl Journal {
                 params![request.name, run, owner, step, since],
                 |row| row.get(0),
             )?;
+            LEASE.seal(&transaction, &request.name)?;
             transaction.commit()?;
             let (name, owner, step) = (request.name.clone(), owner.to_owned(), step.to_owned());
             Ok(Ok(Lease { name, run, owner, step, since: since.0, fence }))
@@ -49,12 +51,15 @@ impl Journal {
     /// Says in which step the holder is now. Fails when the lock is no longer the holder's.
     pub fn renew(&self, lease: &Lease, step: &str) -> Result<(), Failure> {
         let renewed = self.write("renew the lock", |writer| {
-            writer
-                .connection
+            let transaction = writer.transaction()?;
+            let renewed = transaction
                 .prepare_cached(
                     "UPDATE lease SET step = ?4, renewed_at = ?5 WHERE name = ?1 AND run = ?2 AND fence = ?3",
                 )?
-                .execute(params![lease.name, lease.run, lease.fence, step, Moment(Timestamp::now())])
+                .execute(params![lease.name, lease.run, lease.fence, step, Moment(Timestamp::now())])?;
+            LEASE.seal(&transaction, &lease.name)?;
+            transaction.commit()?;
+            Ok(renewed)
         })?;
         if renewed == 1 {
             return Ok(());
@@ -65,11 +70,12 @@ impl Journal {
     /// Gives a lock back; one that was lost or given back before is left alone.
     pub fn release_lease(&self, lease: &Lease) -> Result<(), Failure> {
         self.write("give the lock back", |writer| {
-            writer
-                .connection
+            let transaction = writer.transaction()?;
+            transaction
                 .prepare_cached("UPDATE lease SET run = NULL WHERE name = ?1 AND run = ?2 AND fence = ?3")?
                 .execute(params![lease.name, lease.run, lease.fence])?;
-            Ok(())
+            LEASE.seal(&transaction, &lease.name)?;
+            transaction.commit()
         })
     }
 
@@ -85,8 +91,11 @@ impl Journal {
         })
     }
 
-    /// Is the holder's run still going on, with a living process?
+    /// Is the holder's run still going on, with a living process, or waiting for a person?
     fn holds_on(&self, connection: &Connection, holder: &Lease) -> rusqlite::Result<bool> {
+        if store::is_parked(connection, holder.run)? {
+            return Ok(true);
+        }
         let owner = store::running_owner(connection, holder.run)?;
         Ok(owner.is_some_and(|process: Process| owner::is_alive(self.state_folder(), holder.run, &process)))
     }
@@ -94,8 +103,11 @@ impl Journal {
 
 /// Frees whatever a run holds.
 pub(super) fn free_all(connection: &Connection, run: i64) -> rusqlite::Result<()> {
-    connection.prepare_cached("UPDATE lease SET run = NULL WHERE run = ?1")?.execute([run])?;
-    Ok(())
+    let freed: Vec<String> = connection
+        .prepare_cached("UPDATE lease SET run = NULL WHERE run = ?1 RETURNING name")?
+        .query_map([run], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    freed.iter().try_for_each(|name| LEASE.seal(connection, name))
 }
 
 fn holder(connection: &Connection, name: &str) -> rusqlite::Result<Option<Lease>> {

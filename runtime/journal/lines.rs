@@ -19,6 +19,8 @@ use crate::primitive::LogStream;
 const BATCH: usize = 2_000;
 /// Lines that may wait before whoever writes the next one has to wait too.
 const QUEUE: usize = 20_000;
+/// Lines kept, while they cannot be written, until they can be.
+const KEPT: usize = 20_000;
 /// How long the first line of a batch waits for more: what `logs --follow` lags behind.
 const LINGER: Duration = Duration::from_millis(20);
 /// How long a flush may take: longer than one batch that waits for a locked file.
@@ -109,15 +111,26 @@ impl Drop for Worker {
 
 fn work(folder: &Path, receiver: &Receiver<Message>, fault: &Mutex<Option<Failure>>) {
     let mut months = Months { folder, open: None };
+    // What could not be written yet, because the disk was full, or the file locked: the next batch tries again.
+    let mut kept = Vec::new();
     while let Ok(first) = receiver.recv() {
         let (lines, flushes) = collect(first, receiver);
-        if let Err(failure) = months.write(&lines) {
+        kept.extend(lines);
+        let (written, outcome) = months.write(&kept);
+        kept.drain(..written);
+        if let Err(mut failure) = outcome {
+            let lost = kept.len().saturating_sub(KEPT);
+            if lost > 0 {
+                kept.drain(..lost);
+                failure.message = format!("{lost} log lines were lost: {}", failure.message);
+            }
             *locked(fault) = Some(failure);
         }
         for done in flushes {
             let _ = done.send(());
         }
     }
+    let _ = months.write(&kept);
 }
 
 /// A batch: the first message and what follows shortly, up to a full batch or a flush.
@@ -146,13 +159,24 @@ struct Months<'a> {
 }
 
 impl Months<'_> {
-    fn write(&mut self, lines: &[Line]) -> Result<(), Failure> {
+    /// Writes lines up to the first that cannot be written; says how many it wrote.
+    fn write(&mut self, lines: &[Line]) -> (usize, Result<(), Failure>) {
+        let mut written = 0;
         for part in lines.chunk_by(|a, b| month_of(a.at) == month_of(b.at)) {
             let Some(first) = part.first() else { continue };
-            let (file, connection) = self.file(&month_of(first.at))?;
-            insert(connection, part).map_err(|error| fault::explain(file, "store log lines", &error))?;
+            if let Err(failure) = self.write_part(&month_of(first.at), part) {
+                // Whatever is wrong with the file, it is opened again.
+                self.open = None;
+                return (written, Err(failure));
+            }
+            written += part.len();
         }
-        Ok(())
+        (written, Ok(()))
+    }
+
+    fn write_part(&mut self, month: &str, lines: &[Line]) -> Result<(), Failure> {
+        let (file, connection) = self.file(month)?;
+        insert(connection, lines).map_err(|error| fault::explain(file, "store log lines", &error))
     }
 
     fn file(&mut self, month: &str) -> Result<(&Path, &mut Connection), Failure> {
@@ -189,7 +213,7 @@ pub(super) fn month_of(at: Timestamp) -> String {
 }
 
 /// The name of a month's file.
-fn file_name(month: &str) -> String {
+pub(super) fn file_name(month: &str) -> String {
     format!("logs-{month}.sqlite")
 }
 

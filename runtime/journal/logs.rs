@@ -11,7 +11,7 @@ use rusqlite::{Row, params_from_iter};
 use serde::Serialize;
 
 use super::columns::{Moment, Word};
-use super::lines::{month_of, month_of_file};
+use super::lines::month_of;
 use super::words::Words;
 use super::{Journal, around, fault, schema};
 use crate::failure::Failure;
@@ -95,8 +95,17 @@ impl Journal {
             steps: StepNames { journal: self, by_run: HashMap::new() },
         };
         for (month, file) in files {
-            if search.left == 0 || search.month(&month, &file, visit)?.is_break() {
+            if search.left == 0 {
                 break;
+            }
+            match search.month(&month, &file, visit) {
+                // It was dropped since the folder was read.
+                Err(_) if !file.exists() => {}
+                done => {
+                    if done?.is_break() {
+                        break;
+                    }
+                }
             }
         }
         Ok(())
@@ -115,15 +124,8 @@ impl Journal {
             None => None,
         };
         let from = begun.max(query.after.as_ref().map(|cursor| cursor.month.clone()));
-        let folder = self.state_folder();
-        let entries = std::fs::read_dir(folder)
-            .map_err(|error| Failure::system(format!("read `{}`", folder.display()), &error))?;
-        let mut files: Vec<(String, PathBuf)> = entries
-            .filter_map(Result::ok)
-            .filter_map(|entry| Some((month_of_file(entry.file_name().to_str()?)?.to_owned(), entry.path())))
-            .filter(|(month, _)| from.as_ref().is_none_or(|from| month >= from))
-            .collect();
-        files.sort();
+        let mut files = self.log_files()?;
+        files.retain(|(month, _)| from.as_ref().is_none_or(|from| month >= from));
         Ok(files)
     }
 
@@ -156,8 +158,11 @@ impl Search<'_> {
         file: &Path,
         visit: &mut dyn FnMut(LogLine) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Failure> {
-        let connection = schema::LOGS.open_to_read(file)?;
+        let Some(connection) = schema::LOGS.open_filled(file)? else { return Ok(ControlFlow::Continue(())) };
         let explain = |error| fault::explain(file, "read the log lines", &error);
+        if !schema::is_made(&connection).map_err(explain)? {
+            return Ok(ControlFlow::Continue(()));
+        }
         let indexed = self.words.as_ref().and_then(Words::index_query).is_some();
         let mut statement = connection.prepare(&self.sql(indexed)).map_err(explain)?;
         let mut rows = statement.query(params_from_iter(self.parameters(month, indexed))).map_err(explain)?;

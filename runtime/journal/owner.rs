@@ -5,14 +5,22 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
+
+/// How long a lock may stay taken that no living owner has.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A process, for display and for the case that its lock file was deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Process {
     pub machine: String,
     pub pid: i64,
@@ -24,12 +32,23 @@ pub(super) struct Process {
 impl Process {
     /// This process.
     pub(super) fn current() -> Self {
-        Self {
-            machine: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            pid: i64::from(std::process::id()),
-            started: start_of("self"),
-            boot_id: boot_id(),
+        Self { machine: machine(), pid: i64::from(std::process::id()), started: start_of("self"), boot_id: boot_id() }
+    }
+
+    /// Sends it what Ctrl-C would send.
+    pub(super) fn tell_to_stop(&self) -> Result<(), Failure> {
+        // In another container the same number is another process.
+        if !self.exists() {
+            let message =
+                format!("process {} on {} cannot be seen from here: cancel the run there", self.pid, self.machine);
+            return Err(Failure::new(FailureKind::Refused, message));
         }
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| Failure::new(FailureKind::System, "the run's process has no number"))?;
+        kill_process(pid, Signal::TERM).map_err(|error| {
+            Failure::system(format!("tell process {} to stop", self.pid), &error.into())
+                .hint("only the user who started the run, or root, can stop it")
+        })
     }
 
     /// Does a process of this number, start and boot exist on this machine?
@@ -46,25 +65,34 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Takes the lock of a run that nobody else knows yet.
+    /// Takes the lock of a run that no living process has: only inside a transaction that may write, so that of all who
+    /// want it one is here.
     pub(super) fn take(state_folder: &Path, run: i64) -> Result<Self, Failure> {
         let path = lock_file(state_folder, run);
-        let what = || format!("lock `{}`", path.display());
-        let open = || File::options().create(true).truncate(false).write(true).open(&path);
-        let file = open()
-            .or_else(|error| match (error.kind(), path.parent()) {
-                (ErrorKind::NotFound, Some(folder)) => std::fs::create_dir_all(folder).and_then(|()| open()),
-                _ => Err(error),
-            })
-            .map_err(|error| Failure::system(what(), &error))?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-            Failure::system(what(), &error.into())
-                .hint("the state folder must be on a file system with locks: set RUNBOOK_STATE to a local folder")
-        })?;
-        Ok(Self { _file: file, path })
+        let failed = |error: &std::io::Error| Failure::system(format!("lock `{}`", path.display()), error);
+        let began = Instant::now();
+        loop {
+            let file = open(&path).map_err(|error| failed(&error))?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                // Whoever had it before may have removed the file after it was opened here.
+                Ok(()) if is_at(&file, &path) => return Ok(Self { _file: file, path }),
+                Ok(()) => {}
+                // Somebody who only looks whether the owner lives holds it for a moment, and so does an owner about to go.
+                Err(Errno::WOULDBLOCK) if began.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(2)),
+                Err(Errno::WOULDBLOCK) => {
+                    let message = format!("another process holds `{}`", path.display());
+                    return Err(Failure::new(FailureKind::Conflict, message));
+                }
+                Err(error) => {
+                    let hint =
+                        "the state folder must be on a file system with locks: set RUNBOOK_STATE to a local folder";
+                    return Err(failed(&error.into()).hint(hint));
+                }
+            }
+        }
     }
 
-    /// Lets go of the lock of a run that has ended; its file is needed no more.
+    /// Lets go of the lock of a run that has ended or stands still; its file is needed no more.
     pub(super) fn end(self) {
         let _ = std::fs::remove_file(&self.path);
     }
@@ -81,9 +109,30 @@ pub(super) fn is_alive(state_folder: &Path, run: i64, owner: &Process) -> bool {
     }
 }
 
-/// Removes the lock file of a run found dead.
+/// Does that process belong to another machine than this one, which is `here`?
+///
+/// The name alone says little: a container gets a new one each time, and keeps the machine's boot.
+pub(super) fn is_elsewhere(owner: &Process, here: &Process) -> bool {
+    owner.machine != here.machine && (owner.boot_id.is_none() || owner.boot_id != here.boot_id)
+}
+
+/// Removes the lock file of a run found dead: only inside the transaction that says so.
 pub(super) fn forget(state_folder: &Path, run: i64) {
     let _ = std::fs::remove_file(lock_file(state_folder, run));
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    let open = || File::options().create(true).truncate(false).write(true).open(path);
+    open().or_else(|error| match (error.kind(), path.parent()) {
+        (ErrorKind::NotFound, Some(folder)) => std::fs::create_dir_all(folder).and_then(|()| open()),
+        _ => Err(error),
+    })
+}
+
+/// Is this open file the one that has that path now?
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |data: std::io::Result<std::fs::Metadata>| data.ok().map(|data| (data.dev(), data.ino()));
+    identity(file.metadata()).is_some_and(|one| Some(one) == identity(path.metadata()))
 }
 
 fn lock_file(state_folder: &Path, run: i64) -> PathBuf {
@@ -96,7 +145,14 @@ fn start_of(process: &str) -> Option<i64> {
     text.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
-fn boot_id() -> Option<String> {
+/// The name of this machine, or the one it was given.
+fn machine() -> String {
+    let given = std::env::var("RUNBOOK_MACHINE").ok().filter(|name| !name.is_empty());
+    given.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
+}
+
+/// The present start of this machine.
+pub(super) fn boot_id() -> Option<String> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned())
 }

@@ -1,10 +1,15 @@
 //! The read side: runs, their sources and their calls.
 
-use rusqlite::types::Value as Column;
+use std::cell::Cell;
+
+use rusqlite::types::{FromSql, Value as Column};
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
+use serde_json::Value;
 
 use super::columns::{Json, Moment, Word, count, size};
-use super::{CallRecord, CallState, Journal, RunFilter, RunRecord, Source};
+use super::entry::Entry;
+use super::statistics;
+use super::{CallRecord, CallState, Journal, RunFilter, RunRecord, RunState, Source};
 use crate::failure::{Failure, FailureKind};
 use crate::primitive::Site;
 
@@ -20,16 +25,64 @@ impl Journal {
         })
     }
 
+    /// What the command line took away from the run when it was begun: null when nothing.
+    pub fn narrowing(&self, run: i64) -> Result<Value, Failure> {
+        let first: Option<String> = self.read("read how the run was begun", |connection| {
+            connection
+                .prepare_cached("SELECT body FROM entry WHERE run = ?1 ORDER BY number LIMIT 1")?
+                .query_row([run], |row| row.get(0))
+                .optional()
+        })?;
+        let Some(first) = first else { return Ok(Value::Null) };
+        let entry = Entry::parse(&first).map_err(|_| {
+            Failure::new(FailureKind::Invalid, format!("how run {run} was begun cannot be read"))
+                .hint(format!("`runbook show {run} --verify` says what is wrong with it"))
+        })?;
+        Ok(entry.narrowing().unwrap_or_default())
+    }
+
     /// Runs that pass the filter, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, Failure> {
         let (condition, values) = condition(filter);
         let limit = filter.limit.map_or(-1, count);
         self.read("read the runs", |connection| {
+            if let Some(limit) = filter.limit
+                && let Some(page) = statistics::page(connection, filter, limit)?
+            {
+                let mut statement = connection.prepare_cached("SELECT * FROM run WHERE id = ?1")?;
+                return page.iter().map(|id| statement.query_row([id], run_from_row)).collect();
+            }
+            // The sign keeps SQLite from walking along all runs for the sake of their order.
+            let order = if filter.since.is_some() || filter.until.is_some() { "+id" } else { "id" };
             connection
-                .prepare(&format!("SELECT * FROM run WHERE {condition} ORDER BY id DESC LIMIT {limit}"))?
+                .prepare(&format!("SELECT * FROM run WHERE {condition} ORDER BY {order} DESC LIMIT {limit}"))?
                 .query_map(params_from_iter(&values), run_from_row)?
                 .collect()
         })
+    }
+
+    /// The first run with that number or a greater one.
+    pub fn next_run(&self, from: i64) -> Result<Option<RunRecord>, Failure> {
+        self.read("read the runs", |connection| {
+            let sql = "SELECT * FROM run WHERE id >= ?1 ORDER BY id LIMIT 1";
+            connection.prepare_cached(sql)?.query_row([from], run_from_row).optional()
+        })
+    }
+
+    /// The newest run before that one, of the same runbook and environment, that is in one of these states.
+    pub fn newest_before(&self, run: &RunRecord, states: &[RunState]) -> Result<Option<RunRecord>, Failure> {
+        let mut newest: Option<i64> = None;
+        for state in states {
+            let found: Option<i64> = self.read("read the runs", |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT max(id) FROM run WHERE runbook = ?1 AND environment = ?2 AND state = ?3 AND id < ?4",
+                    )?
+                    .query_row(params![run.runbook, run.environment, Word(state), run.id], |row| row.get(0))
+            })?;
+            newest = newest.max(found);
+        }
+        newest.map(|run| self.run(run)).transpose()
     }
 
     /// The texts a run executes, the runbook's own first.
@@ -48,7 +101,7 @@ impl Journal {
     pub fn calls(&self, run: i64) -> Result<Vec<CallRecord>, Failure> {
         self.read("read the calls of the run", |connection| {
             connection
-                .prepare_cached("SELECT * FROM call WHERE run = ?1 ORDER BY id")?
+                .prepare_cached(&format!("SELECT {CALL} FROM call WHERE run = ?1 ORDER BY id"))?
                 .query_map([run], call_from_row)?
                 .collect()
         })
@@ -58,7 +111,7 @@ impl Journal {
     pub fn call(&self, run: i64, path: &str) -> Result<Option<CallRecord>, Failure> {
         self.read("look the call up", |connection| {
             connection
-                .prepare_cached("SELECT * FROM call WHERE run = ?1 AND path = ?2")?
+                .prepare_cached(&format!("SELECT {CALL} FROM call WHERE run = ?1 AND path = ?2"))?
                 .query_row(params![run, path], call_from_row)
                 .optional()
         })
@@ -104,6 +157,7 @@ fn condition(filter: &RunFilter) -> (String, Vec<Column>) {
 fn run_from_row(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     Ok(RunRecord {
         id: row.get("id")?,
+        uid: row.get("uid")?,
         runbook: row.get("runbook")?,
         title: row.get("title")?,
         environment: row.get("environment")?,
@@ -121,26 +175,54 @@ fn run_from_row(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         failure: row.get::<_, Option<Json<_>>>("failure")?.map(|json| json.0),
         trace: row.get::<_, Json<_>>("trace")?.0,
         result: row.get::<_, Json<_>>("result")?.0,
+        plan: row.get::<_, Option<Json<_>>>("plan")?.map(|json| json.0),
+        parked: row.get::<_, Option<Json<_>>>("parked")?.map(|json| json.0),
+        script_end: row.get::<_, Option<Json<_>>>("script_end")?.map(|json| json.0),
         machine: row.get("machine")?,
         pid: row.get("pid")?,
     })
 }
 
+/// The columns of a call in the order in which `call_from_row` takes them: by name, finding them takes longer than reading
+/// them, and a run that is gone on with reads thousands.
+const CALL: &str =
+    "path, name, title, effect, arguments, file, line, column, state, result, changed, note, changes, masked,
+    marker, decision, failure, started_at, finished_at, milliseconds";
+
 fn call_from_row(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
+    let row = InOrder { row, next: Cell::new(0) };
     Ok(CallRecord {
-        path: row.get("path")?,
-        name: row.get("name")?,
-        title: row.get("title")?,
-        effect: row.get::<_, Word<_>>("effect")?.0,
-        arguments: row.get::<_, Json<_>>("arguments")?.0,
-        site: Site { file: row.get("file")?, line: size(row.get("line")?), column: size(row.get("column")?) },
-        state: row.get::<_, Word<_>>("state")?.0,
-        result: row.get::<_, Json<_>>("result")?.0,
-        changed: row.get("changed")?,
-        note: row.get("note")?,
-        failure: row.get::<_, Option<Json<_>>>("failure")?.map(|json| json.0),
-        started_at: row.get::<_, Moment>("started_at")?.0,
-        finished_at: row.get::<_, Option<Moment>>("finished_at")?.map(|moment| moment.0),
-        milliseconds: row.get::<_, Option<i64>>("milliseconds")?.map(i64::cast_unsigned),
+        path: row.take()?,
+        name: row.take()?,
+        title: row.take()?,
+        effect: row.take::<Word<_>>()?.0,
+        arguments: row.take::<Json<_>>()?.0,
+        site: Site { file: row.take()?, line: size(row.take()?), column: size(row.take()?) },
+        state: row.take::<Word<_>>()?.0,
+        result: row.take::<Json<_>>()?.0,
+        changed: row.take()?,
+        note: row.take()?,
+        changes: row.take::<Json<_>>()?.0,
+        masked: row.take()?,
+        marker: row.take::<Option<Json<_>>>()?.map(|json| json.0),
+        decision: row.take::<Option<Json<_>>>()?.map(|json| json.0),
+        failure: row.take::<Option<Json<_>>>()?.map(|json| json.0),
+        started_at: row.take::<Moment>()?.0,
+        finished_at: row.take::<Option<Moment>>()?.map(|moment| moment.0),
+        milliseconds: row.take::<Option<i64>>()?.map(i64::cast_unsigned),
     })
+}
+
+/// The columns of a row, one after the other.
+struct InOrder<'a> {
+    row: &'a Row<'a>,
+    next: Cell<usize>,
+}
+
+impl InOrder<'_> {
+    fn take<T: FromSql>(&self) -> rusqlite::Result<T> {
+        let place = self.next.get();
+        self.next.set(place + 1);
+        self.row.get(place)
+    }
 }

@@ -1,15 +1,15 @@
 //! What the journal is given and what it gives back.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CallState, RunState};
+use super::{CallState, Decision, FireTicket, Parked, RunState, ScriptEnd};
 use crate::failure::Failure;
-use crate::primitive::{Effect, Site};
+use crate::primitive::{Change, Effect, Site};
 
 /// The text of a script or module.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Relative to the project; `std/deploy` for the embedded library.
     pub path: String,
@@ -18,7 +18,7 @@ pub struct Source {
 }
 
 /// A run about to begin.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewRun {
     /// The runbook's path, relative to the project.
     pub runbook: String,
@@ -37,9 +37,20 @@ pub struct NewRun {
     /// `user@machine`.
     pub started_by: String,
     /// The runbook's text first, then every module it may load.
+    #[serde(skip)]
     pub sources: Vec<Source>,
     /// The run whose version this one repeats.
     pub from_run: Option<i64>,
+    /// The run's name in the world: 16 hexadecimal digits that no other run of any machine has.
+    pub uid: String,
+    /// What the run was planned to do, when it follows a plan.
+    pub plan: Option<Value>,
+    /// What the command line took away from it; it stays away when the run is resumed.
+    #[serde(default)]
+    pub narrowing: Value,
+    /// The fire of a schedule that it runs for: the two are tied in one transaction.
+    #[serde(skip)]
+    pub fire: Option<FireTicket>,
 }
 
 /// A run as the journal keeps it.
@@ -47,6 +58,8 @@ pub struct NewRun {
 pub struct RunRecord {
     /// Its number.
     pub id: i64,
+    /// Its name in the world: 16 hexadecimal digits.
+    pub uid: String,
     /// The runbook's path, relative to the project.
     pub runbook: String,
     /// The runbook's first header line, empty when it has none.
@@ -81,6 +94,12 @@ pub struct RunRecord {
     pub trace: Vec<Site>,
     /// What the script returned.
     pub result: Value,
+    /// What it was planned to do, when it followed a plan.
+    pub plan: Option<Value>,
+    /// Why it stands still, while it does.
+    pub parked: Option<Parked>,
+    /// How the script itself ended, once it has.
+    pub script_end: Option<ScriptEnd>,
     /// The machine it ran on.
     pub machine: String,
     /// Its process.
@@ -110,6 +129,14 @@ pub struct CallRecord {
     pub changed: Option<bool>,
     /// A few words: `3 recreated, 1 unchanged`.
     pub note: Option<String>,
+    /// What it changed.
+    pub changes: Vec<Change>,
+    /// Does the result lack something that was masked?
+    pub masked: bool,
+    /// What it left for its probe.
+    pub marker: Option<Value>,
+    /// What a person decided on it, and who.
+    pub decision: Option<(Decision, String)>,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// When it began.

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::fault;
+use super::table::FORMAT;
+use super::{adoption, fault};
 use crate::failure::{Failure, FailureKind};
 
 /// How long a statement waits for another process before it gives up.
@@ -17,19 +18,32 @@ const BUSY: Duration = Duration::from_secs(10);
 /// millisecond, folding it into the file at the end of each run would cost several.
 const LEFT_BEHIND: u64 = 512 * 1024;
 
+/// A write-ahead log of so many pages is folded into the file by whoever commits next, which takes two more waits for the
+/// disk: so many pages are some 250 changes.
+const FOLDED: i64 = 2_000;
+
 /// One kind of database file.
 pub(super) struct Format {
     /// What completes the sentence "cannot …".
     opening: &'static str,
     /// The file's format after each of these is its index plus one.
     migrations: &'static [&'static str],
-    /// Does the file note which runbook migrated it?
+    /// Does the file note which runbook migrated it, and seal what it holds?
     signed: bool,
 }
 
 /// `journal.sqlite`: runs, calls, releases, locks.
-pub(super) const JOURNAL: Format =
-    Format { opening: "open the run log", migrations: &[include_str!("schema/journal-1.sql")], signed: true };
+pub(super) const JOURNAL: Format = Format {
+    opening: "open the run log",
+    migrations: &[
+        include_str!("schema/journal-1.sql"),
+        include_str!("schema/journal-2.sql"),
+        include_str!("schema/journal-3.sql"),
+        include_str!("schema/journal-4.sql"),
+        include_str!("schema/journal-5.sql"),
+    ],
+    signed: true,
+};
 
 /// `logs-2026-11.sqlite`: the log lines of a month.
 pub(super) const LOGS: Format =
@@ -52,6 +66,7 @@ impl Format {
             self.migrate(&mut connection, file)?;
         }
         connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;").map_err(explain)?;
+        connection.pragma_update(None, "wal_autocheckpoint", FOLDED).map_err(explain)?;
         let log_size = std::fs::metadata(beside(file, "-wal")).map_or(0, |data| data.len());
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log_size < LEFT_BEHIND)
@@ -60,16 +75,41 @@ impl Format {
         Ok(connection)
     }
 
-    /// Opens `file` to look only; it must exist.
+    /// Opens `file` to look only; it must exist. It may be empty: whoever was about to make it died.
     pub(super) fn open_to_read(&self, file: &Path) -> Result<Connection, Failure> {
         let explain = |error| fault::explain(file, self.opening, &error);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(file, flags).map_err(explain)?;
         connection.busy_timeout(BUSY).map_err(explain)?;
-        let found = version(&connection).map_err(explain)?;
+        let found = match version(&connection) {
+            // Its maker died over it, and only one who may write can take back what is half there.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
+                take_back(file).and_then(|()| version(&connection))
+            }
+            found => found,
+        };
+        let found = found.map_err(explain)?;
         if found > self.newest() {
             return Err(fault::newer(file, None, found, self.newest()));
         }
+        Ok(connection)
+    }
+
+    /// The same, but `None` when nothing is in it yet: it is being made at this moment, or its maker died over it, and
+    /// whoever writes next makes it whole.
+    pub(super) fn open_filled(&self, file: &Path) -> Result<Option<Connection>, Failure> {
+        let connection = self.open_to_read(file)?;
+        let found = version(&connection).map_err(|error| fault::explain(file, self.opening, &error))?;
+        Ok((found > 0).then_some(connection))
+    }
+
+    /// A new one in memory: the tables, and nothing in them.
+    pub(super) fn in_memory(&self) -> rusqlite::Result<Connection> {
+        let connection = Connection::open_in_memory()?;
+        self.migrations.iter().try_for_each(|migration| connection.execute_batch(migration))?;
+        // Rows of one run alone may name others.
+        connection.execute_batch("PRAGMA foreign_keys = OFF")?;
+        connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     }
 
@@ -104,6 +144,12 @@ impl Format {
                     .map_err(explain)?;
             }
         }
+        if self.signed {
+            for number in 1..=self.newest() {
+                FORMAT.seal(&transaction, &number).map_err(explain)?;
+            }
+            adoption::adopt_all(&transaction).map_err(explain)?;
+        }
         transaction.commit().map_err(explain)?;
         if is_new {
             // A power cut that leaves an empty file beside a write-ahead log makes SQLite throw that log away. (Never
@@ -116,11 +162,38 @@ impl Format {
     }
 }
 
+/// Lets SQLite take back a transaction whose process died in the middle of it.
+fn take_back(file: &Path) -> rusqlite::Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(BUSY)?;
+    version(&connection).map(drop)
+}
+
+/// Opens a database of any of these formats to look only; it must exist.
+pub(super) fn open_any(file: &Path) -> Result<Connection, Failure> {
+    let is_journal = file.file_name().is_some_and(|name| name == super::FILE);
+    if is_journal { JOURNAL.open_to_read(file) } else { LOGS.open_to_read(file) }
+}
+
+/// Every table and index by name, with what it is, what it belongs to, and the statement that made it.
+pub(super) fn statements(connection: &Connection) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+    connection
+        .prepare("SELECT name, type || ' ' || tbl_name || ' ' || ifnull(sql, '') FROM sqlite_schema ORDER BY name")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
 /// The name of a file that SQLite keeps beside the database.
-fn beside(file: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// Are there tables in it?
+pub(super) fn is_made(connection: &Connection) -> rusqlite::Result<bool> {
+    version(connection).map(|version| version > 0)
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -152,5 +225,29 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
             }
             other => return other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a process leaves it that dies while it makes the file: with a rollback journal beside it.
+    #[test]
+    fn a_file_whose_maker_died_over_it_can_be_looked_at() {
+        let (origin, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let file = origin.path().join("logs-2026-11.sqlite");
+        let connection = Connection::open(&file).unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (x); PRAGMA cache_size = 1; BEGIN; INSERT INTO t VALUES (zeroblob(500000));")
+            .unwrap();
+        for name in ["logs-2026-11.sqlite", "logs-2026-11.sqlite-journal"] {
+            std::fs::copy(origin.path().join(name), left.path().join(name)).unwrap();
+        }
+        let file = left.path().join("logs-2026-11.sqlite");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let refused = version(&Connection::open_with_flags(&file, flags).unwrap()).unwrap_err();
+        assert_eq!(refused.sqlite_error_code(), Some(ErrorCode::ReadOnly), "the file is not as it was meant to be");
+        assert!(LOGS.open_filled(&file).unwrap().is_none());
     }
 }

@@ -106,6 +106,22 @@ fn the_lines_of_a_run_that_lasts_into_the_next_month_stay_together() {
 }
 
 #[test]
+fn a_month_whose_file_was_begun_and_never_made_is_a_month_without_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let run = journal.begin(&new_run()).unwrap();
+    let month = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m").to_string();
+    std::fs::write(folder.path().join(format!("logs-{month}.sqlite")), "").unwrap();
+    std::fs::write(folder.path().join("logs-2020-01.sqlite"), "").unwrap();
+    assert!(journal.logs(&LogQuery::default()).unwrap().is_empty());
+    assert!(journal.verify_all().unwrap().is_whole());
+    assert_eq!(journal.prune_logs(std::time::Duration::ZERO, 0).unwrap().dropped.len(), 1);
+    record(&journal, run, &[line("", LogStream::Info, "made after all")]);
+    journal.flush().unwrap();
+    assert_eq!(search(&journal, "made"), ["made after all"]);
+}
+
+#[test]
 fn a_hundred_thousand_lines_are_taken_and_searched_without_waiting() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
@@ -126,4 +142,20 @@ fn a_hundred_thousand_lines_are_taken_and_searched_without_waiting() {
     // Measured in a debug build on a busy machine: 4 s and 0.05 s.
     assert!(written.as_secs() < 60, "writing took {written:?}");
     assert!(searched.as_millis() < 2_000, "searching took {searched:?}");
+}
+
+#[test]
+fn a_file_whose_maker_died_over_it_holds_no_lines_and_is_made_whole_by_the_next_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let month = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).strftime("logs-%Y-%m.sqlite").to_string();
+    let unmade = rusqlite::Connection::open(folder.path().join(month)).unwrap();
+    unmade.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+    drop(unmade);
+    let journal = Journal::open(folder.path()).unwrap();
+    let run = journal.begin(&new_run()).unwrap();
+    let query = LogQuery { run: Some(run), ..LogQuery::default() };
+    assert_eq!(texts(&journal.logs(&query).unwrap()), [""; 0]);
+    record(&journal, run, &[line("1", LogStream::Stdout, "hello")]);
+    journal.flush().unwrap();
+    assert_eq!(texts(&journal.logs(&query).unwrap()), ["hello"]);
 }

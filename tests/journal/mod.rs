@@ -1,9 +1,18 @@
 //! Tests of `runtime/journal`.
 
+pub mod chain;
+mod copy;
+mod cost;
+mod faults;
+mod fires;
+mod flips;
 mod logs;
 mod opening;
 mod processes;
+mod retention;
 mod runs;
+mod scale;
+mod take_up;
 
 use jiff::Timestamp;
 use runbook::failure::Failure;
@@ -14,6 +23,10 @@ use serde_json::{Value, json};
 /// A run of `deploy.rhai` in `prod`.
 pub fn new_run() -> NewRun {
     NewRun {
+        uid: "0123456789abcdef".into(),
+        plan: None,
+        narrowing: Value::Null,
+        fire: None,
         runbook: "deploy.rhai".into(),
         title: "Deploy the shop".into(),
         environment: "prod".into(),
@@ -45,6 +58,8 @@ pub fn done(path: &str, result: Value, milliseconds: u64) -> Event {
 
 pub fn finished(path: &str, state: CallState, result: Value, failure: Option<Failure>, milliseconds: u64) -> Event {
     Event::CallFinished {
+        changes: Vec::new(),
+        masked: false,
         path: path.into(),
         state,
         result,
@@ -75,6 +90,6 @@ pub fn ended(run: i64, state: RunState, failure: Option<Failure>) -> Event {
 /// Records all of them.
 pub fn record(journal: &Journal, run: i64, events: &[Event]) {
     for event in events {
-        journal.record(run, event).unwrap();
+        journal.record(run, &crate::harness::fit(event)).unwrap();
     }
 }

@@ -12,11 +12,11 @@ fn a_run_log_of_a_newer_runbook_is_refused_with_both_versions() {
     let file = folder.path().join("journal.sqlite");
     Connection::open(&file)
         .unwrap()
-        .execute_batch("PRAGMA user_version = 99; INSERT INTO format VALUES (99, '9.9.9', 0);")
+        .execute_batch("PRAGMA user_version = 99; INSERT INTO format (version, runbook, at) VALUES (99, '9.9.9', 0);")
         .unwrap();
     let failure = Journal::open(folder.path()).err().unwrap();
     let expected = format!(
-        "`{}` was written by runbook 9.9.9 (format 99); this is runbook {} (format 1)",
+        "`{}` was written by runbook 9.9.9 (format 99); this is runbook {} (format 5)",
         file.display(),
         env!("CARGO_PKG_VERSION")
     );
@@ -29,7 +29,7 @@ fn log_lines_of_a_newer_runbook_are_refused_and_the_run_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     let run = journal.begin(&new_run()).unwrap();
-    journal.record(run, &line("", LogStream::Info, "one")).unwrap();
+    journal.record(run, &crate::harness::fit(&line("", LogStream::Info, "one"))).unwrap();
     journal.flush().unwrap();
     drop(journal);
     let file = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
@@ -39,10 +39,13 @@ fn log_lines_of_a_newer_runbook_are_refused_and_the_run_goes_on() {
     Connection::open(file.unwrap()).unwrap().execute_batch("PRAGMA user_version = 7").unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     let run = journal.begin(&new_run()).unwrap();
-    journal.record(run, &line("", LogStream::Info, "two")).unwrap();
+    journal.record(run, &crate::harness::fit(&line("", LogStream::Info, "two"))).unwrap();
     let failure = journal.flush().unwrap_err();
     assert!(failure.message.contains("was written by a newer runbook (format 7)"), "{failure}");
-    journal.record(run, &super::ended(run, runbook::journal::RunState::Ok, None)).unwrap();
+    journal.record(run, &crate::harness::fit(&super::ended(run, runbook::journal::RunState::Ok, None))).unwrap();
+    let failure = journal.flush().unwrap_err();
+    assert!(failure.message.contains("was written by a newer runbook (format 7)"), "it is said again: {failure}");
+    assert_eq!(journal.run(run).unwrap().state, runbook::journal::RunState::Ok);
 }
 
 #[test]
@@ -76,6 +79,34 @@ fn a_state_folder_that_cannot_be_made_says_why() {
 }
 
 #[test]
+fn a_run_log_that_lost_its_newest_entries_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path();
+    let journal = Journal::open(state).unwrap();
+    let run = journal.begin(&new_run()).unwrap();
+    std::fs::copy(state.join("journal.sqlite-wal"), state.join("before")).unwrap();
+    journal
+        .record(run, &crate::harness::fit(&super::started("1", "sh", "sh migrate", runbook::primitive::Effect::Change)))
+        .unwrap();
+    drop(journal);
+    std::fs::rename(state.join("before"), state.join("journal.sqlite-wal")).unwrap();
+    let failure = Journal::open(state).err().unwrap();
+    let expected =
+        format!("the run log in `{}` has lost what was recorded last, up to entry 2 of all runs", state.display());
+    assert_eq!((failure.kind, failure.message), (FailureKind::Invalid, expected));
+    assert!(failure.hints[1].ends_with(&format!("remove `{}`", state.join("head").display())), "{:?}", failure.hints);
+
+    // After a power cut that is nothing to complain about.
+    let head = std::fs::read_to_string(state.join("head")).unwrap();
+    std::fs::write(state.join("head"), "torn").unwrap();
+    drop(Journal::open(state).unwrap());
+    std::fs::write(state.join("head"), head).unwrap();
+    assert!(Journal::open(state).is_err());
+    std::fs::remove_file(state.join("head")).unwrap();
+    assert!(Journal::open(state).unwrap().calls(run).unwrap().is_empty());
+}
+
+#[test]
 fn looking_back_creates_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
@@ -92,5 +123,5 @@ fn opening_an_existing_run_log_is_quick() {
         drop(Journal::open(folder.path()).unwrap());
     }
     // Measured: 0.6 ms each in a debug build; the aim is 3 ms, and machines that run tests are busy.
-    assert!(began.elapsed().as_millis() < 20 * 15, "{:?} for 20", began.elapsed());
+    assert!(began.elapsed().as_millis() < 20 * 60, "{:?} for 20", began.elapsed());
 }

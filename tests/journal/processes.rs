@@ -1,10 +1,11 @@
 //! Several processes on one run log. The others are this test binary again, told by the environment what to do.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use runbook::journal::{CallState, Journal, LogQuery, RunFilter, RunState};
+use runbook::journal::{CallState, Event, Journal, LogQuery, RunFilter, RunState};
 use runbook::primitive::{Effect, LeaseRequest, LogStream, ReleaseState};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -19,7 +20,8 @@ fn start(task: &str, folder: &Path) -> Child {
     command(task, folder).spawn().unwrap()
 }
 
-fn command(task: &str, folder: &Path) -> Command {
+/// This test binary, about to do `task` on the run log in `folder`.
+pub fn command(task: &str, folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "--ignored", "journal::processes::another_process"])
@@ -71,13 +73,58 @@ fn another_process() {
     let folder = Path::new(&folder);
     let journal = Journal::open(folder).unwrap();
     let run = journal.begin(&new_run()).unwrap();
-    match task.as_str() {
+    let (task, count) = task.split_once(' ').unwrap_or((&task, "0"));
+    let said = |what: &str| {
+        let mut file = std::fs::File::options().create(true).append(true).open(folder.join("said")).unwrap();
+        writeln!(file, "{what}").unwrap();
+    };
+    // Tries until it works: what stands in the way goes away.
+    let insist = |event: &Event| {
+        for _ in 0..100 {
+            match journal.record(run, &crate::harness::fit(event)) {
+                Ok(()) => return,
+                Err(failure) => said(&format!("{failure:?}")),
+            }
+        }
+        panic!("it never worked");
+    };
+    match task {
+        "changes" | "reads" => {
+            let effect = if task == "reads" { Effect::Read } else { Effect::Change };
+            for call in 0..count.parse::<usize>().unwrap() {
+                let path = call.to_string();
+                record(&journal, run, &[started(&path, "sh", "sh true", effect), done(&path, json!(1), 1)]);
+            }
+            record(&journal, run, &[ended(run, RunState::Ok, None)]);
+        }
+        "stubborn" => {
+            for call in 1..=30 {
+                let path = call.to_string();
+                insist(&started(&path, "sh", "sh true", Effect::Change));
+                insist(&done(&path, json!("x".repeat(100)), 1));
+            }
+            insist(&ended(run, RunState::Ok, None));
+        }
+        "talkative" => {
+            for number in 1..=100 {
+                let _ =
+                    journal.record(run, &crate::harness::fit(&line("", LogStream::Stdout, &format!("line {number}"))));
+                if number % 5 == 0
+                    && let Err(failure) = journal.flush()
+                {
+                    said(&format!("{failure:?}"));
+                }
+            }
+            while let Err(failure) = journal.flush() {
+                said(&format!("{failure:?}"));
+            }
+        }
         "hold" => {
             record(&journal, run, &[started("1", "sh", "sh migrate", Effect::Change)]);
             record(&journal, run, &[line("1", LogStream::Stdout, "migrating")]);
             journal.flush().unwrap();
             journal.acquire(run, "ann@desk", &lock(), "migrate").unwrap().unwrap();
-            journal.record_release(run, "shop", "prod", &json!({})).unwrap();
+            journal.record_release(run, "5", "shop", "prod", &json!({})).unwrap();
             std::fs::write(folder.join("ready"), "").unwrap();
             loop {
                 std::thread::park();

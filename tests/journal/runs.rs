@@ -50,11 +50,11 @@ fn a_release_becomes_good_when_its_run_ends_well() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     let run = journal.begin(&new_run()).unwrap();
-    let first = journal.record_release(run, "shop", "prod", &json!({ "api": "sha256:1" })).unwrap();
+    let first = journal.record_release(run, "1", "shop", "prod", &json!({ "api": "sha256:1" })).unwrap();
     assert_eq!((first.number, first.state), (1, ReleaseState::Pending));
-    assert_eq!(journal.record_release(run, "shop", "demo", &json!({})).unwrap().number, 1);
-    assert_eq!(journal.record_release(run, "shop", "prod", &json!({})).unwrap().number, 2);
-    journal.record(run, &ended(run, RunState::Ok, None)).unwrap();
+    assert_eq!(journal.record_release(run, "2", "shop", "demo", &json!({})).unwrap().number, 1);
+    assert_eq!(journal.record_release(run, "3", "shop", "prod", &json!({})).unwrap().number, 2);
+    journal.record(run, &crate::harness::fit(&ended(run, RunState::Ok, None))).unwrap();
     let releases = journal.releases("shop", "prod").unwrap();
     assert_eq!(
         releases.iter().map(|r| (r.number, r.state)).collect::<Vec<_>>(),
@@ -73,7 +73,7 @@ fn runs_are_filtered_by_runbook_environment_state_and_time() {
     ] {
         let new = NewRun { runbook: runbook.into(), environment: environment.into(), ..new_run() };
         let run = journal.begin(&new).unwrap();
-        journal.record(run, &ended(run, state, None)).unwrap();
+        journal.record(run, &crate::harness::fit(&ended(run, state, None))).unwrap();
     }
     let ids = |filter: RunFilter| journal.runs(&filter).unwrap().iter().map(|run| run.id).collect::<Vec<_>>();
     let runbook = |name: &str| RunFilter { runbook: Some(name.into()), ..RunFilter::default() };
@@ -126,7 +126,7 @@ fn values_a_hundred_levels_deep_are_kept_and_deeper_ones_refused_before_anything
     let failure = journal.begin(&NewRun { parameters: nested(101), ..new_run() }).unwrap_err();
     assert_eq!(failure.message, "a value is nested more than 100 levels deep");
     record(&journal, run, &[started("1", "sh", "sh true", Effect::Change)]);
-    assert!(journal.record(run, &done("1", nested(1_000), 1)).is_err());
+    assert!(journal.record(run, &crate::harness::fit(&done("1", nested(1_000), 1))).is_err());
     assert_eq!(journal.runs(&RunFilter::default()).unwrap().len(), 1);
 }
 
@@ -158,7 +158,7 @@ fn a_call_taken_up_again_replaces_what_it_left() {
     let call = journal.call(run, "1").unwrap().unwrap();
     assert_eq!((call.title.as_str(), call.state, call.milliseconds), ("sh b", CallState::Started, None));
     assert!(call.failure.is_none());
-    let lost = journal.record(run, &done("9", json!(null), 1)).unwrap_err();
+    let lost = journal.record(run, &crate::harness::fit(&done("9", json!(null), 1))).unwrap_err();
     assert_eq!(lost.message, "call 9 of run 1 ended, but the run log does not know that it started");
 }
 
@@ -173,8 +173,8 @@ fn a_run_that_ended_frees_its_locks_and_fails_its_releases() {
     assert_eq!(journal.acquire(second, "bob@desk", &lock, "").unwrap().unwrap_err().run, first);
     journal.renew(&lease, "migrate").unwrap();
     assert_eq!(journal.leases().unwrap()[0].step, "migrate");
-    journal.record_release(first, "shop", "prod", &json!({})).unwrap();
-    journal.record(first, &ended(first, RunState::Failed, None)).unwrap();
+    journal.record_release(first, "4", "shop", "prod", &json!({})).unwrap();
+    journal.record(first, &crate::harness::fit(&ended(first, RunState::Failed, None))).unwrap();
     assert_eq!(journal.releases("shop", "prod").unwrap()[0].state, ReleaseState::Failed);
     let lease = journal.acquire(second, "bob@desk", &lock, "").unwrap().unwrap();
     assert_eq!(lease.fence, 2);
