@@ -2,10 +2,23 @@
 //!
 //! A program is never left to itself. Whoever stops waiting drops the future, and with it goes the whole process group:
 //! SIGTERM, two seconds to tidy up, then SIGKILL. No shell is involved unless the caller names one.
+//!
+//! There are two ways to run one. [`run`](Processes::run) is its parent and reads its pipes: when this process is killed,
+//! the program soon follows, and nobody learns how it ended. [`run_kept`](Processes::run_kept) puts a keeper between the
+//! two (see `keeper`), so that a later process [finds out](Processes::find_out) what became of it, or takes over.
 
+mod bytes;
+mod copies;
 mod exit;
+mod follow;
 mod group;
+mod identity;
+mod keeper;
+mod kept;
 mod lines;
+mod output;
+mod place;
+mod record;
 mod search;
 mod start;
 mod tail;
@@ -14,17 +27,21 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{ChildStderr, ChildStdout};
 use tokio::time::Instant;
 
 pub use exit::{End, Exit};
 pub use group::Processes;
+pub use keeper::keep_watch;
+pub use kept::{Search, Whereabouts};
+pub use lines::Lines;
 pub use tail::{LastLines, Tail};
 
 use crate::failure::Failure;
 use group::Group;
-use lines::Output;
+use output::Output;
 
 /// How long output may stay open after the program itself has ended, held by something it started.
 const HELD_OUTPUT: Duration = Duration::from_secs(2);
@@ -34,7 +51,7 @@ const HELD_OUTPUT: Duration = Duration::from_secs(2);
 const LAST_WORDS: usize = 4 << 20;
 
 /// A program to run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Command {
     /// The program and its arguments; a program without a slash is looked up in the `PATH` it will get itself.
     pub argv: Vec<String>,
@@ -43,8 +60,10 @@ pub struct Command {
     /// Start from an environment that holds nothing but `PATH`, instead of this process's own.
     pub clear_env: bool,
     /// The folder it runs in; this process's own when `None`.
+    #[serde(skip)]
     pub cwd: Option<PathBuf>,
     /// What it reads; nothing (end of file at once) when `None`.
+    #[serde(skip)]
     pub stdin: Option<Vec<u8>>,
     /// How many bytes of the end of each stream to keep.
     pub keep: usize,
@@ -129,7 +148,7 @@ impl Processes {
         stderr.last_line(|line| on_line(Stream::Stderr, line));
         let held_open = stdout.is_open() || stderr.is_open();
         group.release();
-        Ok(Exit { end, stdout: stdout.into_tail(), stderr: stderr.into_tail(), held_open })
+        Ok(Exit { end, stdout: stdout.into_tail(), stderr: stderr.into_tail(), held_open, incomplete: false })
     }
 }
 

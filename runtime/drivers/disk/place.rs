@@ -1,6 +1,7 @@
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
+use super::{Held, NewFolder};
 use crate::failure::{Failure, FailureKind};
 
 /// How many links may lead to each other, as the kernel counts.
@@ -15,6 +16,8 @@ pub struct Place {
     project: PathBuf,
     path: PathBuf,
     written: String,
+    /// Folders it must not leave, wherever links lead.
+    confines: Vec<PathBuf>,
 }
 
 impl Place {
@@ -30,7 +33,19 @@ impl Place {
         if written == "~" || written.starts_with("~/") {
             return Err(invalid("starts with `~`, which only a shell expands").hint("write the whole path"));
         }
-        Ok(Self { project: project.to_owned(), path: project.join(written), written: written.to_owned() })
+        let path = project.join(written);
+        Ok(Self { project: project.to_owned(), path, written: written.to_owned(), confines: Vec::new() })
+    }
+
+    /// The same place, which must not be outside of any of these folders.
+    #[must_use]
+    pub fn within(self, confines: Vec<PathBuf>) -> Self {
+        Self { confines, ..self }
+    }
+
+    /// Is it confined to folders?
+    pub fn is_confined(&self) -> bool {
+        !self.confines.is_empty()
     }
 
     /// The path, absolute when the project's folder is. Reading follows its links wherever they lead.
@@ -38,17 +53,22 @@ impl Place {
         &self.path
     }
 
+    /// The path without `.` and `..`, by its text alone: the same for the same place, however it is written.
+    pub fn name(&self) -> PathBuf {
+        folded(&self.path)
+    }
+
     /// The path as it was written.
     pub fn written(&self) -> &str {
         &self.written
     }
 
-    /// The file that a write ends up in: behind every link.
-    pub fn target(&self) -> Result<PathBuf, Failure> {
+    /// The file that a write ends up in: behind every link, its folder held open.
+    pub fn target(&self) -> Result<Held, Failure> {
         let mut path = self.in_real_folder(&self.path)?;
         for _ in 0..LINKS {
             if !path.is_symlink() {
-                return self.inside(path);
+                return self.hold(path);
             }
             let link =
                 path.read_link().map_err(|error| Failure::system(format!("follow `{}`", self.written), &error))?;
@@ -58,15 +78,76 @@ impl Place {
         Err(Failure::new(FailureKind::Invalid, format!("the links behind `{}` lead in a circle", self.written)))
     }
 
-    /// The entry itself, which may be a link: what a removal removes.
-    pub fn entry(&self) -> Result<PathBuf, Failure> {
-        self.inside(self.in_real_folder(&self.path)?)
+    /// The entry itself, which may be a link: what a removal removes, its folder held open.
+    pub fn entry(&self) -> Result<Held, Failure> {
+        self.hold(self.in_real_folder(&self.path)?)
     }
 
-    /// Refuses a place whose nearest existing folder lies outside although it is written as one inside.
+    /// What is read: behind every link, its folder held open.
+    pub fn source(&self) -> Result<Held, Failure> {
+        let real =
+            self.path.canonicalize().map_err(|error| Failure::system(format!("read `{}`", self.written), &error))?;
+        self.hold(real)
+    }
+
+    /// A folder to make, with those above it that are missing.
+    pub fn new_folder(&self) -> Result<NewFolder, Failure> {
+        let path = self.name();
+        let there = path.ancestors().skip(1).find_map(|above| Some((above, above.canonicalize().ok()?)));
+        let (above, real) = there.unwrap_or((Path::new("/"), PathBuf::from("/")));
+        let missing = path.strip_prefix(above).unwrap_or(Path::new("")).to_owned();
+        self.inside(real.join(&missing))?;
+        let first = missing.iter().next().unwrap_or_default();
+        Ok(NewFolder { held: self.hold_folder_of(real.join(first))?, missing })
+    }
+
+    /// Opens the folder of a path whose links are resolved. Whoever swaps a folder of it for a link between the look and
+    /// this is found out here, and afterwards can change nothing any more: what follows goes by the open folder.
+    fn hold(&self, real: PathBuf) -> Result<Held, Failure> {
+        let real = self.inside(real)?;
+        self.hold_folder_of(real)
+    }
+
+    fn hold_folder_of(&self, real: PathBuf) -> Result<Held, Failure> {
+        let root = self.confining_root(&real)?;
+        Held::open(&root, real).map_err(|error| {
+            Failure::system(format!("reach `{}`", self.written), &error)
+                .hint("its folder was changed while it was being looked at")
+        })
+    }
+
+    /// The innermost folder that the path must be in: of the grants, of the project, or the whole disk.
+    fn confining_root(&self, real: &Path) -> Result<PathBuf, Failure> {
+        let mut roots = self.real_confines();
+        if self.is_inside() {
+            roots.push(self.project()?);
+        }
+        let around = roots.into_iter().filter(|root| real.starts_with(root) && real != root);
+        Ok(around.max_by_key(|root| root.components().count()).unwrap_or_else(|| PathBuf::from("/")))
+    }
+
+    /// A folder of a grant that is not there yet is what its nearest folder that is there makes it.
+    fn real_confines(&self) -> Vec<PathBuf> {
+        let real = |folder: &PathBuf| {
+            let there = folder.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+            there.map_or_else(
+                || folder.clone(),
+                |(above, real)| match folder.strip_prefix(above) {
+                    Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+                    _ => real,
+                },
+            )
+        };
+        self.confines.iter().map(real).collect()
+    }
+
+    /// Refuses a place that would lie outside although it is written as one inside: by the nearest folder that is there.
     pub fn check_new(&self) -> Result<(), Failure> {
-        let existing = self.path.ancestors().find_map(|folder| folder.canonicalize().ok());
-        self.inside(existing.unwrap_or_else(|| PathBuf::from("/"))).map(drop)
+        let path = self.name();
+        let existing = path.ancestors().find_map(|folder| Some((folder, folder.canonicalize().ok()?)));
+        let (folder, real) = existing.unwrap_or((Path::new("/"), PathBuf::from("/")));
+        let rest = path.strip_prefix(folder).unwrap_or(Path::new(""));
+        self.inside(if rest.as_os_str().is_empty() { real } else { real.join(rest) }).map(drop)
     }
 
     /// Is it written as a path inside the project?
@@ -81,6 +162,13 @@ impl Place {
     }
 
     fn inside(&self, path: PathBuf) -> Result<PathBuf, Failure> {
+        if let Some(left) = self.real_confines().into_iter().find(|folder| !path.starts_with(folder)) {
+            return Err(Failure::new(
+                FailureKind::Refused,
+                format!("`{}` leads to `{}`, out of `{}`", self.written, path.display(), left.display()),
+            )
+            .hint("that folder is what is granted; a link leads no further"));
+        }
         if !self.is_inside() || path.starts_with(self.project()?) {
             return Ok(path);
         }

@@ -13,8 +13,12 @@ use crate::units::ByteSize;
 pub fn open(place: &Place) -> Result<(File, Metadata), Failure> {
     let shown = place.written();
     let failed = |error: &std::io::Error| Failure::system(format!("read `{shown}`"), error);
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(place.path()).map_err(|error| failed(&error))?;
+    let file = if place.is_confined() {
+        place.source()?.read(OFlags::NONBLOCK).map_err(|error| failed(&error))?
+    } else {
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+        OpenOptions::new().read(true).custom_flags(flags).open(place.path()).map_err(|error| failed(&error))?
+    };
     let metadata = file.metadata().map_err(|error| failed(&error))?;
     let kind = metadata.file_type();
     let what = match () {
@@ -53,26 +57,55 @@ pub fn text(place: &Place, limit: ByteSize) -> Result<String, Failure> {
 /// SHA-256 of a file's content, 64 lower-case hexadecimal digits. `still_wanted` is asked once per megabyte.
 pub fn checksum(place: &Place, still_wanted: &dyn Fn() -> Result<(), Failure>) -> Result<String, Failure> {
     let (mut file, _) = open(place)?;
-    let mut hasher = Sha256::new();
+    let mut sum = Checksum::default();
     let mut chunk = vec![0; 1 << 20];
     loop {
         still_wanted()?;
         match file.read(&mut chunk) {
             Ok(0) => break,
-            Ok(length) => hasher.update(&chunk[..length]),
+            Ok(length) => sum.add(&chunk[..length]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(Failure::system(format!("read `{}`", place.written()), &error)),
         }
     }
-    let mut digits = String::with_capacity(64);
-    for byte in hasher.finalize() {
-        digits.push_str(&format!("{byte:02x}"));
+    Ok(sum.finish())
+}
+
+/// SHA-256 of a content, as [`checksum`] gives it of a file.
+pub fn checksum_of(content: &[u8]) -> String {
+    hex(&Sha256::digest(content))
+}
+
+/// A short name for work in progress: the same for the same key, another one for every other.
+pub fn short_name(key: &str) -> String {
+    checksum_of(key.as_bytes()).split_off(48)
+}
+
+/// A checksum of what comes in parts.
+#[derive(Default)]
+pub struct Checksum(Sha256);
+
+impl Checksum {
+    /// Adds the next part.
+    pub fn add(&mut self, part: &[u8]) {
+        self.0.update(part);
     }
-    Ok(digits)
+
+    /// SHA-256 of all of it, as [`checksum`] gives it of a file.
+    pub fn finish(self) -> String {
+        hex(&self.0.finalize())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |digits, byte| digits + format!("{byte:02x}").as_str())
 }
 
 /// Is there something, behind every link? What cannot be looked at is a failure, not an absence.
 pub fn exists(place: &Place) -> Result<Option<Metadata>, Failure> {
+    if place.is_confined() && place.path().exists() {
+        place.source()?;
+    }
     match place.path().metadata() {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),

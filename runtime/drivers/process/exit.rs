@@ -1,3 +1,6 @@
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
 use super::Tail;
 use crate::failure::{Failure, FailureKind};
 
@@ -11,6 +14,12 @@ pub enum End {
 }
 
 impl End {
+    /// What the operating system says about a process that is no more.
+    pub fn of(status: ExitStatus) -> Self {
+        let by_signal = status.signal().map(Self::Signal);
+        status.code().map(Self::Code).or(by_signal).unwrap_or(Self::Code(0))
+    }
+
     /// The exit code; for a signal 128 plus its number, as shells count.
     pub fn code(self) -> i32 {
         match self {
@@ -39,6 +48,8 @@ pub struct Exit {
     pub stderr: Tail,
     /// Does something it started still hold its output, so that the rest was not read?
     pub held_open: bool,
+    /// Was there no room on the disk for a part of its output? Only a kept program stores it there.
+    pub incomplete: bool,
 }
 
 impl Exit {

@@ -1,63 +1,31 @@
-use tokio::io::{AsyncRead, AsyncReadExt};
-
 use super::Tail;
 
 /// The longest line handed on, in bytes: a base64 blob must not become one row of the log.
 const LONGEST_LINE: usize = 64 << 10;
 
-/// One stream of a program: cut into lines for the log, its end kept for the result.
-pub struct Output<R> {
-    pipe: Option<R>,
-    chunk: Vec<u8>,
-    filled: usize,
+/// What a program writes to one stream: cut into lines for the log, its end kept for the result.
+pub struct Lines {
     line: Vec<u8>,
     line_length: usize,
     carriage_return: bool,
     tail: Tail,
 }
 
-impl<R: AsyncRead + Unpin> Output<R> {
-    /// A stream of which the last `keep` bytes stay.
-    pub fn new(pipe: Option<R>, keep: usize) -> Self {
-        Self {
-            pipe,
-            chunk: vec![0; 32 << 10],
-            filled: 0,
-            line: Vec::new(),
-            line_length: 0,
-            carriage_return: false,
-            tail: Tail::new(keep),
-        }
+impl Lines {
+    /// Nothing so far; the last `keep` bytes will stay.
+    pub fn new(keep: usize) -> Self {
+        Self { line: Vec::new(), line_length: 0, carriage_return: false, tail: Tail::new(keep) }
     }
 
-    /// May more come?
-    pub fn is_open(&self) -> bool {
-        self.pipe.is_some()
-    }
-
-    /// Reads the next piece and says how long it is; 0 at the end, and a read error is an end too.
-    pub async fn read(&mut self) -> usize {
-        self.filled = 0;
-        let Some(pipe) = &mut self.pipe else { return 0 };
-        self.filled = pipe.read(&mut self.chunk).await.unwrap_or(0);
-        if self.filled == 0 {
-            self.pipe = None;
-        }
-        self.filled
-    }
-
-    /// Hands on every line that the last piece finished.
-    pub fn lines(&mut self, mut on_line: impl FnMut(&str)) {
-        let chunk = std::mem::take(&mut self.chunk);
-        let mut rest = &chunk[..self.filled];
-        self.tail.push(rest);
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            self.add(&rest[..end]);
+    /// Hands on every line that this piece finishes.
+    pub fn push(&mut self, mut piece: &[u8], mut on_line: impl FnMut(&str)) {
+        self.tail.push(piece);
+        while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
+            self.add(&piece[..end]);
             self.finish_line(&mut on_line);
-            rest = &rest[end + 1..];
+            piece = &piece[end + 1..];
         }
-        self.add(rest);
-        self.chunk = chunk;
+        self.add(piece);
     }
 
     /// Hands on the line that no line break finished.

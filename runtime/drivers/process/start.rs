@@ -1,5 +1,6 @@
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::process::Child;
@@ -10,6 +11,17 @@ use crate::failure::{Failure, FailureKind};
 
 /// Starts the program as the leader of a new process group. What is wrong with the command is found before anything runs.
 pub fn start(command: &Command) -> Result<Child, Failure> {
+    let (name, program) = look_up(command)?;
+    let mut prepared = tokio::process::Command::new(&program);
+    prepared.arg0(name).args(&command.argv[1..]);
+    prepared.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+    prepared.stdout(Stdio::piped()).stderr(Stdio::piped());
+    surround(prepared.as_std_mut(), command);
+    prepared.spawn().map_err(|error| not_started(name, &program, &error))
+}
+
+/// Checks the command and finds its program: the name it is called by, and its file.
+pub fn look_up(command: &Command) -> Result<(&str, PathBuf), Failure> {
     refuse_nul(command)?;
     if let Some(folder) = &command.cwd
         && !folder.is_dir()
@@ -22,12 +34,12 @@ pub fn start(command: &Command) -> Result<Child, Failure> {
     }
     let name = command.argv.first().filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| Failure::new(FailureKind::Argument, "the argument list names no program"))?;
-    let program = find(name, command)?;
+    Ok((name, find(name, command)?))
+}
 
-    let mut prepared = tokio::process::Command::new(&program);
-    prepared.arg0(name).args(&command.argv[1..]).process_group(0);
-    prepared.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-    prepared.stdout(Stdio::piped()).stderr(Stdio::piped());
+/// A group, a folder and an environment of its own.
+pub fn surround(prepared: &mut std::process::Command, command: &Command) {
+    prepared.process_group(0);
     if let Some(folder) = &command.cwd {
         prepared.current_dir(folder);
     }
@@ -40,7 +52,6 @@ pub fn start(command: &Command) -> Result<Child, Failure> {
             None => prepared.env_remove(key),
         };
     }
-    prepared.spawn().map_err(|error| not_started(name, &program, &error))
 }
 
 /// NUL ends a string for the kernel, `=` ends a variable's name: both would run something else than was written.
@@ -61,7 +72,7 @@ fn refuse_nul(command: &Command) -> Result<(), Failure> {
 }
 
 /// The kernel's refusal in words: it says "no such file" for a script whose interpreter is missing.
-fn not_started(name: &str, program: &Path, error: &std::io::Error) -> Failure {
+pub fn not_started(name: &str, program: &Path, error: &std::io::Error) -> Failure {
     match error.kind() {
         ErrorKind::NotFound => match interpreter(program) {
             Some(line) => Failure::new(
