@@ -15,11 +15,13 @@ mod diagnose;
 mod errors;
 mod events;
 mod exec;
+mod exec_kept;
 mod exec_kill;
 mod health;
 mod image;
 mod info;
 mod inspect;
+mod lease;
 mod lifecycle;
 mod lines;
 mod listening;
@@ -30,27 +32,32 @@ mod pull;
 mod push;
 mod recreate;
 mod reference;
+mod remote;
+mod send;
 mod spec;
 mod stream;
 mod volume;
 
 pub use build::{BuildRequest, BuildStep};
-pub use connect::Engine;
+pub use connect::{Engine, OVER_SSH};
 pub use container::{
     AttachedNetwork, Container, ContainerState, ContainerSummary, Health, HealthProbe, HealthStatus, MountedPath,
     PublishedPort,
 };
 pub use events::EngineEvent;
 pub use exec::{Chunk, ExecRequest, Finished, Input, OutputStream};
+pub use exec_kept::{Left, Trace};
 pub use health::{HealthWait, Verdict};
 pub use image::Image;
 pub use info::{DiskUsage, EngineInfo};
+pub use lease::{EngineLease, HeldLock, HolderProcess, LockHolder, LockRequest};
 pub use lines::Lines;
 pub use logs::LogRequest;
 pub use network::{Network, NetworkSpec, Subnet};
 pub use prune::{Budget, Pruned};
 pub use pull::{Login, Transfer};
 pub use reference::Reference;
+pub use send::Layered;
 pub use spec::{
     ContainerSpec, Device, HealthCheck, Logging, Mount, MountKind, NetworkAttachment, PortSpec, Resources, Restart,
     Ulimit,

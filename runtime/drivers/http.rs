@@ -12,6 +12,7 @@ mod client;
 mod excerpt;
 mod fault;
 mod lookup;
+mod reach;
 mod redirect;
 mod request;
 mod sight;
@@ -26,6 +27,7 @@ use crate::failure::{Failure, FailureKind};
 pub use address::Address;
 pub use answer::{Answer, Hop};
 pub use certificate::Certificate;
+pub use reach::{Gate, Range};
 pub use request::Request;
 pub use trust::Trust;
 
@@ -37,14 +39,18 @@ use sight::Sight;
 ///
 /// Ends within [`Request::timeout`] whatever the server does: the limit spans name lookup, connection, every redirect
 /// and the whole body. An answer of any status is an [`Answer`]; a [`Failure`] means there was no complete one, and says
-/// how far it came.
-pub async fn send(request: &Request) -> Result<Answer, Failure> {
+/// how far it came. `gate` is asked about every address before it is; what a name leads to is judged when it is connected to,
+/// so that a name cannot mean one thing when it is looked at and another when it is used.
+pub async fn send(request: &Request, gate: &dyn Gate) -> Result<Answer, Failure> {
     let started = Instant::now();
     let mut hops = Vec::new();
     let mut leg = Leg::first(request);
     loop {
         let sight = Sight::default();
-        let sent = ask(request, &leg, &sight, started).await;
+        let sent = match gate.may_ask(&leg.address) {
+            Ok(()) => ask(request, &leg, gate, &sight, started).await,
+            Err(failure) => Err(failure),
+        };
         let response = sent.map_err(|failure| with_hops(failure, &hops))?;
         match redirect::next(request, &leg, &response, hops.len()).map_err(|failure| with_hops(failure, &hops))? {
             Next::Follow(next) => {
@@ -61,9 +67,21 @@ pub async fn send(request: &Request) -> Result<Answer, Failure> {
 }
 
 /// One exchange up to the answer's head.
-async fn ask(request: &Request, leg: &Leg, sight: &Sight, started: Instant) -> Result<Response, Failure> {
+async fn ask(
+    request: &Request,
+    leg: &Leg,
+    gate: &dyn Gate,
+    sight: &Sight,
+    started: Instant,
+) -> Result<Response, Failure> {
     let left = request.timeout.saturating_sub(started.elapsed());
-    let client = client::build(request, leg, sight, left)?;
+    let is_named = gate.names(leg.address.host());
+    if let Some(target) = request.resolved(&leg.address) {
+        reach::check(&leg.address, target.ip(), is_named || gate.names(&target.ip().to_string()))?;
+    } else if let Some(address) = leg.address.ip() {
+        reach::check(&leg.address, address, is_named)?;
+    }
+    let client = client::build(request, leg, is_named, sight, left)?;
     let exchange = client.execute(leg.to_wire(request.resolved(&leg.address)));
     // The client's own limit for connecting is `left`: a little more here makes it speak first, and tell the two apart.
     match tokio::time::timeout(left + Duration::from_millis(50), exchange).await {

@@ -3,5 +3,6 @@
 mod containers;
 mod exec;
 mod images;
+mod lease;
 mod networks;
 mod reach;

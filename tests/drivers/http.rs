@@ -3,14 +3,14 @@ use runbook::drivers::http::{Address, Answer, Request, Trust, send};
 use runbook::failure::{Failure, FailureKind};
 
 use crate::harness::certificates::{Authority, Issued};
-use crate::harness::http::{Reply, Server};
+use crate::harness::http::{Anywhere, Reply, Server};
 
 /// Asks `https://app.test`, which is the server on the loopback.
 fn ask(server: &Server, name: &str, trust: Trust) -> Result<Answer, Failure> {
     let mut request = Request::get(Address::parse(&format!("https://{name}/")).unwrap());
     request.trust = trust;
     request.add_resolve(&format!("{name}:443"), &server.place()).unwrap();
-    Drivers::default().block_on(send(&request))
+    Drivers::default().block_on(send(&request, &Anywhere))
 }
 
 fn serve(certificate: &Issued) -> Server {
@@ -103,7 +103,7 @@ fn without_verification_any_certificate_will_do_and_is_still_reported() {
 fn https_to_a_plain_server_says_that_it_does_not_speak_tls() {
     let server = Server::start(|_| Reply::text(200, "ok"));
     let request = Request::get(Address::parse(&format!("https://{}/", server.place())).unwrap());
-    let failure = Drivers::default().block_on(send(&request)).unwrap_err();
+    let failure = Drivers::default().block_on(send(&request, &Anywhere)).unwrap_err();
     assert_eq!(failure.message, format!("`https://{0}/`: `{0}` does not speak TLS", server.place()));
     assert_eq!(failure.hints, [format!("try it with `http://`: `http://{}/`", server.place())]);
 }
@@ -118,7 +118,7 @@ fn a_server_that_hangs_up_on_the_handshake_is_told_apart() {
         let _ = stream.read(&mut [0; 4096]);
     });
     let request = Request::get(Address::parse(&format!("https://{place}/")).unwrap());
-    let failure = Drivers::default().block_on(send(&request)).unwrap_err();
+    let failure = Drivers::default().block_on(send(&request, &Anywhere)).unwrap_err();
     assert_eq!(
         failure.message,
         format!("`https://{place}/`: `{place}` closed the connection during the TLS handshake")
@@ -129,7 +129,7 @@ fn a_server_that_hangs_up_on_the_handshake_is_told_apart() {
 fn an_answer_that_is_not_http_is_said_to_be_so() {
     let server = Server::start(|_| Reply::Raw("SSH-2.0-OpenSSH_9.2\r\n"));
     let request = Request::get(Address::parse(&server.url("/")).unwrap());
-    let failure = Drivers::default().block_on(send(&request)).unwrap_err();
+    let failure = Drivers::default().block_on(send(&request, &Anywhere)).unwrap_err();
     assert_eq!(failure.message, format!("`{}`: the answer is not HTTP", server.url("/")));
     assert_eq!(failure.hints, [format!("does `{}` speak http?", server.place())]);
 }
@@ -138,7 +138,7 @@ fn an_answer_that_is_not_http_is_said_to_be_so() {
 fn a_connection_closed_early_is_told_apart_from_no_connection() {
     let server = Server::start(|_| Reply::Raw(""));
     let request = Request::get(Address::parse(&server.url("/")).unwrap());
-    let failure = Drivers::default().block_on(send(&request)).unwrap_err();
+    let failure = Drivers::default().block_on(send(&request, &Anywhere)).unwrap_err();
     assert_eq!(
         failure.message,
         format!("`{}`: the connection was closed before the answer was complete", server.url("/"))
@@ -146,14 +146,14 @@ fn a_connection_closed_early_is_told_apart_from_no_connection() {
 
     let server = Server::start(|_| Reply::Raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"));
     let request = Request::get(Address::parse(&server.url("/")).unwrap());
-    let failure = Drivers::default().block_on(send(&request)).unwrap_err();
+    let failure = Drivers::default().block_on(send(&request, &Anywhere)).unwrap_err();
     assert!(failure.evidence[0].text.ends_with("half"), "{failure:?}");
 }
 
 #[test]
 fn a_name_that_does_not_exist_is_a_failed_lookup() {
     let request = Request::get(Address::parse("http://no-such-host.invalid/").unwrap());
-    let failure = Drivers::default().block_on(send(&request)).unwrap_err();
+    let failure = Drivers::default().block_on(send(&request, &Anywhere)).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Unreachable, "{failure:?}");
     assert!(
         failure
@@ -193,7 +193,7 @@ fn a_host_that_drops_packets_times_out_while_connecting() {
     let (_waiting, _queue, place) = full();
     let mut request = Request::get(Address::parse(&format!("http://{place}/")).unwrap());
     request.timeout = std::time::Duration::from_millis(200);
-    let failure = Drivers::default().block_on(send(&request)).unwrap_err();
+    let failure = Drivers::default().block_on(send(&request, &Anywhere)).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Timeout);
     assert_eq!(failure.message, format!("`http://{place}/`: timed out after 200ms while connecting to `{place}`"));
     assert_eq!(failure.hints, [format!("is the host of `{place}` up, and does a firewall let this machine through?")]);

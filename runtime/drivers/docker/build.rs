@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use bollard::query_parameters::BuildImageOptionsBuilder;
 use futures_util::stream::unfold;
 
-use super::build_context::{Rules, pack};
+use super::build_context::{Rules, pack, text};
 use super::errors::{failure, refusal};
 use super::{Engine, Image, Login, Reference, stream};
+use crate::drivers::disk::Tree;
 use crate::failure::{Failure, FailureKind};
 
 /// Lines of output shown when a build fails.
@@ -62,11 +63,12 @@ impl Engine {
         let given = Some(&request.dockerfile).filter(|path| !path.as_os_str().is_empty());
         let dockerfile: PathBuf = given.map_or("Dockerfile".as_ref(), PathBuf::as_path).components().collect();
         let what = format!("build `{}`", request.folder.display());
-        let text = std::fs::read_to_string(request.folder.join(&dockerfile)).map_err(|error| {
+        let folder = Tree::at(&request.folder).map_err(|error| Failure::system(&what, &error))?;
+        let text = text(&folder, &dockerfile).map_err(|error| {
             Failure::system(format!("read `{}`", request.folder.join(&dockerfile).display()), &error)
         })?;
-        let rules = Rules::of(&request.folder)?;
-        let pieces = pack(request.folder.clone(), dockerfile.clone(), rules);
+        let rules = Rules::of(&folder)?;
+        let pieces = pack(folder, dockerfile.clone(), rules);
         let body = unfold(pieces, async |mut pieces| pieces.recv().await.map(|piece| (piece, pieces)));
         let logins: HashMap<_, _> = request
             .logins

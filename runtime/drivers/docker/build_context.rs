@@ -1,12 +1,13 @@
 //! The files that go to the engine for a build.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use tokio::sync::mpsc;
 
+use crate::drivers::disk::Tree;
 use crate::failure::{Failure, FailureKind};
 
 /// The rules of a `.dockerignore`, in which the last matching line decides.
@@ -17,12 +18,11 @@ pub(super) struct Rules(Vec<(Gitignore, bool)>);
 
 impl Rules {
     /// Reads the folder's `.dockerignore`, if it has one.
-    pub fn of(folder: &Path) -> Result<Self, Failure> {
-        let path = folder.join(".dockerignore");
-        match std::fs::read_to_string(&path) {
+    pub fn of(folder: &Tree) -> Result<Self, Failure> {
+        match text(folder, Path::new(".dockerignore")) {
             Ok(text) => Self::parse(&text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self(Vec::new())),
-            Err(error) => Err(Failure::system(format!("read `{}`", path.display()), &error)),
+            Err(error) => Err(Failure::system("read `.dockerignore`", &error)),
         }
     }
 
@@ -59,7 +59,7 @@ impl Rules {
 }
 
 /// Packs the folder on a thread of its own; the archive arrives in pieces. What ends early ends the thread.
-pub(super) fn pack(folder: PathBuf, dockerfile: PathBuf, rules: Rules) -> mpsc::Receiver<std::io::Result<Bytes>> {
+pub(super) fn pack(folder: Tree, dockerfile: PathBuf, rules: Rules) -> mpsc::Receiver<std::io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(4);
     tokio::task::spawn_blocking(move || {
         let mut archive = tar::Builder::new(std::io::BufWriter::with_capacity(256 * 1024, Pieces(sender.clone())));
@@ -75,53 +75,54 @@ pub(super) fn pack(folder: PathBuf, dockerfile: PathBuf, rules: Rules) -> mpsc::
 
 fn add_folder<W: Write>(
     archive: &mut tar::Builder<W>,
-    folder: &Path,
+    folder: &Tree,
     inside: &Path,
     dockerfile: &Path,
     rules: &Rules,
 ) -> std::io::Result<()> {
-    let mut entries: Vec<_> = std::fs::read_dir(folder.join(inside))?.collect::<Result<_, _>>()?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let path = inside.join(entry.file_name());
-        let kind = entry.file_type()?;
+    for name in folder.names()? {
+        let (path, entry) = (inside.join(&name), folder.child(&name)?);
+        let is_folder = entry.metadata()?.is_dir();
         // The engine needs these two even when the image must not have them; it drops them from the context itself.
         let needed = path == dockerfile || path == Path::new(".dockerignore");
-        let left_out = rules.leave_out(&path, kind.is_dir()) && !needed;
-        if kind.is_dir() {
-            if !left_out {
-                add(archive, &entry.path(), &path)?;
-            }
-            if !left_out || rules.has_exceptions() || dockerfile.starts_with(&path) {
-                add_folder(archive, folder, &path, dockerfile, rules)?;
-            }
-        } else if !left_out {
-            add(archive, &entry.path(), &path)?;
+        let left_out = rules.leave_out(&path, is_folder) && !needed;
+        if !left_out {
+            add(archive, &entry, &path)?;
+        }
+        if is_folder && (!left_out || rules.has_exceptions() || dockerfile.starts_with(&path)) {
+            add_folder(archive, &entry, &path, dockerfile, rules)?;
         }
     }
     Ok(())
 }
 
 /// One entry, owned by root as the engine wants it. Sockets and the like stay behind.
-pub(super) fn add<W: Write>(archive: &mut tar::Builder<W>, from: &Path, path: &Path) -> std::io::Result<()> {
-    let metadata = std::fs::symlink_metadata(from)?;
+pub(super) fn add<W: Write>(archive: &mut tar::Builder<W>, from: &Tree, path: &Path) -> std::io::Result<()> {
+    let metadata = from.metadata()?;
     let mut header = tar::Header::new_gnu();
     header.set_metadata(&metadata);
     header.set_uid(0);
     header.set_gid(0);
     if metadata.is_symlink() {
         header.set_size(0);
-        archive.append_link(&mut header, path, std::fs::read_link(from)?)
+        archive.append_link(&mut header, path, from.link()?)
     } else if metadata.is_dir() {
         header.set_size(0);
         archive.append_data(&mut header, path, std::io::empty())
     } else if metadata.is_file() {
         // A file that grows meanwhile (a log) must not spoil the archive.
-        let content = std::io::Read::take(std::fs::File::open(from)?, metadata.len());
+        let content = from.read()?.take(metadata.len());
         archive.append_data(&mut header, path, content)
     } else {
         Ok(())
     }
+}
+
+/// A text in the folder.
+pub(super) fn text(folder: &Tree, path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    folder.file(path)?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Sends what is written to whoever reads the archive.

@@ -1,15 +1,22 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use tokio::sync::OnceCell;
 
 use super::errors::{failure, unreachable};
+use super::remote;
+use crate::drivers::ssh::{Hosts, Target};
 use crate::failure::{Failure, FailureKind};
 
 /// How long the engine may take to begin an answer, in seconds; what may take longer sets its own limit.
 const ANSWER_SECONDS: u64 = 60;
 /// How long a first contact may take before the engine counts as not answering.
 const CONTACT: Duration = Duration::from_secs(5);
+/// How the address of an engine begins that is reached over SSH.
+pub const OVER_SSH: &str = "ssh://";
+/// How long a first contact with the engine of another host may take, connecting to it included.
+const REMOTE_CONTACT: Duration = Duration::from_secs(75);
 /// The oldest API spoken: engine 19.03, from 2019. Older ones lack labels and options that everything here relies on.
 const OLDEST: Version = Version(1, 40);
 
@@ -44,7 +51,7 @@ impl Engine {
         Self::at(host.as_deref().unwrap_or("unix:///var/run/docker.sock"))
     }
 
-    /// The engine at `unix:///path/to/socket` or `tcp://host:port`.
+    /// The engine at `unix:///path/to/socket` or `tcp://host:port`; one of another host is [`over`](Self::over) SSH.
     pub fn at(address: &str) -> Result<Self, Failure> {
         let client = if let Some(path) = address.strip_prefix("unix://") {
             // bollard refuses a socket that does not exist yet; looking first keeps the message ours.
@@ -56,10 +63,18 @@ impl Engine {
             Docker::connect_with_http(address, ANSWER_SECONDS, API_DEFAULT_VERSION)
         } else {
             return Err(Failure::new(FailureKind::Argument, format!("`{address}` is not the address of an engine"))
-                .hint("write unix:///var/run/docker.sock or tcp://host:2375"));
+                .hint("write unix:///var/run/docker.sock, tcp://host:2375 or ssh://host"));
         };
         let client = client.map_err(|error| failure(address, "reach the Docker engine", error))?;
         Ok(Self { client, address: address.to_owned(), connected: OnceCell::new() })
+    }
+
+    /// The engine of a host, whose socket travels through the SSH session.
+    pub fn over(hosts: Arc<Hosts>, target: Target) -> Result<Self, Failure> {
+        let address = format!("{OVER_SSH}{}", target.name);
+        let client = remote::client(hosts, target, ANSWER_SECONDS);
+        let client = client.map_err(|error| failure(&address, "reach the Docker engine", error))?;
+        Ok(Self { client, address, connected: OnceCell::new() })
     }
 
     /// Where it is: `unix:///var/run/docker.sock`.
@@ -94,7 +109,8 @@ impl Engine {
     /// Agrees on the newest version both sides speak, and says it in every path: bollard leaves it out of its requests
     /// (bollard#736), which engines answer in the meaning of *their* newest version.
     async fn negotiate(&self) -> Result<(Docker, Version), Failure> {
-        let answer = tokio::time::timeout(CONTACT, self.client.version()).await;
+        let patience = if self.address.starts_with(OVER_SSH) { REMOTE_CONTACT } else { CONTACT };
+        let answer = tokio::time::timeout(patience, self.client.version()).await;
         let answer = answer.map_err(|_| unreachable(&self.address, "it does not answer"))?;
         let answer = answer.map_err(|error| failure(&self.address, "reach the Docker engine", error))?;
         let parse = |text: &Option<String>| text.as_deref().and_then(Version::parse);

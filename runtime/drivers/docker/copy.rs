@@ -14,27 +14,29 @@ use tokio::sync::mpsc;
 use super::build_context::{Pieces, add};
 use super::errors::failure;
 use super::{Engine, stream};
+use crate::drivers::disk::{Held, Tree};
 use crate::failure::{Failure, FailureKind};
 
 impl Engine {
-    /// Copies a file or folder of this machine into a container, running or not.
-    ///
-    /// As with `cp`: a target that is a folder, or ends in `/`, receives it under its own name; any other target
-    /// becomes its name. Files in there belong to root.
-    pub async fn copy_in(&self, container: &str, from: &Path, to: &str) -> Result<(), Failure> {
-        let what = format!("copy `{}` to `{to}` in container `{container}`", from.display());
-        let metadata = std::fs::metadata(from).map_err(|error| Failure::system(&what, &error))?;
-        if metadata.is_file() {
-            std::fs::File::open(from).map_err(|error| Failure::system(&what, &error))?;
+    /// Does a path of a container receive what is copied to it, or become its name? As with `cp`: a folder receives, and
+    /// so does whatever ends in `/`.
+    pub async fn receives(&self, container: &str, to: &str) -> Result<bool, Failure> {
+        Ok(to.ends_with('/') || self.is_folder(container, to).await?)
+    }
+
+    /// Copies a file or folder of this machine, called `name` there, into a container, running or not: `into` a folder, under
+    /// its own name, or to a name of its own. Files in there belong to root.
+    pub async fn copy_in(&self, container: &str, from: Tree, name: &Path, to: &str, into: bool) -> Result<(), Failure> {
+        let what = format!("copy `{}` to `{to}` in container `{container}`", name.display());
+        if from.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            from.read().map_err(|error| Failure::system(&what, &error))?;
         }
         let target = Path::new(to);
-        let as_folder = to.ends_with('/') || self.is_folder(container, to).await?;
-        let (folder, name) = match (as_folder, target.file_name().zip(target.parent())) {
+        let (folder, name) = match (into, target.file_name().zip(target.parent())) {
             (false, Some((name, parent))) => (parent.to_path_buf(), PathBuf::from(name)),
-            _ => (target.to_path_buf(), file_name(from, &what)?),
+            _ => (target.to_path_buf(), file_name(name, &what)?),
         };
         let (sender, pieces) = mpsc::channel(4);
-        let from = from.to_owned();
         tokio::task::spawn_blocking(move || {
             let mut archive = tar::Builder::new(std::io::BufWriter::with_capacity(256 * 1024, Pieces(sender.clone())));
             let packed = add_all(&mut archive, &from, &name)
@@ -77,11 +79,9 @@ impl Engine {
         sent.map_err(|error| failure(self.address(), &what, error))
     }
 
-    /// Copies a file or folder out of a container, running or not; returns where it is.
-    ///
-    /// As with `cp`: a target that is a folder receives it under its own name. It appears whole or not at all; a file
-    /// that is there is replaced, a folder that is there is not.
-    pub async fn copy_out(&self, container: &str, from: &str, to: &Path) -> Result<PathBuf, Failure> {
+    /// Where a file or folder of a container would be copied to: as with `cp`, a folder receives it under its own name.
+    /// A folder that is there is not replaced.
+    pub fn target_of_copy(&self, container: &str, from: &str, to: &Path) -> Result<PathBuf, Failure> {
         let what = format!("copy `{from}` of container `{container}` to `{}`", to.display());
         let target = if to.is_dir() { to.join(file_name(Path::new(from), &what)?) } else { to.to_owned() };
         if target.is_dir() {
@@ -90,9 +90,17 @@ impl Engine {
                 format!("cannot {what}: there is a folder `{}`", target.display()),
             ));
         }
-        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let unique = format!(".{}.{}.part", file_name(&target, &what)?.display(), std::process::id());
-        let staging = Staging(parent.join(unique));
+        Ok(target)
+    }
+
+    /// Copies a file or folder out of a container, running or not, to exactly that path. It appears whole or not at all;
+    /// a file that is there is replaced. `name` is nobody else's: what is half there carries it, and makes way when the
+    /// same copy is made again.
+    pub async fn copy_out(&self, container: &str, from: &str, target: &Held, name: &str) -> Result<(), Failure> {
+        let what = format!("copy `{from}` of container `{container}` to `{}`", target.real().display());
+        let unique = format!(".{}.{name}.part", file_name(target.real(), &what)?.display());
+        let staging = Staging(target.beside(unique));
+        let _ = std::fs::remove_dir_all(&staging.0);
         std::fs::create_dir(&staging.0).map_err(|error| Failure::system(&what, &error))?;
 
         let options = DownloadFromContainerOptionsBuilder::default().path(from).build();
@@ -113,11 +121,11 @@ impl Engine {
         let entry = std::fs::read_dir(&staging.0).and_then(|mut entries| entries.next().transpose());
         let entry = entry.map_err(|error| Failure::system(&what, &error))?;
         let entry = entry.ok_or_else(|| Failure::new(FailureKind::NotFound, format!("cannot {what}: nothing came")))?;
-        std::fs::rename(entry.path(), &target).map_err(|error| Failure::system(&what, &error))?;
-        Ok(target)
+        std::fs::rename(entry.path(), target.path()).map_err(|error| Failure::system(&what, &error))
     }
 
-    async fn is_folder(&self, container: &str, path: &str) -> Result<bool, Failure> {
+    /// Is a path of a container a folder?
+    pub async fn is_folder(&self, container: &str, path: &str) -> Result<bool, Failure> {
         /// Go's `os.ModeDir`, in which the engine speaks.
         const FOLDER: u32 = 1 << 31;
         let options = ContainerArchiveInfoOptionsBuilder::default().path(path).build();
@@ -137,13 +145,11 @@ fn file_name(path: &Path, what: &str) -> Result<PathBuf, Failure> {
     }
 }
 
-fn add_all<W: Write>(archive: &mut tar::Builder<W>, from: &Path, name: &Path) -> std::io::Result<()> {
+fn add_all<W: Write>(archive: &mut tar::Builder<W>, from: &Tree, name: &Path) -> std::io::Result<()> {
     add(archive, from, name)?;
-    if std::fs::symlink_metadata(from)?.is_dir() {
-        let mut entries: Vec<_> = std::fs::read_dir(from)?.collect::<Result<_, _>>()?;
-        entries.sort_by_key(std::fs::DirEntry::file_name);
-        for entry in entries {
-            add_all(archive, &entry.path(), &name.join(entry.file_name()))?;
+    if from.metadata()?.is_dir() {
+        for inside in from.names()? {
+            add_all(archive, &from.child(&inside)?, &name.join(inside))?;
         }
     }
     Ok(())

@@ -249,6 +249,7 @@ pub(super) fn endpoint(network: &NetworkAttachment, mac_address: Option<&str>) -
         }),
         mac_address: network.mac_address.as_deref().or(mac_address).map(str::to_owned),
         driver_opts: some_map(&network.driver_options),
+        links: some(network.links.clone()),
         ..Default::default()
     }
 }

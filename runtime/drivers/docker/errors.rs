@@ -1,5 +1,6 @@
 use bollard::errors::Error;
 
+use super::connect::OVER_SSH;
 use crate::failure::{Failure, FailureKind};
 
 /// What an engine's refusal means, for a person; `what` completes the sentence "cannot …".
@@ -12,9 +13,13 @@ pub(super) fn failure(address: &str, what: impl std::fmt::Display, error: Error)
             format!("cannot {what}: the Docker engine at `{address}` did not answer in time"),
         ),
         Error::SocketNotFoundError(_) => unreachable(address, "there is no such socket"),
-        other => match connection_problem(&other) {
-            Some(problem) => unreachable(address, &problem),
-            None => Failure::new(FailureKind::System, format!("cannot {what}: {}", innermost(&other))),
+        other => match (on_the_way(&other), connection_problem(&other)) {
+            (Some(failure), _) => {
+                let message = format!("no Docker engine at `{address}`: {}", failure.message);
+                Failure { message, ..failure.clone() }
+            }
+            (None, Some(problem)) => unreachable(address, &problem),
+            (None, None) => Failure::new(FailureKind::System, format!("cannot {what}: {}", innermost(&other))),
         },
     }
 }
@@ -25,6 +30,9 @@ pub(super) fn unreachable(address: &str, problem: &str) -> Failure {
         Failure::new(FailureKind::Unreachable, format!("no Docker engine at `{address}`: {}", problem.trim()));
     if problem == "permission denied" {
         return failure.hint("let this user talk to it: sudo usermod -aG docker $USER, then log in again");
+    }
+    if address.starts_with(OVER_SSH) {
+        return failure.hint("does the engine run there, and may this user talk to it, itself or through `sudo -n`?");
     }
     if !address.starts_with("unix://") {
         return failure.hint("is DOCKER_HOST right, and does the engine listen there?");
@@ -106,6 +114,19 @@ fn connection_problem(error: &Error) -> Option<String> {
     }
     let text = innermost(error);
     text.contains("connection closed").then(|| "it closed the connection".to_owned())
+}
+
+/// Why the host was not reached that the engine is on.
+fn on_the_way(error: &Error) -> Option<&Failure> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(failure) = inner.and_then(|inner| inner.downcast_ref::<Failure>()) {
+            return Some(failure);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// The most specific message of a chain of errors.

@@ -34,6 +34,18 @@ pub struct ExecRequest {
     pub privileged: bool,
     /// After this long the process and its children are killed and the call fails.
     pub limit: Option<Duration>,
+    /// What its processes are marked with, so that they can be found; made up when empty.
+    pub mark: String,
+}
+
+/// A command that is prepared and not started.
+pub(super) struct Created {
+    /// The engine's name for it.
+    pub id: String,
+    /// `` `program` in container `name` ``.
+    pub what: String,
+    pub leash: Leash,
+    limit: Option<Duration>,
 }
 
 /// Which of the two streams.
@@ -97,11 +109,23 @@ impl Engine {
         input: Option<Input<'_>>,
         on_chunk: &mut (dyn FnMut(Chunk) + Send),
     ) -> Result<Finished, Failure> {
-        let what = || format!("run `{}` in container `{container}`", request.command.join(" "));
+        let created = self.create_exec(container, request, input.is_some()).await?;
+        self.start_exec(created, input, on_chunk).await
+    }
+
+    /// Prepares a command; nothing happens before [`start_exec`](Self::start_exec).
+    pub(super) async fn create_exec(
+        &self,
+        container: &str,
+        request: &ExecRequest,
+        with_input: bool,
+    ) -> Result<Created, Failure> {
+        let line = request.command.join(" ");
         let api = self.api().await?;
-        let leash = Leash::new(api.clone(), self.may_be_this_machine(), container, request.user.as_deref());
+        let leash =
+            Leash::new(api.clone(), self.may_be_this_machine(), container, request.user.as_deref(), &request.mark);
         let config = ExecConfig {
-            attach_stdin: Some(input.is_some()),
+            attach_stdin: Some(with_input),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             // A terminal would merge the streams and change the bytes.
@@ -113,18 +137,28 @@ impl Engine {
             working_dir: request.working_dir.clone(),
             ..ExecConfig::default()
         };
+        let what = format!("`{line}` in container `{container}`");
         let created = api.create_exec(container, config).await;
-        let id = created.map_err(|error| Problem::Engine(error).describe(self, what()))?.id;
+        let id = created.map_err(|error| Problem::Engine(error).describe(self, format!("run {what}")))?.id;
+        Ok(Created { id, what, leash, limit: request.limit })
+    }
 
+    /// Starts a prepared command and stays with it to its end.
+    pub(super) async fn start_exec(
+        &self,
+        created: Created,
+        input: Option<Input<'_>>,
+        on_chunk: &mut (dyn FnMut(Chunk) + Send),
+    ) -> Result<Finished, Failure> {
+        let Created { id, what, leash, limit } = created;
+        let api = self.api().await?;
+        let describe = |problem: Problem| problem.describe(self, format!("run {what}"));
         let work = self.attach(api, &id, leash.clone(), input, on_chunk);
-        let Some(limit) = request.limit else { return work.await.map_err(|problem| problem.describe(self, what())) };
+        let Some(limit) = limit else { return work.await.map_err(describe) };
         if let Ok(result) = tokio::time::timeout(limit, work).await {
-            return result.map_err(|problem| problem.describe(self, what()));
+            return result.map_err(describe);
         }
-        let failure = Failure::new(
-            FailureKind::Timeout,
-            format!("`{}` in container `{container}` did not end within {}", request.command.join(" "), Span(limit)),
-        );
+        let failure = Failure::new(FailureKind::Timeout, format!("{what} did not end within {}", Span(limit)));
         // Dropping the work killed it; a second try has more time.
         let ended = !still_running(api, &id).await || (leash.pull().await && !still_running(api, &id).await);
         Err(if ended {
@@ -165,7 +199,17 @@ impl Engine {
             result = read => result.map_err(Problem::Engine)?,
             () = write(sink, input) => {}
         }
-        let ended = api.inspect_exec(id).await.map_err(Problem::Engine)?;
+        // The output of a command that goes on may have been cut off: that is no end, and there is no code yet.
+        let mut ended = api.inspect_exec(id).await.map_err(Problem::Engine)?;
+        let mut patience = 200;
+        while ended.running == Some(true) && patience > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            patience -= 1;
+            ended = api.inspect_exec(id).await.map_err(Problem::Engine)?;
+        }
+        if ended.running == Some(true) {
+            return Err(Problem::CutOff);
+        }
         guard.disarm();
         let exit_code = ended.exit_code.unwrap_or_default();
         let not_started = refusal.filter(|_| exit_code == 126 || exit_code == 127).map(|text| reason(&text));
@@ -176,6 +220,7 @@ impl Engine {
 enum Problem {
     Engine(Error),
     NotAttached,
+    CutOff,
 }
 
 impl Problem {
@@ -189,6 +234,10 @@ impl Problem {
                     failure
                 }
             }
+            Self::CutOff => Failure::new(
+                FailureKind::System,
+                format!("cannot {what}: its output ended ten seconds ago, and it goes on"),
+            ),
             Self::NotAttached => {
                 Failure::new(FailureKind::System, format!("cannot {what}: the engine kept its output"))
             }
@@ -213,14 +262,16 @@ async fn read(
 }
 
 /// Feeds the input and says where it ends; then only the output decides. A command may end without reading it all.
-pub(super) async fn write(mut sink: Pin<Box<dyn AsyncWrite + Send>>, input: Option<Input<'_>>) {
-    if let Some(mut input) = input {
-        let copied = tokio::io::copy(&mut input, &mut sink).await;
-        if copied.is_ok() && sink.flush().await.is_ok() {
-            let _ = sink.shutdown().await;
-        }
-    }
+async fn write(mut sink: Pin<Box<dyn AsyncWrite + Send>>, input: Option<Input<'_>>) {
+    feed(&mut sink, input).await;
     std::future::pending::<()>().await;
+}
+
+/// Feeds the input and says where it ends. `false` when there was none, or not all of it was taken.
+pub(super) async fn feed(sink: &mut Pin<Box<dyn AsyncWrite + Send>>, input: Option<Input<'_>>) -> bool {
+    let Some(mut input) = input else { return false };
+    let copied = tokio::io::copy(&mut input, sink).await;
+    copied.is_ok() && sink.flush().await.is_ok() && sink.shutdown().await.is_ok()
 }
 
 async fn still_running(api: &Docker, id: &str) -> bool {

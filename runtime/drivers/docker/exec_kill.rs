@@ -31,11 +31,13 @@ struct Inner {
 }
 
 impl Leash {
-    pub fn new(api: Docker, may_be_here: bool, container: &str, user: Option<&str>) -> Self {
+    /// `mark` is what the processes carry; one that nobody else has is made up when it is empty.
+    pub fn new(api: Docker, may_be_here: bool, container: &str, user: Option<&str>, mark: &str) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let mark = format!("{VARIABLE}={:x}-{:x}-{count:x}", std::process::id(), now.as_nanos());
+        let made_up = format!("{:x}-{:x}-{count:x}", std::process::id(), now.as_nanos());
+        let mark = format!("{VARIABLE}={}", if mark.is_empty() { &made_up } else { mark });
         Self(Arc::new(Inner { api, may_be_here, container: container.to_owned(), user: user.map(str::to_owned), mark }))
     }
 

@@ -69,6 +69,31 @@ impl Engine {
         Err(diagnosis.unwrap_or(failure))
     }
 
+    /// Waits until the health check's own command succeeds once more, whatever the engine made of it before: something
+    /// has changed around the container. One without a check has nothing to say.
+    pub async fn probe_again(&self, container: &str, limit: Duration) -> Result<(), Failure> {
+        let (begun, last) = (Instant::now(), Mutex::new(None));
+        loop {
+            let now = self.inspect(container).await?;
+            not_ended(&now)?;
+            let Some(check) = now.healthcheck.clone() else { return Ok(()) };
+            if self.probe_succeeds(&now, &check, &last).await {
+                return Ok(());
+            }
+            if begun.elapsed() >= limit {
+                let message =
+                    format!("container `{}` was not healthy again within {}", now.name, crate::units::Span(limit));
+                let failure = Failure::new(FailureKind::Timeout, message);
+                let said = last.into_inner().ok().flatten();
+                return Err(match said {
+                    Some(probe) => failure.evidence(format!("our last probe of {}", now.name), probe),
+                    None => failure,
+                });
+            }
+            tokio::time::sleep(HealthWait::default().every).await;
+        }
+    }
+
     async fn watch(
         &self,
         container: &str,

@@ -25,6 +25,8 @@ pub struct Image {
     pub size: i64,
     /// When it was built, RFC 3339, or seconds since 1970 in a list.
     pub created: String,
+    /// When the engine last gave it a name, RFC 3339: for one that was pulled, when that was. Only when inspected.
+    pub tagged: String,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Ports it says it listens on: `80/tcp`. Only when inspected.
@@ -104,6 +106,7 @@ fn inspected(answer: ImageInspect) -> Image {
         digests: answer.repo_digests.unwrap_or_default(),
         size: answer.size.unwrap_or_default(),
         created: answer.created.unwrap_or_default(),
+        tagged: answer.metadata.and_then(|metadata| metadata.last_tag_time).unwrap_or_default(),
         labels: sorted(config.labels),
         exposed,
         env: config.env.unwrap_or_default(),

@@ -1,5 +1,7 @@
 //! The engine itself.
 
+use std::time::Duration;
+
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +49,16 @@ pub struct DiskUsage {
     pub volumes: usize,
 }
 
+/// How long an engine may take to say that it is there.
+const WORD: Duration = Duration::from_secs(10);
+
 impl Engine {
+    /// Is it there?
+    pub async fn answers(&self) -> bool {
+        let asked = async { self.api().await?.ping().await.map_err(|error| failure(self.address(), "ask it", error)) };
+        matches!(tokio::time::timeout(WORD, asked).await, Ok(Ok(_)))
+    }
+
     /// What kind of engine this is.
     pub async fn info(&self) -> Result<EngineInfo, Failure> {
         let info = self.api().await?.info().await;

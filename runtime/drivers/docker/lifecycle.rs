@@ -83,6 +83,15 @@ impl Engine {
         }
     }
 
+    /// Removes one that was never started. One that runs after all is a conflict, and goes on.
+    pub async fn discard(&self, container: &str) -> Result<(), Failure> {
+        let options = RemoveContainerOptionsBuilder::default().force(false).v(true).build();
+        match self.api().await?.remove_container(container, Some(options)).await {
+            Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+            Err(error) => Err(failure(self.address(), format!("remove container `{container}`"), error)),
+        }
+    }
+
     /// Gives it another name.
     pub async fn rename(&self, container: &str, name: &str) -> Result<(), Failure> {
         let options = RenameContainerOptionsBuilder::default().name(name).build();

@@ -21,7 +21,7 @@ pub struct Budget {
     pub protect: Vec<String>,
 }
 
-/// What was removed.
+/// What is removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pruned {
     /// Names (or ids, where there was no name).
@@ -31,19 +31,14 @@ pub struct Pruned {
 }
 
 impl Engine {
-    /// Removes images beyond the budget. What any container was made from stays, running or not.
-    pub async fn prune_images(&self, budget: &Budget) -> Result<Pruned, Failure> {
+    /// Images beyond the budget, to be removed. What any container was made from stays, running or not.
+    pub async fn images_beyond(&self, budget: &Budget) -> Result<Pruned, Failure> {
         let used: BTreeSet<String> =
             self.containers(&[]).await?.into_iter().map(|container| container.image_id).collect();
         let images = self.images().await?;
         let mut pruned = Pruned::default();
         for image in surplus(&images, &used, budget) {
-            let names = if image.tags.is_empty() { vec![image.id.clone()] } else { image.tags.clone() };
-            for name in names {
-                if self.remove_image(&name, false).await? {
-                    pruned.removed.push(name);
-                }
-            }
+            pruned.removed.extend(if image.tags.is_empty() { vec![image.id.clone()] } else { image.tags.clone() });
             pruned.size += image.size;
         }
         Ok(pruned)

@@ -115,6 +115,7 @@ fn networks(container: &Container, settings: models::NetworkSettings, mode: &str
                 link_local: fixed.link_local_ips.unwrap_or_default(),
                 mac_address: None,
                 driver_options: sorted(options),
+                links: endpoints.get(name).and_then(|endpoint| endpoint.links.clone()).unwrap_or_default(),
             }
         })
         .collect();

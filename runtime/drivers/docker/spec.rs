@@ -198,6 +198,8 @@ pub struct NetworkAttachment {
     pub mac_address: Option<String>,
     /// Options of the network's driver.
     pub driver_options: BTreeMap<String, String>,
+    /// Names by which it alone finds other containers there: `container:name`.
+    pub links: Vec<String>,
 }
 
 /// What happens when the process ends.

@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use reqwest::Url;
 
 use crate::failure::{Failure, FailureKind};
@@ -26,6 +28,10 @@ impl Address {
             let shown = url.host_str().unwrap_or_default();
             return Err(Failure::new(FailureKind::Argument, format!("the URL of `{shown}` holds credentials"))
                 .hint("give them as `basic_auth: #{ username: …, password: … }`: a URL is shown and logged"));
+        }
+        if let Some(host) = disguised(text, &url) {
+            let failure = wrong("its host is an address in a form that hides which one");
+            return Err(failure.hint(format!("write `{host}` if that is meant")));
         }
         Ok(Self(url))
     }
@@ -57,6 +63,11 @@ impl Address {
         format!("{}:{}", self.host(), self.port())
     }
 
+    /// The host, when it is an address and not a name.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.host().trim_matches(['[', ']']).parse().ok()
+    }
+
     /// Does it use TLS?
     pub fn is_tls(&self) -> bool {
         self.0.scheme() == "https"
@@ -64,13 +75,24 @@ impl Address {
 
     /// Is the host this machine, by address or as `localhost`?
     pub fn is_loopback(&self) -> bool {
-        let bare = self.host().trim_matches(['[', ']']);
-        bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        self.host() == "localhost" || self.ip().is_some_and(|address| address.is_loopback())
     }
 
     pub(super) fn url(&self) -> &Url {
         &self.0
     }
+}
+
+/// The usual form of an address that is written in another one: `0x7f.1`, `2130706433`, `0177.0.0.1`.
+fn disguised(text: &str, url: &Url) -> Option<String> {
+    let usual = url.host_str()?;
+    usual.trim_matches(['[', ']']).parse::<IpAddr>().ok()?;
+    let written = text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let is_same = written.is_some_and(|written| {
+        let host = written.get(..usual.len()).filter(|host| host.eq_ignore_ascii_case(usual));
+        host.is_some() && matches!(written.as_bytes().get(usual.len()), None | Some(b':'))
+    });
+    (!is_same).then(|| usual.to_owned())
 }
 
 fn without_scheme(text: &str, wrong: &dyn Fn(&str) -> Failure) -> Failure {

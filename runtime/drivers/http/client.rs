@@ -15,7 +15,13 @@ use crate::failure::{Failure, FailureKind};
 ///
 /// Proxies are those of the environment (`HTTPS_PROXY`, `NO_PROXY`, …), except for this machine itself and for a
 /// redirected connection, which no proxy could reach.
-pub(super) fn build(request: &Request, leg: &Leg, sight: &Sight, left: Duration) -> Result<Client, Failure> {
+pub(super) fn build(
+    request: &Request,
+    leg: &Leg,
+    is_named: bool,
+    sight: &Sight,
+    left: Duration,
+) -> Result<Client, Failure> {
     let resolved = request.resolved(&leg.address);
     let broken = |why: &dyn std::fmt::Display| {
         Failure::new(FailureKind::System, format!("cannot prepare a request to `{}`: {why}", leg.address))
@@ -23,7 +29,12 @@ pub(super) fn build(request: &Request, leg: &Leg, sight: &Sight, left: Duration)
     let tls = trust::config(&request.trust, leg.address.host(), sight).map_err(|error| broken(&error))?;
     let mut builder = Client::builder()
         .tls_backend_preconfigured(tls)
-        .dns_resolver(Arc::new(Lookup { instead: resolved.map(without_port), sight: sight.clone() }))
+        .dns_resolver(Arc::new(Lookup {
+            instead: resolved.map(without_port),
+            address: leg.address.clone(),
+            is_named,
+            sight: sight.clone(),
+        }))
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)

@@ -4,6 +4,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::oneshot;
 
 use super::sight::{Phase, Sight};
+use super::{Address, reach};
 use crate::failure::{Failure, FailureKind};
 
 /// Looks names up on a thread of its own.
@@ -13,6 +14,10 @@ use crate::failure::{Failure, FailureKind};
 pub(super) struct Lookup {
     /// Answers every name instead of the system: the `resolve` option.
     pub(super) instead: Option<SocketAddr>,
+    /// For whose sake names are looked up. Another name than its host is that of a proxy.
+    pub(super) address: Address,
+    /// May its host lie in a private network?
+    pub(super) is_named: bool,
     pub(super) sight: Sight,
 }
 
@@ -23,9 +28,17 @@ impl Resolve for Lookup {
         }
         let host = name.as_str().to_owned();
         let sight = self.sight.clone();
+        let judged = (host == self.address.host()).then(|| (self.address.clone(), self.is_named));
         Box::pin(async move {
             sight.enter(Phase::LookingUp);
-            match ask_system(host).await {
+            let found = ask_system(host).await.and_then(|addresses| {
+                if let Some((url, is_named)) = &judged {
+                    // One bad address among good ones is refused as a whole: which of them is tried is not up to us.
+                    addresses.iter().try_for_each(|address| reach::check(url, address.ip(), *is_named))?;
+                }
+                Ok(addresses)
+            });
+            match found {
                 Ok(addresses) => {
                     sight.enter(Phase::Connecting);
                     Ok(Box::new(addresses.into_iter()) as Addrs)

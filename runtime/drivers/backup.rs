@@ -1,0 +1,38 @@
+//! Repositories of backups in restic's format: encrypted, deduplicated, readable by `restic` itself. The only place that
+//! knows `rustic_core`, none of whose types leave it.
+//!
+//! The engine does the format; what keeps a failed dump from looking like a backup is here. It goes on after whatever it
+//! cannot read, so every fault of a source is noted by a guard, and the guard refuses to write the snapshot file, which comes
+//! last: a fault in any source means that there is no snapshot. What is saved is described by a manifest inside of the
+//! snapshot, made while it is read; a restore is compared with it before it says that it went well.
+//!
+//! Everything here blocks the calling thread, and ends when the `wanted` that it is handed says so.
+
+mod fault;
+mod feed;
+mod folder;
+mod guard;
+mod lock;
+mod manifest;
+mod node;
+mod reader;
+mod repository;
+mod restore;
+mod save;
+mod source;
+mod tally;
+mod unpack;
+
+use std::sync::Arc;
+
+use crate::failure::Failure;
+
+pub use feed::{Feed, Pump, feed};
+pub use manifest::{DATA, Manifest, PartRecord};
+pub use repository::{Access, Checked, Pruned, Repository, Snapshot, find};
+pub use restore::{Placing, inside};
+pub use save::{Content, Order, Part};
+pub use tally::Tally;
+
+/// Asked again and again while something goes on: is it still to go on? The failure says why not.
+pub type Wanted = Arc<dyn Fn() -> Result<(), Failure> + Send + Sync>;

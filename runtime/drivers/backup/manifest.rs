@@ -1,0 +1,108 @@
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Tally;
+use super::guard::Guard;
+use super::tally::Rights;
+use crate::failure::Failure;
+
+/// Where the manifest is in a snapshot, and where the parts are: the manifest comes last, after what it tells of.
+pub const MANIFEST: &str = "manifest.json";
+/// The folder of the parts.
+pub const DATA: &str = "data";
+
+/// What a snapshot has to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of this format.
+    pub version: u32,
+    /// The job whose snapshot it is.
+    pub job: String,
+    /// When it was begun.
+    pub started: Timestamp,
+    /// The parts, by name.
+    pub parts: Vec<PartRecord>,
+}
+
+/// What one part has to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRecord {
+    /// Its name, and that of its file or folder in the snapshot's `data`.
+    pub name: String,
+    /// `folder` or `stream`.
+    pub kind: String,
+    /// Where it came from: a path, a command.
+    pub from: String,
+    /// What is in it.
+    pub tally: Tally,
+    /// What else whoever made it knew.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub facts: Value,
+}
+
+/// The manifest while it is being made: parts are read by several threads.
+pub struct Ledger {
+    state: Mutex<State>,
+    settled: Condvar,
+    guard: Arc<Guard>,
+}
+
+struct State {
+    manifest: Manifest,
+    /// Files and streams that are not read to their end.
+    open: usize,
+}
+
+impl Ledger {
+    /// One in which nothing is counted.
+    pub fn new(manifest: Manifest, guard: Arc<Guard>) -> Self {
+        Self { state: Mutex::new(State { manifest, open: 0 }), settled: Condvar::new(), guard }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A file or stream is about to be read.
+    pub fn opened(&self) {
+        self.state().open += 1;
+    }
+
+    /// It was read to its end.
+    pub fn closed(&self, part: usize, path: &Path, rights: Rights, bytes: u64, hash: &[u8], facts: Value) {
+        let mut state = self.state();
+        state.open = state.open.saturating_sub(1);
+        if let Some(part) = state.manifest.parts.get_mut(part) {
+            part.tally.file(path, rights, bytes, hash);
+            if !facts.is_null() {
+                part.facts = facts;
+            }
+        }
+        drop(state);
+        self.settled.notify_all();
+    }
+
+    /// Counts what has nothing to read.
+    pub fn count(&self, part: usize, count: impl FnOnce(&mut Tally)) {
+        if let Some(part) = self.state().manifest.parts.get_mut(part) {
+            count(&mut part.tally);
+        }
+    }
+
+    /// The manifest, once everything was read. Everything there is has been opened by then.
+    pub fn finished(&self) -> Result<Manifest, Failure> {
+        let mut state = self.state();
+        while state.open > 0 {
+            self.guard.check()?;
+            let waited = self.settled.wait_timeout(state, Duration::from_millis(100));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        self.guard.check()?;
+        Ok(state.manifest.clone())
+    }
+}

@@ -1,0 +1,293 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Zoned;
+use rustic_core::repofile::{SnapshotFile, SnapshotId};
+use rustic_core::{
+    CheckOptions, ConfigOptions, Credentials, KeyOptions, OpenStatus, PruneOptions, RepositoryBackends,
+    RepositoryOptions, RusticError,
+};
+use serde::Serialize;
+
+use super::fault::failure;
+use super::folder::Folder;
+use super::guard::{Guard, Guarded};
+use super::lock::Lock;
+use super::manifest::{MANIFEST, Manifest};
+use super::{Wanted, fault};
+use crate::failure::{Failure, FailureKind};
+
+/// What stands before the job's name in a tag of a snapshot.
+pub const JOB: &str = "job:";
+/// What stands before the name of the call that made a snapshot.
+pub const CALL: &str = "call:";
+
+/// The engine, open.
+pub type Engine = rustic_core::Repository<OpenStatus>;
+
+/// What is done with a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Look into it or add to it, as others may at the same time.
+    Shared,
+    /// Remove from it.
+    Alone,
+}
+
+/// An open repository.
+pub struct Repository {
+    location: PathBuf,
+    engine: Engine,
+    guard: Arc<Guard>,
+    lock: Lock,
+}
+
+/// What is known of a snapshot without reading what is in it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// 64 hexadecimal digits.
+    pub id: String,
+    /// When it was made.
+    pub time: Zoned,
+    /// The machine it was made on.
+    pub host: String,
+    /// The job, where `runbook` made it.
+    pub job: Option<String>,
+    /// The name of the call that made it.
+    #[serde(skip)]
+    pub call: Option<String>,
+    /// Other tags.
+    pub tags: Vec<String>,
+    /// What is in it, as whoever made it says.
+    pub paths: Vec<String>,
+    /// Files in it.
+    pub files: u64,
+    /// The bytes in it, before anything was left out that was there already.
+    pub bytes: u64,
+    /// The bytes by which the repository grew.
+    pub added: u64,
+}
+
+impl Snapshot {
+    /// The part of the name that people use.
+    pub fn short(&self) -> &str {
+        &self.id[..8]
+    }
+
+    /// What snapshots belong together: those of a job, or what `restic` saved on one machine from the same paths.
+    pub fn group(&self) -> String {
+        self.job.clone().unwrap_or_else(|| format!("{}:{}", self.host, self.paths.join(",")))
+    }
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Checked {
+    /// Damage.
+    pub errors: Vec<String>,
+    /// What does no harm, such as packs that belong to nothing.
+    pub warnings: Vec<String>,
+}
+
+/// What a prune did.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Pruned {
+    /// Bytes that something needs.
+    pub used: u64,
+    /// Packs that are marked now, and removed by a later prune.
+    pub marked: u64,
+    /// Packs that were marked a day ago or earlier, and are gone.
+    pub removed: u64,
+}
+
+impl Repository {
+    /// Makes a repository in a folder that is not there, or empty.
+    pub fn init(location: &Path, password: &str) -> Result<(), Failure> {
+        let shown = location.display();
+        if location.join("config").exists() {
+            return Err(Failure::new(FailureKind::Conflict, format!("there is a repository in `{shown}` already")));
+        }
+        let mut there = std::fs::read_dir(location).into_iter().flatten();
+        if there.next().is_some() {
+            return Err(Failure::new(FailureKind::Conflict, format!("the folder `{shown}` is not empty"))
+                .hint("a repository needs a folder of its own"));
+        }
+        let guard = Arc::new(Guard::new(Arc::new(|| Ok(()))));
+        let what = format!("make a repository in `{shown}`");
+        let failed = |error: Box<RusticError>| guard.reason(|| failure(&what, &error));
+        let config = ConfigOptions::default().set_version(2u32);
+        let keys = KeyOptions::default().with_created(true).hostname(host());
+        let engine = engine(location, &guard).map_err(failed)?;
+        engine.init(&Credentials::password(password), &keys, &config).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Opens the repository in a folder.
+    pub fn open(location: &Path, password: &str, access: Access, wanted: Wanted) -> Result<Self, Failure> {
+        let shown = location.display();
+        if !location.join("config").is_file() {
+            return Err(Failure::new(FailureKind::NotFound, format!("there is no repository in `{shown}`")));
+        }
+        let lock = Lock::take(location, access == Access::Alone, &wanted)?;
+        let guard = Arc::new(Guard::new(wanted));
+        let failed = |error: Box<RusticError>| {
+            guard.reason(|| fault::failure(&format!("open the repository `{shown}`"), &error))
+        };
+        let engine =
+            engine(location, &guard).map_err(failed)?.open(&Credentials::password(password)).map_err(failed)?;
+        if access == Access::Alone {
+            Folder::new(location).tidy();
+        }
+        Ok(Self { location: location.to_owned(), engine, guard, lock })
+    }
+
+    /// The folder for messages.
+    pub fn shown(&self) -> String {
+        self.location.display().to_string()
+    }
+
+    /// Every snapshot, the oldest first. One that cannot be read is a failure, and not one less.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>, Failure> {
+        let mut all: Vec<Snapshot> = self.files()?.into_iter().map(snapshot).collect();
+        all.sort_by(|a, b| a.time.timestamp().cmp(&b.time.timestamp()).then_with(|| a.id.cmp(&b.id)));
+        Ok(all)
+    }
+
+    /// What a snapshot has to hold; `None` for one that `restic` made.
+    pub fn manifest(&self, snapshot: &Snapshot) -> Result<Option<Manifest>, Failure> {
+        if snapshot.job.is_none() {
+            return Ok(None);
+        }
+        let mut text = Vec::new();
+        self.pour(&snapshot.id, MANIFEST, &mut text)?;
+        serde_json::from_slice(&text).map(Some).map_err(|error| {
+            Failure::new(FailureKind::Invalid, format!("the manifest of snapshot {}: {error}", snapshot.short()))
+        })
+    }
+
+    /// Looks whether everything is there that snapshots need; with `read_data`, whether it is what was written.
+    pub fn check(&self, read_data: bool) -> Result<Checked, Failure> {
+        let checked = self.engine.check(CheckOptions::default().read_data(read_data));
+        let checked = checked.map_err(|error| self.failed("check", &error))?;
+        let mut found = Checked::default();
+        for (level, problem) in checked.0 {
+            // The engine keeps the type of the level to itself.
+            let list = if format!("{level:?}") == "Error" { &mut found.errors } else { &mut found.warnings };
+            list.push(problem.to_string());
+        }
+        Ok(found)
+    }
+
+    /// Forgets snapshots. What only they had stays until it is pruned.
+    pub fn forget(&self, ids: &[String]) -> Result<(), Failure> {
+        let known: Vec<SnapshotId> = self.files()?.into_iter().map(|file| file.id).collect();
+        let named = known.into_iter().filter(|id| ids.iter().any(|wanted| wanted[..] == id.to_hex()[..]));
+        let named: Vec<SnapshotId> = named.collect();
+        self.engine.delete_snapshots(&named).map_err(|error| self.failed("forget snapshots of", &error))
+    }
+
+    /// Removes what no snapshot needs: marks it first, and removes a day later what is still needed by nobody, so that
+    /// a snapshot that is being made by somebody else loses nothing.
+    pub fn prune(&self) -> Result<Pruned, Failure> {
+        let failed = |error: Box<RusticError>| self.failed("prune", &error);
+        let options = PruneOptions::default().keep_delete(jiff::Span::new().hours(24));
+        let plan = self.engine.prune_plan(&options).map_err(failed)?;
+        let (size, packs) = (plan.stats.size_sum(), &plan.stats.packs_to_delete);
+        let pruned = Pruned {
+            used: size.used,
+            marked: plan.stats.packs.unused + plan.stats.packs.repack + packs.keep,
+            removed: packs.remove,
+        };
+        self.engine.prune(&options, plan).map_err(failed)?;
+        Ok(pruned)
+    }
+
+    pub(super) fn into_parts(self) -> (PathBuf, Engine, Arc<Guard>, Lock) {
+        (self.location, self.engine, self.guard, self.lock)
+    }
+
+    pub(super) fn from_parts(location: PathBuf, engine: Engine, guard: Arc<Guard>, lock: Lock) -> Self {
+        Self { location, engine, guard, lock }
+    }
+
+    /// The snapshots as the engine has them.
+    pub(super) fn files(&self) -> Result<Vec<SnapshotFile>, Failure> {
+        self.engine.get_all_snapshots().map_err(|error| self.failed("list the snapshots of", &error))
+    }
+
+    /// The engine once more, for what uses it up. With the key at hand, no password has to be tried.
+    pub(super) fn again(&self) -> Result<Engine, Box<RusticError>> {
+        engine(&self.location, &self.guard)?.open(&Credentials::Masterkey(self.engine.key()))
+    }
+
+    pub(super) fn asked(&self) -> Wanted {
+        self.guard.wanted()
+    }
+
+    pub(super) fn wanted(&self) -> Result<(), Failure> {
+        self.guard.check()
+    }
+
+    pub(super) fn failed(&self, what: &str, error: &RusticError) -> Failure {
+        self.guard.reason(|| failure(&format!("{what} the repository `{}`", self.shown()), error))
+    }
+}
+
+/// The snapshot of that name among these: by the first digits of it, or the newest of a job by `latest`.
+pub fn find(all: Vec<Snapshot>, name: &str, job: &str) -> Result<Snapshot, Failure> {
+    if name == "latest" {
+        let newest = all.into_iter().rfind(|snapshot| snapshot.group() == job);
+        return newest.ok_or_else(|| {
+            Failure::new(FailureKind::NotFound, format!("there is no snapshot of the job `{job}`"))
+                .hint("`runbook backup list` shows what there is")
+        });
+    }
+    let mut fitting = all.into_iter().filter(|snapshot| name.len() >= 4 && snapshot.id.starts_with(name));
+    match (fitting.next(), fitting.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(Failure::new(FailureKind::NotFound, format!("there is no snapshot `{name}`"))
+            .hint("`runbook backup list` shows what there is")),
+        (Some(_), Some(_)) => {
+            Err(Failure::new(FailureKind::Argument, format!("several snapshots begin with `{name}`")))
+        }
+    }
+}
+
+fn engine(location: &Path, guard: &Arc<Guard>) -> Result<rustic_core::Repository<()>, Box<RusticError>> {
+    let guarded = Guarded::new(Folder::new(location), Arc::clone(guard));
+    let backends = RepositoryBackends::new(Arc::new(guarded), None);
+    rustic_core::Repository::new(&RepositoryOptions::default().no_cache(true), &backends)
+}
+
+/// This machine's name.
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn snapshot(file: SnapshotFile) -> Snapshot {
+    let listed =
+        |list: String| -> Vec<String> { list.split(',').filter(|item| !item.is_empty()).map(str::to_owned).collect() };
+    let (mut job, mut call, mut tags) = (None, None, Vec::new());
+    for tag in listed(file.tags.to_string()) {
+        if let Some(name) = tag.strip_prefix(JOB) {
+            job = Some(name.to_owned());
+        } else if let Some(name) = tag.strip_prefix(CALL) {
+            call = Some(name.to_owned());
+        } else {
+            tags.push(tag);
+        }
+    }
+    let summary = file.summary.unwrap_or_default();
+    Snapshot {
+        id: file.id.to_hex()[..].to_owned(),
+        time: file.time,
+        host: file.hostname,
+        job,
+        call,
+        tags,
+        paths: listed(file.paths.to_string()),
+        files: summary.total_files_processed,
+        bytes: summary.total_bytes_processed,
+        added: summary.data_added_packed,
+    }
+}

@@ -1,0 +1,231 @@
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use rustic_core::repofile::{self, Node, NodeType};
+use rustic_core::{ReadSource, ReadSourceEntry, RusticResult};
+
+use super::guard::Guard;
+use super::manifest::{DATA, Ledger, MANIFEST};
+use super::node::{kept, rights};
+use super::reader::{Opening, What};
+use super::save::{Content, Part};
+use super::unpack::Hashing;
+use super::{Tally, Wanted};
+use crate::failure::{Failure, FailureKind};
+
+/// All parts of a snapshot and the manifest, as the engine reads them: once.
+pub struct Source {
+    parts: Mutex<Vec<Part>>,
+    ledger: Arc<Ledger>,
+    guard: Arc<Guard>,
+    /// The repository's own folder, by device and number: never a part of what is saved in it.
+    repository: Option<(u64, u64)>,
+}
+
+impl Source {
+    /// Parts in the order of their names.
+    pub fn new(parts: Vec<Part>, ledger: Arc<Ledger>, guard: Arc<Guard>, repository: &Path) -> Self {
+        let repository = fs::metadata(repository).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+        Self { parts: Mutex::new(parts), ledger, guard, repository }
+    }
+}
+
+impl ReadSource for Source {
+    type Open = Opening;
+    type Iter = Entries;
+
+    fn size(&self) -> RusticResult<Option<u64>> {
+        Ok(None)
+    }
+
+    fn entries(&self) -> Entries {
+        let parts = std::mem::take(&mut *self.parts.lock().unwrap_or_else(PoisonError::into_inner));
+        Entries {
+            parts: parts.into_iter().enumerate().collect::<Vec<_>>().into_iter(),
+            tree: None,
+            ledger: Arc::clone(&self.ledger),
+            guard: Arc::clone(&self.guard),
+            repository: self.repository,
+            is_done: false,
+        }
+    }
+}
+
+type Entry = ReadSourceEntry<Opening>;
+
+/// Goes through everything, folder by folder.
+pub struct Entries {
+    parts: std::vec::IntoIter<(usize, Part)>,
+    tree: Option<Tree>,
+    ledger: Arc<Ledger>,
+    guard: Arc<Guard>,
+    repository: Option<(u64, u64)>,
+    is_done: bool,
+}
+
+/// A folder that is gone through.
+struct Tree {
+    part: usize,
+    name: String,
+    root: PathBuf,
+    excludes: Gitignore,
+    /// What is still to be visited, relative to the root: one list for each folder, the next last.
+    open: Vec<Vec<PathBuf>>,
+}
+
+impl Iterator for Entries {
+    type Item = RusticResult<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            // After a fault nothing counts any more.
+            if self.guard.check().is_err() || self.is_done {
+                return None;
+            }
+            match self.step() {
+                Ok(Some(entry)) => return Some(Ok(entry)),
+                Ok(None) => {}
+                Err(failure) => self.guard.note(failure),
+            }
+        }
+    }
+}
+
+impl Entries {
+    fn step(&mut self) -> Result<Option<Entry>, Failure> {
+        if let Some(mut tree) = self.tree.take() {
+            let next = loop {
+                let Some(folder) = tree.open.last_mut() else { break None };
+                match folder.pop() {
+                    Some(path) => break Some(path),
+                    None => drop(tree.open.pop()),
+                }
+            };
+            if let Some(path) = next {
+                let entry = self.visit(&mut tree, path);
+                self.tree = Some(tree);
+                return entry;
+            }
+        }
+        let Some((number, Part { name, content, .. })) = self.parts.next() else {
+            self.is_done = true;
+            return Ok(Some(self.file(Path::new(MANIFEST), What::Manifest)));
+        };
+        match content {
+            Content::Stream(feed) => {
+                self.ledger.opened();
+                let path = Path::new(DATA).join(&name);
+                Ok(Some(self.file(&path, What::Stream { name, part: number, feed })))
+            }
+            Content::Folder { root, excludes } => self.enter(number, name, root, &excludes).map(Some),
+        }
+    }
+
+    fn file(&self, path: &Path, what: What) -> Entry {
+        let now = Some(jiff::Timestamp::now());
+        let metadata = repofile::Metadata { mode: Some(0o600), mtime: now, ..repofile::Metadata::default() };
+        self.entry(path.to_owned(), NodeType::File, metadata, Some(what))
+    }
+
+    fn entry(&self, path: PathBuf, kind: NodeType, metadata: repofile::Metadata, what: Option<What>) -> Entry {
+        let node = Node::new_node(path.file_name().unwrap_or_default(), kind, metadata);
+        let (ledger, guard) = (Arc::clone(&self.ledger), Arc::clone(&self.guard));
+        ReadSourceEntry { path, node, open: what.map(|what| Opening { what, ledger, guard }) }
+    }
+
+    fn enter(&mut self, part: usize, name: String, root: PathBuf, patterns: &[String]) -> Result<Entry, Failure> {
+        let shown = root.display().to_string();
+        let metadata = fs::metadata(&root).map_err(|error| Failure::system(format!("save `{shown}`"), &error))?;
+        if !metadata.is_dir() {
+            return Err(Failure::new(FailureKind::Invalid, format!("cannot save `{shown}`: it is not a folder")));
+        }
+        let mut builder = GitignoreBuilder::new(&root);
+        for pattern in patterns {
+            builder.add_line(None, pattern).map_err(|error| {
+                Failure::new(FailureKind::Option, format!("`{pattern}` cannot be excluded: {error}"))
+            })?;
+        }
+        let excludes = builder.build().map_err(|error| Failure::new(FailureKind::Option, error.to_string()))?;
+        let listed = list(&root, Path::new(""))?;
+        let entry = self.entry(Path::new(DATA).join(&name), NodeType::Dir, kept(&metadata), None);
+        self.tree = Some(Tree { part, name, root, excludes, open: vec![listed] });
+        Ok(entry)
+    }
+
+    /// An entry of a folder; `None` when it is left out, or gone.
+    fn visit(&mut self, tree: &mut Tree, relative: PathBuf) -> Result<Option<Entry>, Failure> {
+        let path = tree.root.join(&relative);
+        let shown = path.display();
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::system(format!("look at `{shown}`"), &error)),
+        };
+        let is_repository = self.repository == Some((metadata.dev(), metadata.ino()));
+        if is_repository || tree.excludes.matched(&relative, metadata.is_dir()).is_ignore() {
+            return Ok(None);
+        }
+        let (kind, kept, rights) = (metadata.file_type(), kept(&metadata), rights(&metadata));
+        let inside = Path::new(DATA).join(&tree.name).join(&relative);
+        if kind.is_dir() {
+            tree.open.push(list(&tree.root, &relative)?);
+            self.ledger.count(tree.part, |tally| tally.folder(&relative, rights));
+            return Ok(Some(self.entry(inside, NodeType::Dir, kept, None)));
+        }
+        if kind.is_symlink() {
+            let target =
+                fs::read_link(&path).map_err(|error| Failure::system(format!("read the link `{shown}`"), &error))?;
+            self.ledger.count(tree.part, |tally| tally.link(&relative, &target, rights));
+            return Ok(Some(self.entry(inside, NodeType::from_link(&target), kept, None)));
+        }
+        if !kind.is_file() {
+            let message = format!("`{shown}` is neither a file nor a folder nor a link: it cannot be saved");
+            return Err(Failure::new(FailureKind::Invalid, message).hint("exclude it"));
+        }
+        self.ledger.opened();
+        let bytes = metadata.len();
+        let what = What::File { path, part: tree.part, relative, rights, bytes };
+        Ok(Some(self.entry(inside, NodeType::File, kept, Some(what))))
+    }
+}
+
+/// What a folder holds, the first last.
+fn list(root: &Path, relative: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let folder = root.join(relative);
+    let read =
+        || fs::read_dir(&folder)?.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<Vec<OsString>>>();
+    let mut names: Vec<OsString> =
+        read().map_err(|error: std::io::Error| Failure::system(format!("list `{}`", folder.display()), &error))?;
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(names.into_iter().map(|name| relative.join(name)).collect())
+}
+
+/// What is in a folder of this machine.
+pub fn tally_of(root: &Path, wanted: &Wanted) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    let mut open = list(root, Path::new(""))?;
+    while let Some(relative) = open.pop() {
+        wanted()?;
+        let path = root.join(&relative);
+        let failed = |error: std::io::Error| Failure::system(format!("look at `{}`", path.display()), &error);
+        let metadata = fs::symlink_metadata(&path).map_err(failed)?;
+        if metadata.is_dir() {
+            tally.folder(&relative, rights(&metadata));
+            open.extend(list(root, &relative)?);
+        } else if metadata.is_symlink() {
+            tally.link(&relative, &fs::read_link(&path).map_err(failed)?, rights(&metadata));
+        } else {
+            let mut hashing = Hashing::new(std::io::sink());
+            let mut file = fs::File::open(&path).map_err(failed)?;
+            std::io::copy(&mut file, &mut hashing).map_err(failed)?;
+            let (bytes, hash) = hashing.finish();
+            tally.file(&relative, rights(&metadata), bytes, &hash);
+        }
+    }
+    Ok(tally)
+}

@@ -1,0 +1,79 @@
+//! Why a host could not be worked with: which host, how far it came, how long it took, and the `ssh` line that shows the same.
+
+use std::time::Duration;
+
+use super::target::Target;
+use crate::failure::{Failure, FailureKind};
+use crate::units::Span;
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The name is looked up.
+    #[default]
+    LookingUp,
+    /// The network connection is made.
+    Connecting,
+    /// Server and client greet each other and agree on keys.
+    Greeting,
+    /// The user is logged in.
+    LoggingIn,
+    /// A channel is opened.
+    Opening,
+    /// A shell is started on the host.
+    Starting,
+}
+
+impl Phase {
+    fn doing(self, target: &Target) -> String {
+        match self {
+            Self::LookingUp => format!("looking up `{}`", target.address),
+            Self::Connecting => format!("connecting to `{}:{}`", target.address, target.port),
+            Self::Greeting => "exchanging keys with the server".into(),
+            Self::LoggingIn => format!("logging in as `{}`", target.user),
+            Self::Opening => "opening a channel".into(),
+            Self::Starting => "waiting for its login shell".into(),
+        }
+    }
+
+    fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::LookingUp => Some("is the name right, and do this machine's name servers answer?"),
+            Self::Connecting => {
+                Some("is the host up, is this its SSH port, and does a firewall let this machine through?")
+            }
+            Self::Greeting => Some("is it an SSH server that listens there? `journalctl -u ssh` on the host may tell"),
+            Self::Starting => Some("what does its `.profile` or `.bashrc` wait for?"),
+            Self::LoggingIn | Self::Opening => None,
+        }
+    }
+}
+
+/// Something went wrong in a phase.
+pub fn in_phase(target: &Target, phase: Phase, kind: FailureKind, why: &str) -> Failure {
+    let message = format!("`{}` ({}): {why} while {}", target.name, target.spot(), phase.doing(target));
+    let failure = Failure::new(kind, message);
+    let failure = match phase.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    };
+    failure.hint(same_with_ssh(target))
+}
+
+/// A deadline passed in a phase.
+pub fn timed_out(target: &Target, phase: Phase, after: Duration) -> Failure {
+    let why = format!("timed out after {}", Span(after));
+    in_phase(target, phase, FailureKind::Timeout, &why)
+}
+
+/// The connection broke.
+pub fn cut(target: &Target, why: &str, after: Duration) -> Failure {
+    let message =
+        format!("`{}` ({}): the connection was lost after {}: {why}", target.name, target.spot(), Span(after));
+    Failure::new(FailureKind::Unreachable, message).hint(same_with_ssh(target))
+}
+
+/// How to see the same by hand.
+pub fn same_with_ssh(target: &Target) -> String {
+    format!("see the same with `{}`", target.ssh_line())
+}

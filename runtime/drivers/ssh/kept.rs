@@ -1,0 +1,252 @@
+//! Commands that outlive the connection: each is started by a keeper on the host, which notes how it ended, so that
+//! whoever comes next can find out, or wait for it (see docs/decisions/remote-keeper.md).
+
+use std::time::Duration;
+
+use super::command::RemoteCommand;
+use super::hosts::Hosts;
+use super::script::{Said, Script, Trouble};
+use super::target::Target;
+use super::words::quoted;
+use crate::drivers::process::{End, Exit, Lines, Stream};
+use crate::failure::{Failure, FailureKind};
+use crate::units::Span;
+
+pub(super) const PLACE: &str = include_str!("scripts/place.sh");
+const START: &str = include_str!("scripts/start.sh");
+const ATTACH: &str = include_str!("scripts/attach.sh");
+const END: &str = include_str!("scripts/end.sh");
+const CLEAR: &str = include_str!("scripts/clear.sh");
+const LEASHED: &str = include_str!("scripts/leashed.sh");
+
+/// How often a lost connection is made again while a command runs, a second apart.
+const RETRIES: usize = 5;
+/// What `timeout` exits with when it ended its command, and when it had to kill it.
+const TIMED_OUT: [i32; 2] = [124, 137];
+
+/// What became of a command that an earlier process started.
+#[derive(Debug)]
+pub enum Fate {
+    /// It was never started, and will not be.
+    NeverStarted,
+    /// It ran to its end.
+    Ended(Exit),
+    /// Nobody can tell; why.
+    Unknown(String),
+}
+
+/// Both streams of a command, in lines.
+struct Listener<'a> {
+    stdout: Lines,
+    stderr: Lines,
+    /// How much came so far.
+    heard: [u64; 2],
+    on_line: &'a mut (dyn FnMut(Stream, &str) + Send),
+}
+
+impl<'a> Listener<'a> {
+    fn new(keep: usize, on_line: &'a mut (dyn FnMut(Stream, &str) + Send)) -> Self {
+        Self { stdout: Lines::new(keep), stderr: Lines::new(keep), heard: [0; 2], on_line }
+    }
+
+    fn hear(&mut self, stream: Stream, text: &[u8]) {
+        let (lines, heard) = match stream {
+            Stream::Stdout => (&mut self.stdout, &mut self.heard[0]),
+            Stream::Stderr => (&mut self.stderr, &mut self.heard[1]),
+        };
+        *heard += text.len() as u64;
+        lines.push(text, |line| (self.on_line)(stream, line));
+    }
+
+    fn exit(mut self, code: i32, held_open: bool) -> Exit {
+        self.stdout.last_line(|line| (self.on_line)(Stream::Stdout, line));
+        self.stderr.last_line(|line| (self.on_line)(Stream::Stderr, line));
+        // A shell cannot tell a signal from an exit code above 128; programs keep to the convention.
+        let end = if (129..160).contains(&code) { End::Signal(code - 128) } else { End::Code(code) };
+        let (stdout, stderr) = (self.stdout.into_tail(), self.stderr.into_tail());
+        Exit { end, stdout, stderr, held_open, incomplete: false }
+    }
+}
+
+impl Hosts {
+    /// Runs a command that must not outlive this connection: one that only looks.
+    pub async fn run(
+        &self,
+        target: &Target,
+        command: &RemoteCommand,
+        on_line: &mut (dyn FnMut(Stream, &str) + Send),
+    ) -> Result<Exit, Failure> {
+        command.check()?;
+        let mut listener = Listener::new(command.keep, on_line);
+        let said = if command.stdin.is_none() {
+            let head = format!("inner={}\nseconds={}\n", quoted(&command.line()), command.seconds());
+            let script = Script { is_leashed: true, ..Script::new(format!("{head}{LEASHED}")) };
+            let script = script.run_by(command.user.as_deref());
+            self.script(target, &script, &mut |stream, text| listener.hear(stream, text)).await
+        } else {
+            // What reads its input sees its end when the connection ends.
+            let text = format!(
+                "timeout -k 2 {} /bin/sh -c 'IFS= read -r s; eval \"$(printf %b \"$s\")\"'\nfinish ended $? 0",
+                command.seconds()
+            );
+            let script = Script::new(text).run_by(command.user.as_deref()).reading(input(command));
+            self.script(target, &script, &mut |stream, text| listener.hear(stream, text)).await
+        };
+        let said = said.map_err(Failure::from)?;
+        match ended(&said) {
+            Some((code, _)) if code == TIMED_OUT[0] => Err(timed_out(target, command)),
+            Some((code, _)) => Ok(listener.exit(code, said.held_open)),
+            None => Err(unexpected(target, &said)),
+        }
+    }
+
+    /// Runs a command under a keeper. A connection that is lost meanwhile is made again; when that does not succeed, the
+    /// outer error says that nobody knows what became of it.
+    pub async fn run_kept(
+        &self,
+        target: &Target,
+        command: &RemoteCommand,
+        key: &str,
+        on_line: &mut (dyn FnMut(Stream, &str) + Send),
+    ) -> Result<Result<Exit, Failure>, Failure> {
+        if let Err(failure) = command.check() {
+            return Ok(Err(failure));
+        }
+        let mut listener = Listener::new(command.keep, on_line);
+        let input = input(command);
+        let head = format!("length={}\nseconds={}\n", input.len(), command.seconds());
+        let script = script(key, command, &head, START).reading(input);
+        let mut started = self.script(target, &script, &mut |stream, text| listener.hear(stream, text)).await;
+        // Left by an earlier attempt, of which somebody decided that it is to be made again.
+        if matches!(&started, Ok(said) if said.words == "taken") {
+            if let Err(failure) = self.clear_kept(target, command, key).await {
+                return Ok(Err(failure));
+            }
+            started = self.script(target, &script, &mut |stream, text| listener.hear(stream, text)).await;
+        }
+        let said = match started {
+            Ok(said) if said.words == "short" => return Ok(Err(unexpected(target, &said))),
+            Ok(said) => said,
+            Err(Trouble::Failed(failure)) => return Ok(Err(failure)),
+            Err(Trouble::Cut(failure)) => self.attach_again(target, command, key, &mut listener, failure).await?,
+        };
+        Ok(match said.words.as_str() {
+            "never" => Err(Failure::new(
+                FailureKind::Unreachable,
+                format!("`{}`: the connection was lost before the command was started", target.name),
+            )),
+            "lost" => return Err(Failure::new(FailureKind::System, format!("`{}`: {}", target.name, lost_words()))),
+            _ => end_of(target, command, listener, &said),
+        })
+    }
+
+    /// Finds out what became of a command, and waits for its end while it runs. `age` is how long ago it was to start.
+    pub async fn find_out(
+        &self,
+        target: &Target,
+        command: &RemoteCommand,
+        key: &str,
+        age: Duration,
+        on_line: &mut (dyn FnMut(Stream, &str) + Send),
+    ) -> Result<Result<Fate, Failure>, Failure> {
+        let mut listener = Listener::new(command.keep, on_line);
+        let said = self.attach(target, command, key, &mut listener).await.map_err(Failure::from)?;
+        let up = said.words.strip_prefix("absent ").and_then(|up| up.parse().ok());
+        Ok(match (said.words.as_str(), up) {
+            ("never", _) => Ok(Fate::NeverStarted),
+            ("lost", _) => Ok(Fate::Unknown(lost_words())),
+            (_, Some(up)) if Duration::from_secs(up) < age => {
+                Ok(Fate::Unknown("the host was started anew since, and remembers nothing of it".into()))
+            }
+            (_, Some(_)) => Ok(Fate::NeverStarted),
+            _ => end_of(target, command, listener, &said).map(Fate::Ended),
+        })
+    }
+
+    /// Ends a command and everything it started.
+    pub async fn end_kept(&self, target: &Target, command: &RemoteCommand, key: &str) -> Result<(), Failure> {
+        self.ask(target, &script(key, command, "", END), 1 << 10).await.map(drop)
+    }
+
+    /// Removes what a command left to be found out by.
+    pub async fn clear_kept(&self, target: &Target, command: &RemoteCommand, key: &str) -> Result<(), Failure> {
+        self.ask(target, &script(key, command, "", CLEAR), 1 << 10).await.map(drop)
+    }
+
+    async fn attach(
+        &self,
+        target: &Target,
+        command: &RemoteCommand,
+        key: &str,
+        listener: &mut Listener<'_>,
+    ) -> Result<Said, Trouble> {
+        let head = format!("skip_stdout={}\nskip_stderr={}\n", listener.heard[0], listener.heard[1]);
+        let script = script(key, command, &head, ATTACH);
+        self.script(target, &script, &mut |stream, text| listener.hear(stream, text)).await
+    }
+
+    async fn attach_again(
+        &self,
+        target: &Target,
+        command: &RemoteCommand,
+        key: &str,
+        listener: &mut Listener<'_>,
+        mut last: Failure,
+    ) -> Result<Said, Failure> {
+        for _ in 0..RETRIES {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            match self.attach(target, command, key, listener).await {
+                Ok(said) => return Ok(said),
+                Err(trouble) => last = trouble.into(),
+            }
+        }
+        // Whatever stood in the way: the host was not reached, and what became of the command is not known.
+        Err(Failure { kind: FailureKind::Unreachable, ..last })
+    }
+}
+
+fn script(key: &str, command: &RemoteCommand, head: &str, text: &str) -> Script {
+    Script::new(format!("key={}\n{head}{PLACE}{text}", quoted(key))).run_by(command.user.as_deref())
+}
+
+/// The line that becomes the command, and what the command reads.
+fn input(command: &RemoteCommand) -> Vec<u8> {
+    let mut input = command.line().into_bytes();
+    input.push(b'\n');
+    input.extend_from_slice(command.stdin.as_deref().unwrap_or_default());
+    input
+}
+
+/// Exit code and seconds.
+fn ended(said: &Said) -> Option<(i32, u64)> {
+    let mut words = said.words.strip_prefix("ended ")?.split(' ');
+    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+}
+
+fn end_of(target: &Target, command: &RemoteCommand, listener: Listener<'_>, said: &Said) -> Result<Exit, Failure> {
+    match ended(said) {
+        Some((code, time)) if TIMED_OUT.contains(&code) && time >= command.seconds() => Err(timed_out(target, command)),
+        Some((code, _)) => Ok(listener.exit(code, said.held_open)),
+        None => Err(unexpected(target, said)),
+    }
+}
+
+fn timed_out(target: &Target, command: &RemoteCommand) -> Failure {
+    let message = format!("timed out after {} on `{}`", Span(command.timeout), target.name);
+    Failure::new(FailureKind::Timeout, message)
+}
+
+fn lost_words() -> String {
+    "its keeper was killed, or the host was started anew in the middle".into()
+}
+
+fn unexpected(target: &Target, said: &Said) -> Failure {
+    let name = &target.name;
+    let message = match said.words.split_once(' ').map_or((said.words.as_str(), ""), |words| words) {
+        ("refused", folder) => format!("`{name}`: cannot make the folder `{folder}` for the command's keeper"),
+        ("taken", _) => format!("`{name}`: this very command still runs there"),
+        ("short", _) => format!("`{name}`: its input did not arrive as a whole, and it was not started"),
+        (words, _) => format!("`{name}`: an answer that makes no sense: `{words}`"),
+    };
+    Failure::new(FailureKind::System, message)
+}

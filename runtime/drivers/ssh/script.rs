@@ -1,0 +1,321 @@
+//! Scripts for `sh` on a host: sent over the input, so that nothing of them shows in its list of processes, whatever shell
+//! the user logs in with; and their output, of which the end is certain or it is a failure.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::fault::{self, Phase};
+use super::hosts::{Hosts, OnLink};
+use super::link::Purpose;
+use super::sentinel::{Between, Marks};
+use super::target::Target;
+use super::words::{one_line, quoted};
+use crate::drivers::process::Stream;
+use crate::failure::{Failure, FailureKind};
+
+/// What the login shell is given: it has no word in it that shells read in different ways.
+const SHELL: &str = r#"/bin/sh -c 'IFS= read -r s; eval "$(printf %b "$s")"'"#;
+/// How long a login shell may take until it runs something.
+const SLOWEST_SHELL: Duration = Duration::from_secs(30);
+/// How long a channel may stay open after the script has ended, held by something it started.
+const HELD_OPEN: Duration = Duration::from_secs(2);
+/// How much of the errors is kept for a script that never began.
+const MOST_COMPLAINTS: usize = 2 << 10;
+
+/// A script for a host.
+#[derive(Clone, Debug, Default)]
+pub struct Script {
+    /// Its text. It ends by calling `finish` with the words of [`Said::words`].
+    pub text: String,
+    /// Who it is run as, through `sudo -n`; whoever logs in when `None`.
+    pub user: Option<String>,
+    /// What it reads after itself.
+    pub input: Vec<u8>,
+    /// Does its input stay open until it has ended? The end of the input is how it learns that the connection is gone.
+    pub is_leashed: bool,
+}
+
+/// How a script ended.
+#[derive(Debug)]
+pub struct Said {
+    /// The words it called `finish` with.
+    pub words: String,
+    /// Does something it started still hold its output?
+    pub held_open: bool,
+}
+
+/// Why there is no end to tell of.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The connection was lost once the script was on its way: nobody knows how far it came.
+    Cut(Failure),
+    /// It was not run, or ended without a word.
+    Failed(Failure),
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Cut(failure) | Trouble::Failed(failure) => failure,
+        }
+    }
+}
+
+impl Script {
+    /// A script run by whoever logs in.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// Runs it as somebody else.
+    pub fn run_by(mut self, user: Option<&str>) -> Self {
+        self.user = user.map(str::to_owned);
+        self
+    }
+
+    /// Gives it something to read.
+    pub fn reading(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    fn command_line(&self) -> String {
+        match &self.user {
+            Some(user) => format!("exec sudo -n -H -u {} -- {SHELL}", quoted(user)),
+            None => format!("exec {SHELL}"),
+        }
+    }
+
+    /// The script between its marks, in one line, and its input.
+    fn sent(&self, marks: &Marks) -> Vec<u8> {
+        let (begin, end) = (marks.begin(), marks.end("\"$*\""));
+        let text = format!("{begin}\n{begin} >&2\nfinish() {{ {end}; {end} >&2; }}\n{}", self.text);
+        let mut sent = one_line(&text).into_bytes();
+        sent.push(b'\n');
+        sent.extend_from_slice(&self.input);
+        sent
+    }
+}
+
+impl Hosts {
+    /// Runs a script, and hands on what it writes while it writes it.
+    pub async fn script(
+        &self,
+        target: &Target,
+        script: &Script,
+        on_output: &mut (dyn FnMut(Stream, &[u8]) + Send),
+    ) -> Result<Said, Trouble> {
+        self.converse(target, script, None, on_output).await
+    }
+
+    /// The same for a script of which only the output matters, at most so many bytes of it. The words `failed WHY` and
+    /// `absent PATH` are failures.
+    pub async fn ask(&self, target: &Target, script: &Script, most: usize) -> Result<(Vec<u8>, Said), Failure> {
+        let mut output = Vec::new();
+        let mut is_too_long = false;
+        let said = self
+            .listen(target, script, None, &mut |text| {
+                if output.len() + text.len() > most { is_too_long = true } else { output.extend_from_slice(text) }
+            })
+            .await?;
+        if is_too_long {
+            let message =
+                format!("`{}`: the answer is longer than {}", target.name, crate::units::ByteSize(most as u64));
+            return Err(Failure::new(FailureKind::Invalid, message));
+        }
+        Ok((output, said))
+    }
+
+    /// The same, after what the script is to read has come to its end; its output is dropped.
+    pub async fn feed(&self, target: &Target, script: &Script, source: StdUnixStream) -> Result<Said, Failure> {
+        self.listen(target, script, Some(source), &mut |_| {}).await
+    }
+
+    /// The same, with all of the output into a sink.
+    pub async fn fetch(
+        &self,
+        target: &Target,
+        script: &Script,
+        sink: &mut (dyn Write + Send),
+    ) -> Result<Said, Failure> {
+        let mut written = Ok(());
+        let said = self
+            .listen(target, script, None, &mut |text| {
+                if written.is_ok() {
+                    written = sink.write_all(text);
+                }
+            })
+            .await?;
+        written.map_err(|error| Failure::system(format!("store what `{}` sends", target.name), &error))?;
+        Ok(said)
+    }
+
+    /// Turns what a script complains about into a failure.
+    async fn listen(
+        &self,
+        target: &Target,
+        script: &Script,
+        source: Option<StdUnixStream>,
+        on_output: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Said, Failure> {
+        let mut complaints = Vec::new();
+        let said = self
+            .converse(target, script, source, &mut |stream, text| match stream {
+                Stream::Stdout => on_output(text),
+                Stream::Stderr if complaints.len() < MOST_COMPLAINTS => complaints.extend_from_slice(text),
+                Stream::Stderr => {}
+            })
+            .await?;
+        match said.words.split_once(' ').map_or((said.words.as_str(), ""), |words| words) {
+            ("failed", why) => {
+                let complaints = String::from_utf8_lossy(&complaints).trim().to_owned();
+                let why = if complaints.is_empty() { why.to_owned() } else { complaints };
+                Err(Failure::new(FailureKind::System, format!("`{}`: {why}", target.name)))
+            }
+            ("absent", path) => {
+                Err(Failure::new(FailureKind::NotFound, format!("there is no `{path}` on `{}`", target.name)))
+            }
+            _ => Ok(said),
+        }
+    }
+
+    async fn converse(
+        &self,
+        target: &Target,
+        script: &Script,
+        source: Option<StdUnixStream>,
+        on_output: &mut (dyn FnMut(Stream, &[u8]) + Send),
+    ) -> Result<Said, Trouble> {
+        let purpose = Purpose::Command(script.command_line());
+        let channel = self.open(target, &purpose).await.map_err(Trouble::Failed)?;
+        Conversation::new(channel, script, source).map_err(Trouble::Failed)?.hold(on_output).await
+    }
+}
+
+/// A script on its way, and what comes back.
+struct Conversation<'a> {
+    script: &'a Script,
+    channel: OnLink,
+    io: UnixStream,
+    errors: UnixStream,
+    stdout: Between,
+    stderr: Between,
+    sent: Vec<u8>,
+    /// What it reads after that.
+    source: Option<UnixStream>,
+    /// Errors from before the script began: the login shell's, or those of `sudo`.
+    complaints: Vec<u8>,
+}
+
+impl<'a> Conversation<'a> {
+    fn new(mut channel: OnLink, script: &'a Script, source: Option<StdUnixStream>) -> Result<Self, Failure> {
+        let system = |error: std::io::Error| Failure::system("use a socket", &error);
+        // The channel's own sockets are swapped for ones that can be waited for.
+        let (spare, _) = StdUnixStream::pair().map_err(system)?;
+        let io = UnixStream::from_std(std::mem::replace(&mut channel.opened.io, spare)).map_err(system)?;
+        let errors = channel.opened.errors.take().ok_or_else(|| Failure::new(FailureKind::System, "no errors"))?;
+        let errors = UnixStream::from_std(errors).map_err(system)?;
+        let source = source
+            .map(|source| {
+                source.set_nonblocking(true)?;
+                UnixStream::from_std(source)
+            })
+            .transpose()
+            .map_err(system)?;
+        let marks = Marks::new();
+        let (stdout, stderr) = (Between::new(&marks), Between::new(&marks));
+        let sent = script.sent(&marks);
+        Ok(Self { script, channel, io, errors, stdout, stderr, sent, source, complaints: Vec::new() })
+    }
+
+    async fn hold(mut self, on_output: &mut (dyn FnMut(Stream, &[u8]) + Send)) -> Result<Said, Trouble> {
+        let (mut reader, mut writer) = self.io.split();
+        let sent = std::mem::take(&mut self.sent);
+        let is_leashed = self.script.is_leashed;
+        let mut source = self.source.take();
+        // A script that ends without reading its input closes the channel; that is its right, so the error is dropped.
+        let mut feed = Box::pin(async {
+            let _ = writer.write_all(&sent).await;
+            if let Some(source) = &mut source {
+                let _ = tokio::io::copy(source, &mut writer).await;
+            }
+            if !is_leashed {
+                let _ = writer.shutdown().await;
+            }
+        });
+        let (mut is_fed, mut out, mut err) = (false, vec![0; 32 << 10], vec![0; 32 << 10]);
+        let (mut has_out, mut has_err) = (true, true);
+        let begun_by = Instant::now() + SLOWEST_SHELL;
+        while has_out && self.stdout.end().is_none() || has_err && self.stderr.end().is_none() {
+            tokio::select! {
+                () = &mut feed, if !is_fed => is_fed = true,
+                length = reader.read(&mut out), if has_out => {
+                    let length = length.unwrap_or(0);
+                    has_out = length > 0;
+                    let text = self.stdout.push(&out[..length]);
+                    if !text.is_empty() { on_output(Stream::Stdout, &text); }
+                }
+                length = self.errors.read(&mut err), if has_err => {
+                    let length = length.unwrap_or(0);
+                    has_err = length > 0;
+                    if !self.stderr.has_begun() && self.complaints.len() < MOST_COMPLAINTS {
+                        self.complaints.extend_from_slice(&err[..length]);
+                    }
+                    let text = self.stderr.push(&err[..length]);
+                    if !text.is_empty() { on_output(Stream::Stderr, &text); }
+                }
+                () = sleep_until(begun_by), if !self.stdout.has_begun() => {
+                    let target = self.channel.link.target();
+                    return Err(Trouble::Failed(fault::timed_out(target, Phase::Starting, SLOWEST_SHELL)));
+                }
+            }
+        }
+        // It has ended; what it left behind may hold the channel, which is then closed under it.
+        let words = self.stdout.end().map(str::to_owned);
+        if words.is_some() && !is_fed {
+            let _ = timeout(HELD_OPEN, &mut feed).await;
+        }
+        drop(feed);
+        let Some(words) = words else { return Err(self.without_an_end().await) };
+        let closed = timeout(HELD_OPEN, closes(&mut self.io, &mut self.channel)).await;
+        Ok(Said { words, held_open: closed.is_err() })
+    }
+
+    /// The channel ended, and the last mark is missing.
+    async fn without_an_end(mut self) -> Trouble {
+        let link = &self.channel.link;
+        let Ok(closing) = (&mut self.channel.opened.end).await else { return Trouble::Cut(link.cut()) };
+        let target = link.target();
+        let name = &target.name;
+        if self.stdout.has_begun() {
+            let how = match (closing.signal, closing.status) {
+                (Some(signal), _) => format!("was killed by SIG{signal}"),
+                (None, status) => format!("ended early, with code {status}"),
+            };
+            return Trouble::Failed(Failure::new(FailureKind::Exit, format!("`{name}`: the shell {how}")));
+        }
+        let noise = [String::from_utf8_lossy(&self.complaints).trim().to_owned(), self.stdout.noise()].join("\n");
+        let failure = match &self.script.user {
+            Some(user) if noise.contains("sudo") => {
+                let message = format!("`{name}`: `{}` cannot become `{user}` without a password", target.user);
+                let rule = format!("{} ALL=({user}) NOPASSWD: ALL", target.user);
+                Failure::new(FailureKind::Unauthorized, message)
+                    .hint(format!("let it, with `visudo` on the host: `{rule}`"))
+            }
+            _ => Failure::new(FailureKind::Refused, format!("`{name}`: `{}` gets no shell there", target.user))
+                .hint(fault::same_with_ssh(target)),
+        };
+        Trouble::Failed(if noise.trim().is_empty() { failure } else { failure.evidence("its answer", noise.trim()) })
+    }
+}
+
+/// Waits for the server's close.
+async fn closes(io: &mut UnixStream, channel: &mut OnLink) {
+    let _ = io.shutdown().await;
+    let _ = (&mut channel.opened.end).await;
+}
