@@ -1,45 +1,78 @@
-use std::sync::RwLock;
+//! Finds the secrets in a text, however they are encoded, and masks them.
+//!
+//! A secret that was learned is no list of its encoded forms here. The text is decoded instead, as it goes by: a [`View`] looks at it
+//! as it is, with its escapes taken off ([`escapes`]), and through everything in it that may be base64 or hexadecimal ([`packed`]) at
+//! another view, and so on. Each view compares what it sees with the secrets ([`runs`]) and reports where in the outermost text a
+//! part of one stands. So chains of encodings are found that nobody listed, and learning a secret costs next to nothing.
+//!
+//! What counts as a part of a secret is in [`form`], what may stand between its bytes in [`bytes`].
+//!
+//! [`View`]: view::View
 
-/// What stands where a secret stood.
-const MASK: &str = "••••••";
+mod book;
+mod bytes;
+mod escapes;
+mod form;
+mod found;
+mod mask;
+mod packed;
+mod public;
+mod runs;
+mod stream;
+mod view;
 
-/// Shorter texts are too likely to be part of something harmless.
-const SHORTEST: usize = 4;
+use std::sync::{Arc, RwLock};
 
-/// The choke point through which everything passes on its way out of a run: it masks every secret it was told of.
+pub use mask::{is_masked, matches_masked};
+pub use stream::Stream;
+
+use book::Book;
+use mask::MASK;
+
+/// The choke point through which everything passes on its way out of the process: it masks every secret it was told of.
 #[derive(Default)]
 pub struct Redactor {
-    secrets: RwLock<Vec<String>>,
+    book: RwLock<Arc<Book>>,
 }
 
 impl Redactor {
-    /// Masks this text from now on. Each line of a text of several lines is masked on its own as well.
+    /// Masks this text from now on: all of it, each of its lines, and any ten characters of it in a row. What is shorter than
+    /// four characters is not masked: it stands in too many texts that are none of its business.
     pub fn learn(&self, secret: &str) {
-        let Ok(mut secrets) = self.secrets.write() else { return };
-        for part in std::iter::once(secret).chain(secret.lines()) {
-            if part.len() >= SHORTEST && !secrets.iter().any(|known| known == part) {
-                secrets.push(part.to_owned());
-            }
+        if self.book.read().is_ok_and(|book| book.knows(secret)) {
+            return;
         }
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        if let Ok(mut book) = self.book.write() {
+            Arc::make_mut(&mut book).learn(secret);
+        }
     }
 
     /// Is there anything to mask?
     pub fn is_idle(&self) -> bool {
-        self.secrets.read().is_ok_and(|secrets| secrets.is_empty())
+        self.book.read().is_ok_and(|book| book.is_empty())
     }
 
-    /// Masks every secret in the text.
-    pub fn redact(&self, text: &mut String) {
-        let Ok(secrets) = self.secrets.read() else {
+    /// Masks every secret in the text; says whether there was one.
+    pub fn redact(&self, text: &mut String) -> bool {
+        let Ok(book) = self.book.read().map(|book| book.clone()) else {
             MASK.clone_into(text);
-            return;
+            return true;
         };
-        for secret in secrets.iter() {
-            if text.contains(secret.as_str()) {
-                *text = text.replace(secret.as_str(), MASK);
-            }
+        if book.is_empty() {
+            return false;
         }
+        let masked = Stream::masked(book, text);
+        let found = masked.is_some();
+        if let Some(masked) = masked {
+            *text = masked;
+        }
+        found
+    }
+
+    /// Masks the secrets known by now in bytes that come in pieces.
+    pub fn stream(&self) -> Stream {
+        let book = self.book.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Stream::new(book.clone())
     }
 }
 
