@@ -1,0 +1,54 @@
+//! How much a run may do at most: no volume goes in a protected environment, and no more is stopped than was said.
+
+use std::net::TcpListener;
+
+use crate::harness::{Lab, Project};
+
+fn project(script: &str, policy: &str) -> Project {
+    let project = Project::script(script).file("runbook.toml", "[env.prod]\nprotected = true\n[env.dev]\n");
+    project.file("policy.toml", policy)
+}
+
+#[test]
+fn no_volume_is_removed_in_a_protected_environment_unless_the_policy_says_so() {
+    let Some(_lab) = Lab::start() else { return };
+    let name = format!("runbook-policy-{}", std::process::id());
+    let script = format!(
+        "//! @needs docker {name} create_volume, remove_volume\n\
+         docker().create_volume(\"{name}\");\nalways(|| info(\"settled\"));\ndocker().remove_volume(\"{name}\");\n"
+    );
+    let rules = |budget: &str| {
+        format!("[all]\nallow = [\"docker * create_volume,remove_volume\"]\napproval = false\n[env.prod]\n{budget}\n")
+    };
+    let refused = project(&script, &rules("")).runbook(&["run", "test.rhai", "--env", "prod"]);
+    let refused = refused.code(1).says("would go beyond the budget of this run: 1 volumes removed of at most 0");
+    refused.says("budget = { volumes = 1 }");
+    project(&script, &rules("budget = { volumes = 1 }")).runbook(&["run", "test.rhai", "--env", "prod"]).success();
+    let declared = format!("//! @budget volumes 0\n{script}");
+    project(&declared, &rules("")).runbook(&["run", "test.rhai", "--env", "dev"]).code(1).says("beyond the budget");
+    project(&script, &rules("")).runbook(&["run", "test.rhai", "--env", "dev"]).success();
+}
+
+#[test]
+fn removing_a_volume_must_be_said() {
+    let ran = Project::script("//! @needs docker data\ndocker().remove_volume(\"data\");").run().code(2);
+    ran.says("`docker.remove_volume` needs `docker data remove_volume`, which the runbook does not declare");
+    let app = "//! @needs docker shop\ncompose(\"shop\").down(#{ volumes: true });";
+    let ran = Project::script(app).file("compose.yaml", "services: { web: { image: x } }\n").run().code(2);
+    ran.says("`compose.down` needs `docker shop remove_volume`");
+}
+
+#[test]
+fn no_more_machines_are_worked_on_at_once_than_the_policy_allows() {
+    // Two engines that take a call and never answer it.
+    let engines = [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];
+    let places: Vec<String> = engines.iter().map(|engine| format!("tcp://{}", engine.local_addr().unwrap())).collect();
+    let script = format!(
+        "//! @needs host *; docker *\n//! @timeout 5s\nparallel({places:?}, |place| docker(place).version());\n"
+    );
+    let rules = |most: usize| format!("[env.dev]\nallow = [\"host *\", \"docker *\"]\nmax_hosts = {most}\n");
+    let ran = project(&script, &rules(1)).runbook(&["run", "test.rhai", "--env", "dev"]).code(1);
+    ran.says("would be at work on 2 machines at the same time, and policy.toml allows 1").says("`limit: 1`");
+    let ran = project(&script, &rules(2)).runbook(&["run", "test.rhai", "--env", "dev"]).code(1);
+    ran.never_says("at the same time");
+}
