@@ -1,14 +1,26 @@
 //! One execution: the door every call passes, steps, undo, cancellation and the run's end.
 
+mod admission;
+mod approval;
 mod arguments;
+mod budget;
 mod door;
 mod execution;
 mod finish;
 mod frame;
+mod halt;
+mod hosts;
 mod leases;
+mod planner;
+mod recovery;
+mod replay;
+mod secrets;
 mod services;
 mod signals;
 
 pub use door::{Door, Invocation};
-pub use execution::{Execution, Listener, Start};
+pub use execution::{Execution, Listener, Resumes, Start};
 pub use finish::{Ending, Finished};
+
+use halt::Halt;
+pub use halt::Halt as Halted;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Block, BlockRef, Failure, FailureKind, Spec};
+use super::{Block, BlockRef, Failure, FailureKind, Spec, unknown_within};
 
 /// The key that marks a JSON object as a handle; its value is the handle's kind.
 pub const KIND: &str = "$kind";
@@ -43,6 +43,7 @@ impl std::fmt::Display for Site {
 }
 
 /// One call of a primitive, its arguments already checked against the [`Spec`].
+#[derive(Clone)]
 pub struct Call {
     /// The handle the method was called on, for a primitive with a receiver.
     pub receiver: Value,
@@ -91,9 +92,27 @@ impl Call {
         super::options::parse(&self.options)
     }
 
+    /// Is everything known that the call is made with?
+    pub fn is_known(&self) -> bool {
+        [&self.receiver, &self.options].into_iter().chain(&self.args).all(|value| unknown_within(value).is_none())
+    }
+
     /// A field of the receiver handle, as a string.
     pub fn receiver_str(&self, field: &str) -> &str {
         self.receiver.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// An argument as a [`Need`](super::Need) has it: one that is not known yet is marked.
+    pub fn needed(&self, index: usize) -> String {
+        super::text_of(self.args.get(index))
+    }
+
+    /// The same for a field of the receiver handle.
+    pub fn receiver_needed(&self, field: &str) -> String {
+        // Of a handle that is not known, no field is either.
+        super::text_of(
+            super::unknown_of(&self.receiver).map_or_else(|| self.receiver.get(field), |_| Some(&self.receiver)),
+        )
     }
 
     /// Every string among the options that stands under one of these names (whatever their case), at any depth.

@@ -13,6 +13,8 @@ pub enum CancelReason {
     Deadline,
     /// Another branch of the same `parallel` failed.
     Sibling,
+    /// Somebody else may change the application now: the run stands still, and nothing is undone.
+    LockLost,
 }
 
 impl From<CancelReason> for Failure {
@@ -21,6 +23,9 @@ impl From<CancelReason> for Failure {
             CancelReason::Person => "cancelled",
             CancelReason::Deadline => "the run's time limit passed",
             CancelReason::Sibling => "stopped because another branch failed",
+            CancelReason::LockLost => {
+                return Self::new(FailureKind::Halted, "stopped because the lock of the application was lost");
+            }
         };
         Self::new(FailureKind::Cancelled, message)
     }

@@ -1,19 +1,27 @@
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Block, Cancel, CancelReason, Failure, FailureKind, Lease, LeaseRequest, Release, Span};
+use super::{
+    Block, Cancel, CancelReason, Change, Failure, FailureKind, Lease, LeaseRequest, Left, Need, NeedKind, Release,
+    Span, Touches,
+};
 use crate::drivers::Drivers;
+use crate::drivers::disk::{Place, Tree};
 use crate::project::Project;
+use crate::secrets::SecretText;
 
 /// What a call may know about the run it is part of.
 #[derive(Clone, Debug)]
 pub struct RunFacts {
-    /// The run's number.
+    /// The run's number, counted by the run log it is in.
     pub id: i64,
+    /// The run's name in the world: 16 hexadecimal digits that no other run of any machine has.
+    pub uid: String,
     /// The environment's name.
     pub environment: String,
     /// The runbook's path, relative to the project.
@@ -25,7 +33,7 @@ pub struct RunFacts {
 }
 
 /// Where a log line comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogStream {
     /// Standard output of a command or container.
@@ -51,6 +59,20 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
+/// Was a branch gone into by a process that died?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// Yes: it is gone through again.
+    Yes,
+    /// No: it is new.
+    No,
+    /// No, and the call around it has ended without: it never will be.
+    Never,
+}
+
+/// Makes a secret out of others. It is also handed bytes that depend on these and that nobody can guess, for a salt.
+pub type MakeSecret = Box<dyn Fn(&[SecretText], [u8; 16]) -> Result<SecretText, Failure> + Send + Sync>;
+
 /// What the run does on behalf of a call. Implemented once, in `run/`.
 pub trait Services: Send + Sync {
     /// A line of output, redacted before anyone sees it.
@@ -61,12 +83,24 @@ pub trait Services: Send + Sync {
     fn in_branch(&self, path: &str, branch: usize, cancel: &Cancel, work: &mut dyn FnMut());
     /// Registers a compensation, run in reverse order when the run fails or is cancelled.
     fn undo(&self, name: &str, block: Arc<dyn Block>);
+    /// Runs now what was registered with [`undo`](Self::undo) inside of branch `branch` of the call at `path`, last first,
+    /// and forgets it. Says how many blocks there were.
+    fn put_back(&self, _path: &str, _branch: usize) -> Result<usize, Failure> {
+        Ok(0)
+    }
+    /// Forgets what was registered there: it is not to be put back, whatever comes.
+    fn keep(&self, _path: &str, _branch: usize) {}
     /// Registers a block to run at the end whatever happens.
     fn always(&self, block: Arc<dyn Block>);
     /// The runbook's parameters with defaults filled in.
     fn params(&self) -> &Value;
-    /// Asks the person at the terminal; refused when there is none.
-    fn confirm(&self, question: &str) -> Result<bool, Failure>;
+    /// Asks a person. At a terminal the answer comes at once; without one the run is parked until somebody approves or
+    /// rejects it, or `expires` has passed. With a name, the answer at the terminal is to type it.
+    fn confirm(&self, path: &str, question: &str, expires: Duration, name: Option<&str>) -> Result<bool, Failure>;
+    /// Stores something about a call that goes on, for its probe; it survives the death of the process.
+    fn mark(&self, path: &str, marker: &Value) -> Result<(), Failure>;
+    /// Was anything inside branch `branch` of the call at `path` done before, by a process that died?
+    fn reached(&self, path: &str, branch: usize) -> Reached;
     /// Takes a lock for the rest of the run; the failure names the holder. `still_waiting` is called about once a second.
     fn acquire(
         &self,
@@ -77,11 +111,40 @@ pub trait Services: Send + Sync {
     /// Gives a lock of this run back before the run ends.
     fn release_lease(&self, lease: &Lease) -> Result<(), Failure>;
     /// Stores what runs now as a release of this run; it becomes good when the run ends well.
-    fn record_release(&self, project: &str, content: &Value) -> Result<Release, Failure>;
+    ///
+    /// A call records at most one release of a project: asked again by the same call, it is the one recorded before.
+    fn record_release(&self, path: &str, project: &str, content: &Value) -> Result<Release, Failure>;
     /// Releases of a project in this environment, newest first.
     fn releases(&self, project: &str) -> Result<Vec<Release>, Failure>;
+    /// May the call at `path` reach this, too? The failure says what is missing and where it is declared.
+    fn granted(&self, path: &str, need: &Need) -> Result<(), Failure>;
+    /// Is this host named where HTTP addresses are declared, so that it may be one of a private network? `None` where
+    /// nothing is declared.
+    fn names_host(&self, host: &str) -> Option<bool>;
+    /// The folders that a path to read or write must not leave, wherever links lead.
+    fn confines(&self, kind: NeedKind, path: &str) -> Vec<PathBuf>;
     /// Marks a text as secret from now on: it is masked in everything that leaves the process.
     fn mask(&self, secret: &str);
+    /// The handle of a secret of the environment.
+    fn secret(&self, name: &str) -> Result<Value, Failure>;
+    /// The handle of a secret that is made out of texts in which there are others. It is named after `how`.
+    fn make_secret(&self, how: &str, texts: &[&str], make: MakeSecret) -> Result<Value, Failure>;
+    /// The names of the run's secrets that stand as they are in this text.
+    fn secrets_in(&self, text: &str) -> Vec<String>;
+    /// In a plan: the changes that earlier calls will have made, for a prediction that builds on them.
+    fn planned(&self) -> Vec<Change> {
+        Vec::new()
+    }
+    /// In a plan: notes in what state a planned change leaves a path of this machine. Elsewhere there is nothing to note.
+    fn leaves(&self, _path: &Path, _left: Left) {}
+    /// In a plan: how planned changes leave that path, and whether that is certain.
+    fn left(&self, _path: &Path) -> Option<(Left, bool)> {
+        None
+    }
+    /// In a plan: may a planned change alter that path of which nobody knows what it does?
+    fn is_doubtful(&self, _path: &Path) -> bool {
+        false
+    }
 }
 
 /// Everything a call may see of the world and of its run.
@@ -96,10 +159,17 @@ pub struct Context<'a> {
     pub path: &'a str,
     /// Asked to stop?
     pub cancel: Cancel,
+    /// The same, except in a probe: what happened has to be known whether the run is to go on or not, so nobody asks a
+    /// probe to stop; but what it finds at work need not be waited for once the run was told to.
+    pub stop: Cancel,
     /// When the run's time is over.
     pub deadline: Option<Instant>,
     /// What the run does for the call.
     pub services: &'a dyn Services,
+    /// What the call said of itself before its process died; only a probe and the clean-up see one.
+    pub marker: Option<Value>,
+    /// Is this a plan? Then nothing is changed, and nobody waits.
+    pub planning: bool,
 }
 
 impl Context<'_> {
@@ -135,9 +205,51 @@ impl Context<'_> {
         self.wait("sleeping", time + Duration::from_secs(60), asleep)
     }
 
+    /// Sleeps before the next attempt of a block, unless that attempt was made before the process died.
+    pub fn sleep_before(&self, branch: usize, time: Duration) -> Result<(), Failure> {
+        match self.services.reached(self.path, branch) {
+            _ if self.planning => Ok(()),
+            Reached::Yes => Ok(()),
+            Reached::No => self.sleep(time),
+            Reached::Never => Err(Failure::new(FailureKind::Cancelled, "not reached before")),
+        }
+    }
+
+    /// A name for this call that no other call of any run has, and that stays the same when a run is resumed: for
+    /// labels and idempotency keys.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.run.uid, self.path)
+    }
+
+    /// Notes something about this call that its probe will need, before the effect: what [`marker`](Self::marker) has.
+    pub fn mark(&self, marker: &Value) -> Result<(), Failure> {
+        self.services.mark(self.path, marker)
+    }
+
+    /// A folder of this machine for what this call leaves behind to be probed by. The call makes and removes it.
+    pub fn marker_folder(&self) -> std::path::PathBuf {
+        self.project.state_folder().join("calls").join(&self.run.uid).join(self.path)
+    }
+
     /// Fails when the run has been told to stop.
     pub fn still_wanted(&self) -> Result<(), Failure> {
         self.cancel.reason().map_or(Ok(()), |reason| Err(reason.into()))
+    }
+
+    /// Asks for what the call turned out to need besides what its arguments say: where a redirect leads, what a template
+    /// includes.
+    pub fn granted(&self, need: &Need) -> Result<(), Failure> {
+        self.services.granted(self.path, need)
+    }
+
+    /// A path of a script that is looked into: not outside of what is granted, wherever links lead.
+    pub fn readable(&self, path: &str) -> Result<Place, Failure> {
+        Ok(Place::new(self.project.root(), path)?.within(self.services.confines(NeedKind::Read, path)))
+    }
+
+    /// A path of a script that is changed, confined likewise.
+    pub fn writable(&self, path: &str) -> Result<Place, Failure> {
+        Ok(Place::new(self.project.root(), path)?.within(self.services.confines(NeedKind::Write, path)))
     }
 
     /// Writes a line to the run's log and the console.
@@ -148,6 +260,27 @@ impl Context<'_> {
     /// Says how far the call is.
     pub fn progress(&self, progress: Progress) {
         self.services.progress(self.path, progress);
+    }
+
+    /// In a plan: how the changes planned so far leave a file or folder, and whether that is certain.
+    pub fn left(&self, place: &Place) -> Option<(Left, bool)> {
+        self.services.left(&place.name())
+    }
+
+    /// What a call touches that looks at or changes a file or folder of this machine, as a script writes its path.
+    pub fn touches(&self, path: &str) -> Touches {
+        Place::new(self.project.root(), path).map_or(Touches::Nothing, |place| Touches::disk(&place.name()))
+    }
+
+    /// What a path of a script leads to, behind every link: refused where that is outside of what it says or of what is granted.
+    pub fn real(&self, path: &str) -> Result<std::path::PathBuf, Failure> {
+        Ok(self.readable(path)?.source()?.real().to_owned())
+    }
+
+    /// A file or folder to be read as a whole, held open.
+    pub fn tree(&self, path: &str) -> Result<Tree, Failure> {
+        let tree = self.readable(path)?.source()?.tree();
+        tree.map_err(|error| Failure::system(format!("read `{path}`"), &error))
     }
 
     /// A path of a script: relative ones are relative to the project's folder.

@@ -1,5 +1,7 @@
 use serde_json::Value;
 
+use super::{Change, Failure};
+
 /// What a call returned, and whether it changed anything.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
@@ -9,17 +11,19 @@ pub struct Outcome {
     pub changed: Option<bool>,
     /// A few words for the console, as in `3 recreated, 1 unchanged`.
     pub note: Option<String>,
+    /// What it changed, in the words in which a plan foresees it; empty for reads.
+    pub changes: Vec<Change>,
 }
 
 impl Outcome {
     /// A change that was made.
     pub fn changed(value: impl Into<Value>) -> Self {
-        Self { value: value.into(), changed: Some(true), note: None }
+        Self { value: value.into(), changed: Some(true), ..Self::default() }
     }
 
     /// A change that was not needed.
     pub fn unchanged(value: impl Into<Value>) -> Self {
-        Self { value: value.into(), changed: Some(false), note: None }
+        Self { value: value.into(), changed: Some(false), ..Self::default() }
     }
 
     /// Adds a few words for the console.
@@ -28,12 +32,33 @@ impl Outcome {
         self.note = Some(note.into());
         self
     }
+
+    /// Adds what it changed.
+    #[must_use]
+    pub fn made(mut self, changes: impl IntoIterator<Item = Change>) -> Self {
+        self.changes.extend(changes);
+        self
+    }
 }
 
 impl From<Value> for Outcome {
     fn from(value: Value) -> Self {
-        Self { value, changed: None, note: None }
+        Self { value, ..Self::default() }
     }
+}
+
+/// What is to be done about a call that was started and never finished, because `runbook` or its machine died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recovery {
+    /// It changes nothing: it is made again.
+    Pure,
+    /// Done twice is done once: it is made again.
+    Idempotent,
+    /// The world tells whether it happened: [`Primitive::probe`](super::Primitive::probe) looks.
+    Probe,
+    /// Only a person knows.
+    Ask,
 }
 
 /// What a probe found out about a call that was started and never finished.
@@ -41,8 +66,22 @@ impl From<Value> for Outcome {
 pub enum Probe {
     /// It happened; this is what it would have returned.
     Done(Outcome),
+    /// It happened and failed; this is how.
+    Failed(Failure),
     /// It did not happen, and can be done now.
     NotDone,
     /// Nobody can tell; a person decides.
     Unknown,
+}
+
+impl Probe {
+    /// What a script's own probe says: `true` happened, `false` did not, a map happened and is the result.
+    pub fn answered(answer: Value) -> Self {
+        match answer {
+            Value::Bool(true) => Self::Done(Outcome::changed(())),
+            Value::Bool(false) => Self::NotDone,
+            Value::Object(result) => Self::Done(Outcome::changed(Value::Object(result))),
+            _ => Self::Unknown,
+        }
+    }
 }

@@ -5,12 +5,18 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Invocation;
-use crate::primitive::{Arg, Block, BlockRef, Call, Failure, FailureKind, Spec, Ty, kind_of};
+use crate::primitive::{
+    Arg, Block, BlockRef, Call, Failure, FailureKind, Spec, Ty, kind_of, unknown_of, unknown_within,
+};
 
 /// Sorts what the script wrote into arguments and options, or says which of them is wrong.
-pub(super) fn check(invocation: Invocation) -> Result<Call, Failure> {
+///
+/// In a plan, what is not known yet is not held against it.
+pub(super) fn check(invocation: Invocation, planning: bool) -> Result<Call, Failure> {
+    let is_vague = |value: &Value| planning && unknown_within(value).is_some();
     let spec = invocation.primitive.spec();
     let Invocation { receiver, mut arguments, blocks, site, .. } = invocation;
+    super::secrets::flatten(spec, &mut arguments);
     let options = take_options(spec, &mut arguments);
     if arguments.len() < spec.required() || arguments.len() > spec.args.len() {
         let missing = spec.args.iter().filter(|arg| !arg.optional).nth(arguments.len());
@@ -24,13 +30,13 @@ pub(super) fn check(invocation: Invocation) -> Result<Call, Failure> {
     }
     arguments.resize(spec.args.len(), Value::Null);
     for (arg, value) in spec.args.iter().zip(&arguments) {
-        if arg.optional && value.is_null() {
+        if (arg.optional && value.is_null()) || is_vague(value) {
             continue;
         }
         arg.ty.check(value).map_err(|why| wrong(spec, arg, &why))?;
     }
     let call = Call { receiver, args: arguments, options: options.unwrap_or_else(|| json!({})), blocks, site };
-    if let Some(declared) = spec.options {
+    if let Some(declared) = spec.options.filter(|_| !is_vague(&call.options)) {
         (declared.accepts)(&call.options).map_err(|mut failure| {
             failure.message = format!("`{}`: {}", spec.qualified_name(), failure.message);
             failure
@@ -46,7 +52,10 @@ fn take_options(spec: &Spec, arguments: &mut Vec<Value>) -> Option<Value> {
         return arguments.get(first).filter(|value| value.is_object()).cloned();
     }
     let last = arguments.last()?;
-    let plain_map = last.is_object() && kind_of(last).is_none() && BlockRef::from_value(last).is_none();
+    let plain_map = last.is_object()
+        && unknown_of(last).is_none()
+        && kind_of(last).is_none()
+        && BlockRef::from_value(last).is_none();
     let is_argument = spec.args.get(arguments.len() - 1).is_some_and(|arg| arg.ty.check(last).is_ok());
     if plain_map && !is_argument { arguments.pop() } else { None }
 }

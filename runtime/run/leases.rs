@@ -1,8 +1,12 @@
 //! Locks held by a run: taken, kept up to date, given back.
 
+mod guarded;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+pub(super) use guarded::{Guarded, guard, is_cut_off, park_all, was_guarded};
 
 use super::{Execution, frame};
 use crate::primitive::{Cancel, Failure, FailureKind, Lease, LeaseRequest, LogStream, Services, Span};
@@ -31,6 +35,10 @@ pub(super) fn acquire(
     waiting: &dyn Fn(&Lease),
 ) -> Result<Lease, Failure> {
     let step = frame::current().map(|here| here.step.clone()).unwrap_or_default();
+    if run.only_replays {
+        let (name, owner) = (request.name.clone(), run.facts.started_by.clone());
+        return Ok(Lease { name, run: run.facts.id, owner, step, since: jiff::Timestamp::now(), fence: 0 });
+    }
     let began = Instant::now();
     loop {
         let holder = match run.journal.acquire(run.facts.id, &run.facts.started_by, request, &step)? {
@@ -50,8 +58,22 @@ pub(super) fn acquire(
         let asked_to_stop =
             run.drivers.block_on(async { tokio::time::timeout(pause, cancel.requested()).await.is_ok() });
         if let Some(reason) = cancel.reason().filter(|_| asked_to_stop) {
-            return Err(reason.into());
+            // A lock that the run had before it died is in the way of everything, of its cancellation too.
+            let had_it = frame::current().is_some_and(|here| here.past == frame::Past::Ended);
+            return Err(if had_it { taken(&holder, request) } else { reason.into() });
         }
+    }
+}
+
+/// The lock as a plan takes it: not at all.
+pub(super) fn imagined(run: &Execution, request: &LeaseRequest) -> Lease {
+    Lease {
+        name: request.name.clone(),
+        run: run.facts.id,
+        owner: run.facts.started_by.clone(),
+        step: String::new(),
+        since: run.facts.started_at,
+        fence: 0,
     }
 }
 
@@ -69,6 +91,7 @@ pub(super) fn release_all(run: &Execution) {
         // A lock that stays behind belongs to a dead run from now on, and the next one takes it over.
         let _ = run.journal.release_lease(&lease);
     }
+    guarded::release_all(run);
 }
 
 /// Says every few seconds that the holder is alive, and at which step.
@@ -83,12 +106,14 @@ pub(super) fn keep_alive(run: &Arc<Execution>) {
             for lease in held {
                 let _ = run.journal.renew(&lease, &lease.step);
             }
+            guarded::renew_all(&run).await;
         }
     });
 }
 
 /// Notes the step that began, for whoever finds the lock taken.
 pub(super) fn note_step(run: &Execution, step: &str) {
+    guarded::note_step(run, step);
     let Ok(mut held) = run.leases.lock() else { return };
     for lease in held.iter_mut() {
         step.clone_into(&mut lease.step);

@@ -1,5 +1,13 @@
 //! Tests of `runtime/run`.
 
 mod cancel;
+mod engine_locks;
+mod foresight;
 mod parameters;
 mod paths;
+mod plan;
+pub mod plan_truth;
+mod recorded;
+mod resume;
+
+pub use resume::{HOLD, killed};
