@@ -1,8 +1,9 @@
 //! The compose model: what compose files say, as Docker Compose v2 reads them, without an engine.
 //!
 //! [`load`] reads files and environment and returns an [`Application`], normalized: short syntaxes written out, paths absolute, defaults set,
-//! environment files folded in. It reports everything that is wrong at once, each with its place. Nothing is silently ignored: a key of the
-//! specification that nothing acts on is an error like a mistyped one.
+//! environment files folded in. It reports everything that is wrong at once, each with its place. Nothing is silently ignored: a key that has no
+//! effect here is a warning, and one without which a service would not be what it promises is noted as [`Service::unmet`], so that its containers are
+//! not made.
 //!
 //! The way of a file: `yaml` (with the scalar rules of go-yaml) → `interpolate` → `extends` → `merge` and `unique` → `canonical` → `paths` → `service`,
 //! `resource` (typed) → `normalize` → `environment` → `consistency`. The reference is compose-go, which Compose is built on.
@@ -12,12 +13,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 mod application;
+mod beside;
 mod canonical;
 mod consistency;
 mod cursor;
 mod difference;
+mod discover;
 pub mod dotenv;
 mod environment;
+mod explain;
 mod extends;
 mod fields;
 mod hash;
@@ -40,19 +44,25 @@ mod resource;
 mod scalar;
 mod service;
 mod unique;
+mod upstreams;
 mod yaml;
 
 pub use application::Application;
+pub use beside::{Obstacle, is_configuration, is_shared, is_socket};
 pub use difference::{FieldDifference, Running, difference};
+pub use discover::{USUAL_FILES, usual_files};
+pub use explain::{Explanation, Given, Origin, Use, explain};
 pub use order::Start;
 pub use problem::{Problem, failure};
 pub use quantity::Duration;
-pub use resource::{FileObject, Ipam, Network, Pool, Volume};
+pub use resource::{FileObject, Ipam, Model, Network, Pool, Volume};
 pub use service::{
-    Attachment, BindOptions, Build, Condition, Dependency, Deploy, Develop, Device, DeviceRequest, EnvFile, Exec,
-    FileMount, Healthcheck, ImageOptions, Logging, Mount, Placement, Port, Resource, Resources, RestartPolicy, Service,
+    Attachment, BindOptions, BlockIo, Build, Condition, CredentialSpec, Dependency, Deploy, Develop, Device,
+    DeviceRate, DeviceRequest, DeviceWeight, EnvFile, Exec, FileMount, GenericResource, Healthcheck, Hook,
+    ImageOptions, Logging, Mount, Placement, Port, Provider, Resource, Resources, RestartPolicy, Service, ServiceModel,
     TmpfsOptions, Trigger, Ulimit, UpdateConfig, VolumeOptions,
 };
+pub use upstreams::{StaleUpstream, stale_upstreams};
 
 use problem::Problems;
 
@@ -75,6 +85,11 @@ pub struct LoadRequest {
 
 /// Loads an application, or says everything that is wrong, in the order of the files.
 pub fn load(request: &LoadRequest) -> Result<Application, Vec<Problem>> {
+    load_watched(request, None)
+}
+
+/// The same, where somebody watches what becomes of a variable.
+fn load_watched(request: &LoadRequest, watch: Option<&explain::Watch<'_>>) -> Result<Application, Vec<Problem>> {
     let problems = Problems::default();
     let directory = load::absolute(&request.project_directory, &std::env::current_dir().unwrap_or_default());
     let files: Vec<PathBuf> = request.files.iter().map(|file| load::absolute(file, &directory)).collect();
@@ -87,6 +102,7 @@ pub fn load(request: &LoadRequest) -> Result<Application, Vec<Problem>> {
         root: &directory,
         directory: &directory,
         environment: &variables,
+        watch,
         problems: &problems,
         warned: RefCell::new(BTreeSet::new()),
         including: RefCell::new(Vec::new()),
@@ -95,8 +111,16 @@ pub fn load(request: &LoadRequest) -> Result<Application, Vec<Problem>> {
         let mut application = project::read(&whole, &name, &variables, &problems);
         normalize::defaults(&mut application, &directory);
         normalize::profiles(&mut application, &request.profiles);
-        consistency::check(&application, &whole, &problems);
+        for (name, unmet) in consistency::check(&application, &whole, &problems) {
+            application.services.entry(name).and_modify(|service| service.unmet.extend(unmet));
+        }
+        let all: Vec<_> = application.services.values().cloned().collect();
+        for service in all {
+            let obstacles = beside::obstacles(&application, &service, &whole);
+            application.services.entry(service.name).and_modify(|service| service.alone = obstacles);
+        }
         environment::fold_files(&mut application, &whole, &variables, &problems, &loader);
+        environment::fold_labels(&mut application, &whole, &problems, &loader);
         application
     });
     if files.is_empty() {

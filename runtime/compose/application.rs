@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
-use super::resource::{FileObject, Network, Volume};
+use super::resource::{FileObject, Model, Network, Volume};
 use super::service::Service;
 
 /// A project as its compose files describe it, normalized.
@@ -30,8 +30,13 @@ pub struct Application {
     pub configs: BTreeMap<String, FileObject>,
     /// Secrets by their keys.
     pub secrets: BTreeMap<String, FileObject>,
+    /// Models by their keys.
+    pub models: BTreeMap<String, Model>,
     /// Top-level `x-…` values.
     pub extensions: BTreeMap<String, Value>,
+    /// Are files of this machine none of the engine's? Then what they hold travels, and is not mounted. For whoever knows
+    /// the engine to say.
+    pub travels: bool,
     /// The variables that the files were read with: those asked for, over those of the environment file.
     pub variables: BTreeMap<String, String>,
     /// What is odd and not wrong: unset variables, keys without effect.
@@ -75,6 +80,13 @@ impl Application {
         Ok(Self { services, disabled, ..self.clone() })
     }
 
+    /// What the active services ask for and would not get here, in the order of services: their containers are not made.
+    ///
+    /// The files are right all the same, and load; [`Service::unmet`] and [`super::Build::unmet`] say it of one service.
+    pub fn unmet(&self) -> Vec<&Problem> {
+        self.services.values().flat_map(|service| &service.unmet).collect()
+    }
+
     /// What `config` prints, as data: the active services and all networks, volumes, configs and secrets.
     pub fn to_json(&self) -> Value {
         let mut top: BTreeMap<String, Value> =
@@ -84,6 +96,7 @@ impl Application {
             ("volumes", json!(self.volumes)),
             ("secrets", json!(self.secrets)),
             ("configs", json!(self.configs)),
+            ("models", json!(self.models)),
         ];
         for (key, section) in sections {
             if section.as_object().is_some_and(|section| !section.is_empty()) {

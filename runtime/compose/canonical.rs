@@ -21,7 +21,7 @@ pub fn expand(node: &mut Node, path: &Path, problems: &Problems) {
     if is(&["services.*.env_file"]) {
         return expand_env_files(node);
     }
-    if is(&["services.*.networks"]) {
+    if is(&["services.*.networks", "services.*.models"]) {
         return replace(node, |node| into_mapping(node, false));
     }
     if is(&["services.*.devices.*"]) {
@@ -36,6 +36,13 @@ pub fn expand(node: &mut Node, path: &Path, problems: &Problems) {
         return expand_text(node, "service");
     } else if is(&["services.*.label_file", "services.*.dns", "services.*.dns_search"]) {
         return into_list(node);
+    } else if is(&["services.*.build.additional_contexts"]) {
+        return replace(node, from_pairs);
+    } else if is(&["services.*.gpus"]) && node.as_text() == Some("all") {
+        return replace(node, |node| {
+            let all = Node::map([("count", Content::Text("all".to_owned()))], &node.mark);
+            Node::new(Content::List(vec![all]), &node.mark)
+        });
     } else if is(&["networks.*", "volumes.*", "secrets.*", "configs.*"]) {
         return expand_external(node, path, problems);
     }
@@ -60,6 +67,20 @@ fn expand_text(node: &mut Node, key: &str) {
     if let Content::Text(text) = &node.content {
         *node = Node::map([(key, Content::Text(text.clone()))], &node.mark);
     }
+}
+
+/// `[a=b]` as `{a: b}`, so that each value can be treated as what it is.
+fn from_pairs(node: Node) -> Node {
+    let Content::List(items) = node.content else { return node };
+    let mut map = Map::default();
+    for item in &items {
+        // What is no pair is left for the reader to report.
+        let Some((key, value)) = item.as_text().and_then(|text| text.split_once('=')) else {
+            return Node::new(Content::List(items), &node.mark);
+        };
+        map.set(key, Node::text(value, &item.mark));
+    }
+    Node::new(Content::Map(map), &node.mark)
 }
 
 fn into_list(node: &mut Node) {

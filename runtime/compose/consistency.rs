@@ -1,5 +1,6 @@
 //! Do the parts fit: is everything that is named declared, and do settings not contradict each other?
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::application::Application;
@@ -7,25 +8,30 @@ use super::fields::closest;
 use super::load::nowhere;
 use super::node::{Content, Mark, Node, Path, Segment};
 use super::problem::{Problem, Problems};
-use super::service::Service;
+use super::service::{Mount, Service};
 
-/// Checks the active services.
-pub(super) fn check(application: &Application, whole: &Node, problems: &Problems) {
+/// Checks the active services; returns what they ask for and would not get here, by service.
+pub(super) fn check(application: &Application, whole: &Node, problems: &Problems) -> BTreeMap<String, Vec<Problem>> {
+    let mut unmet = BTreeMap::new();
     for service in application.services.values() {
-        let check = Check { application, service, whole, problems };
+        let check = Check { application, service, whole, problems, unmet: RefCell::default() };
         check.image();
         check.networks();
         check.dependencies();
         check.mounts();
         check.files();
+        check.build();
+        check.models();
         check.scale();
         check.limits();
+        unmet.insert(service.name.clone(), check.unmet.into_inner());
     }
     if let Some(circle) = super::order::circle(&application.services) {
         let path = Path::of(&["services", &circle[0], "depends_on"]);
         let message = format!("the services depend on each other in a circle: {}", circle.join(" -> "));
         problems.error(Problem::at(&place(whole, &path, None), &path, message));
     }
+    unmet
 }
 
 /// The mark of the key at the end of a path, or of as much of the path as was written.
@@ -50,6 +56,7 @@ struct Check<'a> {
     service: &'a Service,
     whole: &'a Node,
     problems: &'a Problems,
+    unmet: RefCell<Vec<Problem>>,
 }
 
 impl Check<'_> {
@@ -78,10 +85,15 @@ impl Check<'_> {
             self.error(&["network_mode"], None, "`network_mode` and `networks` exclude each other", None);
         }
         for key in self.service.networks.keys() {
-            if !self.application.networks.contains_key(key) {
+            if key.starts_with("x-") {
+                let message = format!("`{key}` is read as an extension, not as the name of a network");
+                self.error(&["networks", key], None, message, Some("give the network another name".into()));
+            } else if !self.application.networks.contains_key(key) {
                 let message = format!("the network `{key}` is not declared");
                 let hint = suggestion(key, &self.application.networks, "networks");
                 self.error(&["networks", key], None, message, Some(hint));
+            } else if self.application.networks.get(key).is_some_and(|network| network.name.is_empty()) {
+                self.unmet(&["networks", key], None, "the network has an empty name", GIVE_A_NAME);
             }
         }
     }
@@ -127,11 +139,63 @@ impl Check<'_> {
                 let message = format!("`{}` is mounted already by {other}", mount.target);
                 self.error(&["volumes"], Some(index), message, None);
             }
+            self.mount(index, mount);
             let named = mount.kind == "volume" && !mount.source.is_empty();
             if named && !self.application.volumes.contains_key(&mount.source) {
                 let message = format!("the volume `{}` is not declared", mount.source);
                 let hint = suggestion(&mount.source, &self.application.volumes, "volumes");
                 self.error(&["volumes"], Some(index), message, Some(hint));
+            }
+        }
+    }
+
+    /// What the engines this runs on cannot mount.
+    fn mount(&self, index: usize, mount: &Mount) {
+        let (target, at) = (mount.target.as_str(), Some(index));
+        let unmet = |message: String, hint: &str| self.unmet(&["volumes"], at, message, hint);
+        if matches!(mount.kind.as_str(), "npipe" | "cluster" | "image") {
+            unmet(format!("a mount of type `{}` is not supported", mount.kind), "use a volume, a bind or a tmpfs");
+        } else if is_windows(target) {
+            let message = format!("`{target}` is a Windows path, which is not supported");
+            unmet(message, "if the letter before the colon is the name of a volume, give it a longer one");
+        } else if is_windows(&mount.source) {
+            unmet(format!("`{}` is a Windows path, which is not supported", mount.source), "use a path of this host");
+        } else if !target.starts_with('/') {
+            unmet(format!("`{target}` is not an absolute path"), "paths in a container begin with `/`");
+        }
+        let volume = self.application.volumes.get(&mount.source).filter(|_| mount.kind == "volume");
+        if volume.is_some_and(|volume| volume.name.is_empty()) {
+            unmet(format!("the volume `{}` has an empty name", mount.source), GIVE_A_NAME);
+        }
+    }
+
+    /// What the image is built from.
+    fn build(&self) {
+        let Some(build) = &self.service.build else { return };
+        for (name, context) in &build.additional_contexts {
+            let Some(other) = context.strip_prefix("service:") else { continue };
+            let services = &self.application.services;
+            let service = services.get(other).or_else(|| self.application.disabled.get(other));
+            if service.is_none_or(|service| service.build.is_none()) {
+                let message = format!("there is no service `{other}` with a `build`");
+                self.error(&["build", "additional_contexts", name], None, message, None);
+            }
+        }
+        for (index, secret) in build.secrets.iter().enumerate() {
+            if !self.application.secrets.contains_key(&secret.source) && !secret.source.is_empty() {
+                let message = format!("`{}` is not declared", secret.source);
+                let hint = suggestion(&secret.source, &self.application.secrets, "secrets");
+                self.error(&["build", "secrets"], Some(index), message, Some(hint));
+            }
+        }
+    }
+
+    fn models(&self) {
+        for key in self.service.models.keys() {
+            if !self.application.models.contains_key(key) {
+                let message = format!("the model `{key}` is not declared");
+                let hint = suggestion(key, &self.application.models, "models");
+                self.error(&["models", key], None, message, Some(hint));
             }
         }
     }
@@ -145,6 +209,9 @@ impl Check<'_> {
                 let section = self.whole.get(key).and_then(|section| section.get(&file.source));
                 // One that was declared and is wrong was reported there.
                 let object = declared.get(&file.source);
+                for unmet in object.map(|object| object.unmet.as_slice()).unwrap_or_default() {
+                    self.unmet.borrow_mut().push(unmet.clone());
+                }
                 if let Some(variable) = object.map(|object| &object.environment).filter(|name| !name.is_empty())
                     && object.is_some_and(|object| object.value.is_none())
                 {
@@ -207,16 +274,32 @@ impl Check<'_> {
         self.error(&[key], None, format!("contradicts `{other}`"), Some("write one of them".into()));
     }
 
+    fn unmet(&self, keys: &[&str], item: Option<usize>, message: impl Into<String>, hint: &str) {
+        self.unmet.borrow_mut().push(self.problem(keys, item, message).hint(hint));
+    }
+
     fn error(&self, keys: &[&str], item: Option<usize>, message: impl Into<String>, hint: Option<String>) {
-        let path = keys.iter().fold(Path::of(&["services", &self.service.name]), |path, key| path.key(key));
-        let mark = place(self.whole, &path, item);
-        let path = item.map_or(path.clone(), |index| path.index(index));
-        let problem = Problem::at(&mark, &path, message);
+        let problem = self.problem(keys, item, message);
         self.problems.error(match hint {
             Some(hint) => problem.hint(hint),
             None => problem,
         });
     }
+
+    fn problem(&self, keys: &[&str], item: Option<usize>, message: impl Into<String>) -> Problem {
+        let path = keys.iter().fold(Path::of(&["services", &self.service.name]), |path, key| path.key(key));
+        let mark = place(self.whole, &path, item);
+        let path = item.map_or(path.clone(), |index| path.index(index));
+        Problem::at(&mark, &path, message)
+    }
+}
+
+const GIVE_A_NAME: &str = "give it a name, or remove `name`: then it is named after the project";
+
+/// `C:\data`, `c:/data` or `\\.\pipe\x`.
+fn is_windows(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    path.starts_with('\\') || (bytes.first().is_some_and(u8::is_ascii_alphabetic) && bytes.get(1) == Some(&b':'))
 }
 
 /// What to do about a name that is not declared: the like one, or a declaration.

@@ -117,7 +117,11 @@ fn join(field: &str, key: &str) -> String {
 }
 
 fn is_sensitive(field: &str) -> bool {
-    let Some(name) = field.strip_prefix("environment.") else { return false };
+    field.strip_prefix("environment.").is_some_and(suggests_secret)
+}
+
+/// Does the name of a variable suggest a value that should not be shown?
+pub(super) fn suggests_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "DSN", "_URL", "_URI"]
         .iter()

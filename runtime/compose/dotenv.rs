@@ -9,6 +9,9 @@ use super::problem::Problem;
 /// The largest value, which is more than an operating system hands to a process.
 const VALUE_LIMIT: usize = 1 << 20;
 
+/// What is skipped around a name and before a value: the blanks of Unicode's first 256 characters.
+const BLANKS: [char; 7] = [' ', '\t', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{a0}'];
+
 /// One variable of an environment file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
@@ -18,6 +21,8 @@ pub struct Assignment {
     pub value: String,
     /// The line its name stands on, counted from 1.
     pub line: usize,
+    /// The line its value ends on.
+    pub last_line: usize,
 }
 
 /// The variables of an environment file in their order; a name may come twice, and then the last one counts.
@@ -33,12 +38,39 @@ pub fn parse_with(
     file: &str,
     outside: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Assignment>, Problem> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let mut reader = Reader { rest: &text, line: 1, file, outside, found: Vec::new() };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = Reader { rest: text, line: 1, file, outside, found: Vec::new() };
     while reader.skip_blank() {
         reader.assignment()?;
     }
     Ok(reader.found)
+}
+
+/// `NAME=value` to the end of the line, nothing replaced and no quote removed: the dialect of `docker run --env-file`, and of `format: raw`.
+/// A bare `NAME` takes its value from outside.
+pub fn parse_raw(text: &str, file: &str, outside: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Assignment>, Problem> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let content = line.trim_start();
+        if content.is_empty() || content.starts_with('#') {
+            continue;
+        }
+        let (name, value) = match content.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (content.trim_end(), outside(content.trim_end())),
+        };
+        let wrong = |message: String| Err(Problem::new(file, index + 1, 0, message).hint("write NAME=value"));
+        if name.is_empty() {
+            return wrong("a name is missing before `=`".to_owned());
+        }
+        if name.contains(char::is_whitespace) {
+            return wrong(format!("the name `{name}` contains a space"));
+        }
+        let line = index + 1;
+        found.extend(value.map(|value| Assignment { name: name.to_owned(), value, line, last_line: line }));
+    }
+    Ok(found)
 }
 
 struct Reader<'a> {
@@ -68,23 +100,23 @@ impl Reader<'_> {
         }
         let line = self.line;
         let end = self.rest.find(['=', ':', '\n']).unwrap_or(self.rest.len());
-        let name = self.rest[..end].trim_end();
+        let name = self.rest[..end].trim_end_matches(BLANKS);
         self.check_name(name)?;
         let name = name.to_owned();
         if self.rest[end..].is_empty() || self.rest[end..].starts_with('\n') {
             self.advance(end);
             if let Some(value) = (self.outside)(&name) {
-                self.found.push(Assignment { name, value, line });
+                self.found.push(Assignment { name, value, line, last_line: line });
             }
             return Ok(());
         }
         self.advance(end + 1);
-        self.advance(self.rest.len() - self.rest.trim_start_matches([' ', '\t', '\r', '\u{b}', '\u{c}']).len());
+        self.advance(self.rest.len() - self.rest.trim_start_matches(BLANKS).len());
         let value = match self.rest.chars().next() {
             Some(quote @ ('"' | '\'')) => self.quoted(quote)?,
             _ => self.unquoted()?,
         };
-        self.found.push(Assignment { name, value, line });
+        self.found.push(Assignment { name, value, line, last_line: self.line });
         Ok(())
     }
 
@@ -206,7 +238,7 @@ fn unescape(text: &str) -> String {
     out
 }
 
-/// After `\0`: three octal digits are a character, anything else stays as written.
+/// After `\0`: three octal digits are a character; of anything else only the zero is lost, as Compose loses it.
 fn octal(chars: &mut std::iter::Peekable<std::str::Chars>) -> String {
     let mut digits = String::new();
     while let Some(digit) = chars.next_if(|c| digits.len() < 3 && c.is_ascii_digit()) {
@@ -214,6 +246,6 @@ fn octal(chars: &mut std::iter::Peekable<std::str::Chars>) -> String {
     }
     match u8::from_str_radix(&digits, 8) {
         Ok(code) if digits.len() == 3 => char::from(code).to_string(),
-        _ => format!("\\0{digits}"),
+        _ => format!("\\{digits}"),
     }
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::cursor::Cursor;
-use super::node::{Content, Map, Path};
+use super::node::{Content, Map, Mark, Path};
 use super::problem::{Problem, Problems};
 
 static NO_FIELDS: Map = Map(Vec::new());
@@ -86,27 +86,57 @@ impl<'a> Fields<'a> {
         text
     }
 
-    /// Reports what was not taken: keys of the specification as not supported, all others as unknown.
-    pub fn close(self, unsupported: &'static [&'static str]) {
+    /// Warns of keys that are written and have no effect; `false` and an empty value ask for nothing.
+    pub fn without_effect(&self, keys: &[(&'static str, &str)]) {
+        for (key, why) in keys {
+            if let Some(cursor) = self.get(key).filter(asks_for_something) {
+                cursor.warn(*why);
+            }
+        }
+    }
+
+    /// The keys among these that are written: what they ask for is not done here.
+    pub fn unmet(&self, keys: &[Unmet]) -> Vec<Problem> {
+        let written = |(key, why, instead): &Unmet| {
+            let cursor = self.get(key).filter(asks_for_something)?;
+            Some(Problem::at(&self.place(key, &cursor), &cursor.path, *why).hint(*instead))
+        };
+        keys.iter().filter_map(written).collect()
+    }
+
+    /// Where a key stands.
+    fn place(&self, key: &str, cursor: &Cursor) -> Mark {
+        let entry = self.map.0.iter().find(|entry| entry.key == key);
+        entry.map_or_else(|| cursor.node.mark.clone(), |entry| entry.mark.clone())
+    }
+
+    /// Reports what was not taken: there are no such keys.
+    pub fn close(self) {
         let known = self.known.into_inner();
         for entry in &self.map.0 {
             let key = entry.key.as_str();
             if known.contains(&key) || key.starts_with("x-") {
                 continue;
             }
-            let path = self.path.key(key);
-            let problem = if unsupported.contains(&key) {
-                Problem::at(&entry.mark, &path, "not supported yet")
-                    .hint("remove the key: what it asks for would not happen")
-            } else {
-                let problem = Problem::at(&entry.mark, &path, "there is no such key");
-                match closest(key, known.iter().chain(unsupported)) {
-                    Some(name) => problem.hint(format!("did you mean `{name}`?")),
-                    None => problem,
-                }
-            };
-            self.problems.error(problem);
+            let problem = Problem::at(&entry.mark, &self.path.key(key), "there is no such key");
+            self.problems.error(match closest(key, known.iter()) {
+                Some(name) => problem.hint(format!("did you mean `{name}`?")),
+                None => problem,
+            });
         }
+    }
+}
+
+/// A key, why what it asks for is not done here, and what to do instead.
+pub type Unmet = (&'static str, &'static str, &'static str);
+
+fn asks_for_something(cursor: &Cursor) -> bool {
+    match &cursor.node.content {
+        Content::Bool(false) | Content::Null => false,
+        Content::Text(text) => !text.is_empty() && text != "false",
+        Content::List(items) => !items.is_empty(),
+        Content::Map(map) => !map.0.is_empty(),
+        _ => true,
     }
 }
 

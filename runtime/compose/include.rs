@@ -10,7 +10,7 @@ use super::node::{Content, Map, Node, Path};
 use super::problem::Problem;
 
 /// The sections that an included file may add to.
-const SECTIONS: &[&str] = &["services", "networks", "volumes", "configs", "secrets"];
+const SECTIONS: &[&str] = &["services", "networks", "volumes", "configs", "secrets", "models"];
 
 /// Puts what the document includes below it, and removes the key.
 pub(super) fn apply(document: &mut Node, loader: &Loader) {
@@ -75,6 +75,7 @@ fn included(item: &Node, path: &Path, loader: &Loader) -> Option<Node> {
         root: loader.root,
         directory: &directory,
         environment: &environment,
+        watch: loader.watch,
         problems: loader.problems,
         warned: RefCell::new(loader.warned.borrow().clone()),
         including: RefCell::new(loader.including.borrow().clone()),

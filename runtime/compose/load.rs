@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
+use super::explain::Watch;
 use super::node::{Content, Map, Mark, Node, Path};
 use super::problem::{Problem, Problems};
 use super::{canonical, extends, include, interpolate, merge, mounts, paths, unique, yaml};
@@ -16,6 +17,8 @@ pub(super) struct Loader<'a> {
     /// The folder of these files, which their relative paths start from.
     pub directory: &'a FilePath,
     pub environment: &'a BTreeMap<String, String>,
+    /// Who watches what becomes of a variable.
+    pub watch: Option<&'a Watch<'a>>,
     pub problems: &'a Problems,
     /// Variables that were warned about.
     pub warned: RefCell<BTreeSet<String>>,
@@ -68,6 +71,9 @@ impl Loader<'_> {
             yaml::parse(&text, &Arc::from(shown.as_str())).map_err(|problem| self.problems.error(problem)).ok()?;
         let lookup = |name: &str| self.environment.get(name).cloned();
         for document in &mut documents {
+            if let Some(watch) = self.watch {
+                watch.document(document, &Path::default(), self.environment);
+            }
             let mut warned = self.warned.borrow_mut();
             interpolate::tree(document, &Path::default(), &lookup, self.problems, &mut warned);
         }

@@ -47,7 +47,7 @@ pub fn merge(base: Node, over: Node, path: &Path, problems: &Problems) -> Node {
     if path.matches("services.*.depends_on") {
         return by_key(into_mapping(base, true), into_mapping(over, true), path, problems);
     }
-    if path.matches("services.*.networks") {
+    if path.matches("services.*.networks") || path.matches("services.*.models") {
         return by_key(into_mapping(base, false), into_mapping(over, false), path, problems);
     }
     if path.matches("services.*.logging") && driver_differs(&base, &over) {

@@ -10,7 +10,7 @@ use super::service::{Condition, Dependency};
 /// Sets what is implied.
 pub(super) fn defaults(application: &mut Application, directory: &FilePath) {
     for service in application.services.values_mut() {
-        if service.network_mode.is_empty() && service.networks.is_empty() {
+        if service.network_mode.is_empty() && service.networks.is_empty() && service.provider.is_none() {
             service.networks.insert("default".into(), None);
         }
         if let Some(build) = &mut service.build
@@ -20,8 +20,12 @@ pub(super) fn defaults(application: &mut Application, directory: &FilePath) {
         }
         let namespaces = [&service.network_mode, &service.ipc, &service.pid, &service.uts, &service.cgroup];
         let shared = namespaces.into_iter().filter_map(|namespace| namespace.strip_prefix("service:"));
-        for other in shared.map(str::to_owned).collect::<Vec<_>>() {
-            let implied = Dependency { condition: Condition::Started, restart: true, required: true };
+        let linked = service.links.iter().map(|link| link.split(':').next().unwrap_or_default());
+        let followed = linked.chain(shared).map(|other| (other.to_owned(), true));
+        let mounted = service.volumes_from.iter().filter(|from| !from.starts_with("container:"));
+        let mounted = mounted.map(|from| (from.split(':').next().unwrap_or_default().to_owned(), false));
+        for (other, restart) in followed.chain(mounted).collect::<Vec<_>>() {
+            let implied = Dependency { condition: Condition::Started, restart, required: true };
             service.depends_on.entry(other).or_insert(implied);
         }
     }

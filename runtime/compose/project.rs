@@ -81,7 +81,10 @@ pub(super) fn read(whole: &Node, name: &str, variables: &BTreeMap<String, String
     if !fields.has("services") && problems.is_empty() {
         top.error("has no services");
     }
-    fields.close(&["models"]);
+    for (key, cursor) in section("models") {
+        application.models.extend(resource::model(&cursor).map(|model| (key.to_owned(), model)));
+    }
+    fields.close();
     if let Some(map) = whole.as_map() {
         let extensions = map.0.iter().filter(|entry| entry.key.starts_with("x-"));
         application.extensions = extensions.map(|entry| (entry.key.clone(), entry.value.to_value())).collect();

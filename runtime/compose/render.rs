@@ -1,4 +1,4 @@
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::application::Application;
 use super::node::Content;
@@ -11,6 +11,7 @@ impl Application {
         let mut config = self.to_json();
         if let Some(services) = config.get_mut("services").and_then(Value::as_object_mut) {
             services.values_mut().for_each(leave_out);
+            leave_out_absent(services);
         }
         block(&config, 0, &mut out);
         out
@@ -30,8 +31,27 @@ fn leave_out(service: &mut Value) {
     if let Some(deploy) = service.get_mut("deploy").and_then(Value::as_object_mut) {
         deploy.retain(|_, value| !says_nothing(value));
     }
+    let limits = service.get_mut("blkio_config").and_then(Value::as_object_mut);
+    let devices = limits.into_iter().flat_map(|limits| limits.values_mut()).filter_map(Value::as_array_mut).flatten();
+    devices.for_each(in_lower_case);
     if let Some(service) = service.as_object_mut() {
         service.retain(|key, value| !matches!(key.as_str(), "command" | "entrypoint") || !value.is_null());
+    }
+}
+
+/// Compose hashes `Path` where its files say `path`.
+fn in_lower_case(device: &mut Value) {
+    if let Some(map) = device.as_object_mut() {
+        *map = std::mem::take(map).into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect();
+    }
+}
+
+/// Removes what a service may do without and is not part of the application.
+fn leave_out_absent(services: &mut Map<String, Value>) {
+    let names: Vec<String> = services.keys().cloned().collect();
+    for service in services.values_mut() {
+        let Some(on) = service.get_mut("depends_on").and_then(Value::as_object_mut) else { continue };
+        on.retain(|name, on| names.contains(name) || on.get("required") != Some(&Value::Bool(false)));
     }
 }
 

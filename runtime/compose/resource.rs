@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::cursor::Cursor;
-use super::fields::Fields;
+use super::fields::{Fields, Unmet};
+use super::problem::Problem;
 use super::service::is_zero;
 
 /// A network.
@@ -105,12 +106,67 @@ pub struct FileObject {
     /// Its text, for configs.
     #[serde(skip_serializing_if = "is_zero")]
     pub content: String,
+    /// Is it kept by somebody else?
+    #[serde(skip_serializing_if = "is_zero")]
+    pub external: bool,
     /// Labels.
     #[serde(skip_serializing_if = "is_zero")]
     pub labels: BTreeMap<String, String>,
+    /// The driver that keeps it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub driver: String,
+    /// Options of the driver.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub driver_opts: BTreeMap<String, String>,
+    /// The driver that fills it in.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub template_driver: String,
     /// What it holds, when that is not in a file.
     #[serde(skip)]
     pub value: Option<String>,
+    /// Why a service cannot have it here.
+    #[serde(skip)]
+    pub unmet: Vec<Problem>,
+}
+
+/// What only a swarm keeps.
+const KEPT_ELSEWHERE: &[Unmet] = &[
+    ("external", "needs a swarm, which keeps it", "use `file` or `environment`"),
+    ("driver", "needs a swarm, which keeps it", "use `file` or `environment`"),
+    ("template_driver", "needs a swarm, which fills it in", "fill it in with `template`, and use `file`"),
+];
+
+/// A model that a runner of models provides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Model {
+    /// Its name.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub name: String,
+    /// Where it comes from.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub model: String,
+    /// How much it looks back at.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub context_size: i64,
+    /// What the runner is told.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub runtime_flags: Vec<String>,
+}
+
+/// Reads a model.
+pub(super) fn model(cursor: &Cursor) -> Option<Model> {
+    let fields = cursor.fields()?;
+    if !fields.has("model") {
+        cursor.error("`model` is missing");
+    }
+    let model = Model {
+        name: fields.string("name"),
+        model: fields.string("model"),
+        context_size: fields.int("context_size"),
+        runtime_flags: fields.strings("runtime_flags"),
+    };
+    fields.close();
+    Some(model)
 }
 
 /// Reads a network; `project` names it when it has no name of its own.
@@ -129,7 +185,7 @@ pub(super) fn network(key: &str, cursor: &Cursor, project: &str) -> Option<Netwo
         enable_ipv4: fields.get("enable_ipv4").and_then(|cursor| cursor.bool()),
         enable_ipv6: fields.get("enable_ipv6").and_then(|cursor| cursor.bool()),
     };
-    fields.close(&[]);
+    fields.close();
     Some(network)
 }
 
@@ -153,7 +209,7 @@ pub(super) fn volume(key: &str, cursor: &Cursor, project: &str) -> Option<Volume
             cursor.error(format!("`{key}` has no meaning for an external volume"));
         }
     }
-    fields.close(&[]);
+    fields.close();
     Some(volume)
 }
 
@@ -165,42 +221,39 @@ pub(super) fn file_object(
     variables: &BTreeMap<String, String>,
     is_secret: bool,
 ) -> Option<FileObject> {
-    let fields = cursor.fields()?;
-    if let Some(external) = fields.get("external").filter(|cursor| cursor.bool() == Some(true)) {
-        external.error_with_hint("needs a swarm", "use `file` or `environment`");
-        return None;
-    }
+    let fields = Fields::of(cursor)?;
+    let external = fields.bool("external");
     let sources: &[&str] = if is_secret { &["file", "environment"] } else { &["file", "environment", "content"] };
     let set = sources.iter().filter(|source| fields.has(source)).count();
-    if set != 1 {
+    // A driver may fill in a config; nothing fills in a secret.
+    if set > 1 || (set == 0 && !external && (is_secret || !fields.has("driver"))) {
         cursor.error(format!("needs exactly one of {}", sources.join(", ")));
     }
     let mut object = FileObject {
-        name: name(&fields, key, project, false),
+        name: name(&fields, key, project, external),
         file: fields.string("file"),
         environment: fields.string("environment"),
         content: if is_secret { String::new() } else { fields.string("content") },
+        external,
         labels: fields.text_pairs("labels"),
+        driver: fields.string("driver"),
+        driver_opts: fields.text_pairs("driver_opts"),
+        template_driver: fields.string("template_driver"),
         value: None,
+        unmet: fields.unmet(KEPT_ELSEWHERE),
     };
     object.value = match (object.content.is_empty(), object.environment.is_empty()) {
         (false, _) => Some(object.content.clone()),
         (true, false) => variables.get(&object.environment).cloned(),
         (true, true) => None,
     };
-    fields.close(&["driver", "driver_opts", "template_driver"]);
+    fields.close();
     Some(object)
 }
 
 fn name(fields: &Fields, key: &str, project: &str, external: bool) -> String {
     match (fields.get("name"), external) {
-        (Some(cursor), _) => {
-            let name = cursor.string().unwrap_or_default();
-            if name.is_empty() && cursor.node.as_text().is_some() {
-                cursor.error("is empty");
-            }
-            name
-        }
+        (Some(cursor), _) => cursor.string().unwrap_or_default(),
         (None, true) => key.to_owned(),
         (None, false) => format!("{project}_{key}"),
     }
@@ -214,7 +267,7 @@ fn ipam(cursor: &Cursor) -> Option<Ipam> {
         config: pools.iter().filter_map(pool).collect(),
         options: fields.text_pairs("options"),
     };
-    fields.close(&[]);
+    fields.close();
     Some(ipam)
 }
 
@@ -226,6 +279,6 @@ fn pool(cursor: &Cursor) -> Option<Pool> {
         ip_range: fields.string("ip_range"),
         aux_addresses: fields.text_pairs("aux_addresses"),
     };
-    fields.close(&[]);
+    fields.close();
     Some(pool)
 }

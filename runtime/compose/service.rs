@@ -2,28 +2,36 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::beside::Obstacle;
+use super::problem::Problem;
 use super::quantity::{Duration, as_number, as_text};
 
 mod attachment;
+mod block_io;
 mod build;
 mod command;
 mod dependency;
 mod deploy;
 mod develop;
 mod devices;
+mod foreign;
 mod healthcheck;
+mod hook;
 mod hosts;
 mod mount;
 mod port;
 mod read;
 
 pub use attachment::Attachment;
+pub use block_io::{BlockIo, DeviceRate, DeviceWeight};
 pub use build::Build;
 pub use dependency::{Condition, Dependency};
-pub use deploy::{Deploy, DeviceRequest, Placement, Resource, Resources, RestartPolicy, UpdateConfig};
+pub use deploy::{Deploy, DeviceRequest, GenericResource, Placement, Resource, Resources, RestartPolicy, UpdateConfig};
 pub use develop::{Develop, Exec, Trigger};
 pub use devices::{Device, Ulimit};
+pub use foreign::{CredentialSpec, Provider, ServiceModel};
 pub use healthcheck::Healthcheck;
+pub use hook::Hook;
 pub use mount::{BindOptions, FileMount, ImageOptions, Mount, TmpfsOptions, VolumeOptions};
 pub use port::Port;
 pub(super) use read::read;
@@ -46,6 +54,8 @@ pub struct EnvFile {
     pub path: String,
     /// Is it an error when it is missing?
     pub required: bool,
+    /// Are its values taken as they are, without quotes, escapes and variables? `format: raw` says so.
+    pub raw: bool,
 }
 
 /// One service, normalized: short syntaxes written out, paths absolute, environment files folded in, defaults set.
@@ -61,18 +71,33 @@ pub struct Service {
     /// The files that its environment came from, already folded in.
     #[serde(skip)]
     pub env_files: Vec<EnvFile>,
+    /// The files that its labels came from, already folded in.
+    #[serde(skip)]
+    pub label_files: Vec<String>,
+    /// What it asks for and would not get here: whoever makes its containers refuses. See [`super::Application::unmet`].
+    #[serde(skip)]
+    pub unmet: Vec<Problem>,
+    /// Why two of its containers cannot run beside each other.
+    #[serde(skip)]
+    pub alone: Vec<Obstacle>,
     /// The profiles it belongs to; none means always.
     #[serde(skip_serializing_if = "is_zero")]
     pub profiles: Vec<String>,
     /// Annotations of the container.
     #[serde(skip_serializing_if = "is_zero")]
     pub annotations: BTreeMap<String, String>,
+    /// Is its output shown while Compose runs in the foreground? Nothing here runs there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attach: Option<bool>,
     /// How to build its image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
     /// What `docker compose watch` does; nothing here acts on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub develop: Option<Develop>,
+    /// Limits of reading from and writing to disks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blkio_config: Option<BlockIo>,
     /// Linux capabilities beyond the default ones.
     #[serde(skip_serializing_if = "is_zero")]
     pub cap_add: Vec<String>,
@@ -85,6 +110,12 @@ pub struct Service {
     /// `host` or `private`.
     #[serde(skip_serializing_if = "is_zero")]
     pub cgroup: String,
+    /// CPUs of a Windows container.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cpu_count: i64,
+    /// Share of the CPUs of a Windows host, in percent.
+    #[serde(skip_serializing_if = "is_zero", serialize_with = "as_number")]
+    pub cpu_percent: f64,
     /// CPU period, in microseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub cpu_period: i64,
@@ -114,6 +145,9 @@ pub struct Service {
     /// A fixed container name, which rules out a second replica.
     #[serde(skip_serializing_if = "is_zero")]
     pub container_name: String,
+    /// Credentials of a Windows container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential_spec: Option<CredentialSpec>,
     /// What must have happened to which services before this one starts.
     #[serde(skip_serializing_if = "is_zero")]
     pub depends_on: BTreeMap<String, Dependency>,
@@ -140,18 +174,27 @@ pub struct Service {
     pub domain_name: String,
     /// The entry point; `None` means the image's, an empty list none.
     pub entrypoint: Option<Vec<String>>,
+    /// The plugin that runs it instead of the engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
     /// The environment with its files folded in; `None` is a variable to be unset.
     #[serde(skip_serializing_if = "is_zero")]
     pub environment: BTreeMap<String, Option<String>>,
     /// Ports that are announced and not published.
     #[serde(skip_serializing_if = "is_zero")]
     pub expose: Vec<String>,
+    /// Containers of nobody's project that it can reach, as `container[:name]`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub external_links: Vec<String>,
     /// Names for `/etc/hosts`, as `name=address`.
     #[serde(skip_serializing_if = "is_zero")]
     pub extra_hosts: Vec<String>,
     /// Further groups of the user.
     #[serde(skip_serializing_if = "is_zero")]
     pub group_add: Vec<String>,
+    /// Graphics processors.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub gpus: Vec<DeviceRequest>,
     /// The host name.
     #[serde(skip_serializing_if = "is_zero")]
     pub hostname: String,
@@ -167,9 +210,15 @@ pub struct Service {
     /// The namespace for shared memory: `host`, `shareable`, `service:NAME`, `container:NAME`.
     #[serde(skip_serializing_if = "is_zero")]
     pub ipc: String,
+    /// `default`, `process` or `hyperv`, for a Windows container.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub isolation: String,
     /// Labels of the container.
     #[serde(skip_serializing_if = "is_zero")]
     pub labels: BTreeMap<String, String>,
+    /// Services that it reaches by a further name, as `service[:name]`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub links: Vec<String>,
     /// Where logs go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logging: Option<Logging>,
@@ -188,6 +237,9 @@ pub struct Service {
     /// The MAC address.
     #[serde(skip_serializing_if = "is_zero")]
     pub mac_address: String,
+    /// Models that it uses, by their keys in the file.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub models: BTreeMap<String, Option<ServiceModel>>,
     /// `host`, `none`, `service:NAME` or `container:NAME`, instead of networks.
     #[serde(skip_serializing_if = "is_zero")]
     pub network_mode: String,
@@ -263,6 +315,9 @@ pub struct Service {
     /// Limits by name.
     #[serde(skip_serializing_if = "is_zero")]
     pub ulimits: BTreeMap<String, Ulimit>,
+    /// The engine's socket and its credentials inside?
+    #[serde(skip_serializing_if = "is_zero")]
+    pub use_api_socket: bool,
     /// The user, and group after a colon.
     #[serde(skip_serializing_if = "is_zero")]
     pub user: String,
@@ -275,9 +330,21 @@ pub struct Service {
     /// Mounts.
     #[serde(skip_serializing_if = "is_zero")]
     pub volumes: Vec<Mount>,
+    /// Services and containers whose mounts it has too, as `service[:ro]` and `container:name[:ro]`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub volumes_from: Vec<String>,
     /// The working directory.
     #[serde(skip_serializing_if = "is_zero")]
     pub working_dir: String,
+    /// What runs in containers of its own before it starts.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pre_start: Vec<Hook>,
+    /// What runs inside after it started.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub post_start: Vec<Hook>,
+    /// What runs inside before it stops.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pre_stop: Vec<Hook>,
 }
 
 impl Service {

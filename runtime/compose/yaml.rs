@@ -9,8 +9,8 @@ use super::node::{Content, Entry, Map, Mark, Node, Tag};
 use super::problem::Problem;
 use super::scalar;
 
-/// Values that aliases may add to one file: enough for every real file, and an end to files that grow without bound.
-const ALIAS_BUDGET: usize = 100_000;
+/// Values that aliases may add to one file: as many as go-yaml allows of any file, and an end to files that grow without bound.
+const ALIAS_BUDGET: usize = 400_000;
 /// Levels of nesting in one file.
 const DEPTH_LIMIT: usize = 100;
 

@@ -24,6 +24,7 @@ mod images;
 mod lifecycle;
 mod logins;
 mod logs;
+mod mounted;
 mod namespaces;
 mod ps;
 mod pull;
@@ -34,7 +35,12 @@ mod up;
 
 use serde_json::Value;
 
-use crate::primitive::{Arg, Call, Context, Effect, Failure, Outcome, Primitive, Spec, Ty};
+use super::on_engine::machine;
+use super::on_engine::touches::Paths;
+use crate::primitive::{
+    Action, Arg, Call, Change, Context, Effect, Failure, Need, Outcome, Prediction, Primitive, Sink, Spec, Touches, Ty,
+    text_of, unknown, unknown_of,
+};
 
 use descriptor::{Descriptor, Options};
 
@@ -56,6 +62,14 @@ static SPEC: Spec = Spec {
 impl Primitive for Compose {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        described(&call.options)
+    }
+
+    fn sinks(&self, _call: &Call) -> Vec<Sink> {
+        vec![Sink::new("env", "a variable of the compose files")]
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
@@ -86,6 +100,72 @@ pub(super) const ALL: &[&dyn Primitive] = &[
     &service::ServiceOf,
     &up::Up,
 ];
+
+/// What a method needs: to do this with the application, and what describes it.
+fn needs(call: &Call, spec: &Spec) -> Vec<Need> {
+    let application = Need::docker(call.receiver_needed("name"), spec.name);
+    std::iter::once(application).chain(described(&call.receiver)).collect()
+}
+
+/// What the description of an application reaches, as options of `compose` or its handle have it: files outside of the
+/// project, variables of the process, and the machine of its engine.
+fn described(said: &Value) -> Vec<Need> {
+    let texts = |field: &str| -> Vec<String> {
+        match said.get(field) {
+            Some(Value::Array(items)) => items.iter().map(|item| text_of(Some(item))).collect(),
+            None | Some(Value::Null) => Vec::new(),
+            other => vec![text_of(other)],
+        }
+    };
+    let files = ["files", "env_file", "directory"].into_iter().flat_map(texts).filter_map(Need::read_outside);
+    let variables = texts("inherit").into_iter().map(Need::variable);
+    let named = ["host", "engine"].into_iter().filter_map(|option| said.get(option));
+    let engines = named.map(|named| named.get("host").or(named.get("name")).unwrap_or(named));
+    let engines = engines.filter(|engine| engine.is_string() || unknown_of(engine).is_some());
+    files.chain(variables).chain(engines.map(|engine| machine(&text_of(Some(engine))))).collect()
+}
+
+/// What a call looks at or changes on its application's engine; everything where that cannot be told.
+fn touches(context: &Context<'_>, call: &Call, of: impl FnOnce(Paths<'_>, &str) -> Touches) -> Touches {
+    let descriptor = Descriptor::of(call).ok();
+    let engine = descriptor.as_ref().and_then(|handle| context.drivers.docker(handle.engine.as_deref()).ok());
+    match (descriptor, engine) {
+        (Some(descriptor), Some(engine)) => of(Paths(&engine), &descriptor.name),
+        _ => Touches::Anything,
+    }
+}
+
+/// The files that describe an application.
+fn files(context: &Context<'_>, call: &Call) -> Touches {
+    let Ok(descriptor) = Descriptor::of(call) else { return Touches::Anything };
+    let named = descriptor.files.iter().chain(&descriptor.env_file).chain([&descriptor.directory]);
+    Touches::These(named.flat_map(|path| paths_of(Touches::disk(&context.resolve(path)))).collect())
+}
+
+fn paths_of(touches: Touches) -> Vec<Vec<String>> {
+    if let Touches::These(paths) = touches { paths } else { Vec::new() }
+}
+
+/// Will an earlier call of the plan write the files that describe the application? Then nothing more is known.
+fn is_written_before(context: &Context<'_>, call: &Call) -> bool {
+    will_write(context, &files(context, call))
+}
+
+/// Will an earlier call of the plan write any of these files?
+fn will_write(context: &Context<'_>, files: &Touches) -> bool {
+    let written = |change: &Change| {
+        let path = change.what.strip_prefix("file ").or_else(|| change.what.strip_prefix("folder "))?;
+        Some(Touches::disk(&context.resolve(path)).overlaps(files))
+    };
+    context.services.planned().iter().any(|change| written(change) == Some(true))
+}
+
+/// What is known of a call whose files are written before it.
+fn vague(preview: &str) -> Prediction {
+    let value = unknown(format!("what `{preview}` returns"));
+    let change = Change::new(Action::Run, preview).detail("by files that are written before");
+    Prediction::one(change.only_if("they ask for it"), value)
+}
 
 /// `sha256:3f2a91c0b7de` of a longer id or digest, as people compare them.
 fn short(id: &str) -> String {

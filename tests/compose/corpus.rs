@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use runbook::compose::{LoadRequest, load};
+use runbook::compose::{LoadRequest, Problem, load};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,10 +24,10 @@ struct Case {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Agreed,
-    NotSupported,
     Differed,
     RefusedAlone,
     AcceptedAlone,
+    RefusedWithoutPlace,
 }
 
 /// What the whole corpus came to.
@@ -71,12 +71,17 @@ fn the_corpus_loads_as_the_reference_loads_it() {
     }
     eprintln!("{counts:?}");
     let count = |outcome| counts.outcomes.get(&outcome).copied().unwrap_or_default();
-    assert!(count(Outcome::Agreed) >= 532, "{counts:?}");
-    assert!(count(Outcome::NotSupported) <= 76, "{counts:?}");
-    assert!(count(Outcome::RefusedAlone) <= 1, "{counts:?}");
-    assert_eq!(count(Outcome::Differed) + count(Outcome::AcceptedAlone), 0, "{counts:?}");
-    assert!(counts.hashes >= 996 && counts.equal_hashes == counts.hashes, "{counts:?}");
-    assert!(counts.printed >= 384, "{counts:?}");
+    assert!(count(Outcome::Agreed) >= 607, "{counts:?}");
+    // The reference loads these two, and fails to print what it loaded.
+    assert!(count(Outcome::AcceptedAlone) <= 2, "{counts:?}");
+    assert_eq!(count(Outcome::RefusedAlone) + count(Outcome::Differed), 0, "{counts:?}");
+    assert!(counts.hashes >= 1184 && counts.equal_hashes == counts.hashes, "{counts:?}");
+    assert!(counts.printed >= 460, "{counts:?}");
+}
+
+/// A name that is missing or wrong has no line of its own, nor has a file that is empty.
+fn is_about_the_project(problem: &Problem) -> bool {
+    problem.file == "project" || problem.message == "is empty"
 }
 
 fn corpus() -> Option<PathBuf> {
@@ -100,13 +105,15 @@ fn run(case: &Case, counts: &mut Counts) -> (Outcome, String) {
     };
     let application = match load(&request) {
         Ok(_) if !case.load_ok => return (Outcome::AcceptedAlone, case.error.clone()),
-        Err(_) if !case.load_ok => return (Outcome::Agreed, String::new()),
+        Err(problems) if !case.load_ok => {
+            let placed = problems.iter().all(|problem| problem.line > 0 || is_about_the_project(problem));
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            return (if placed { Outcome::Agreed } else { Outcome::RefusedWithoutPlace }, lines.join("\n  "));
+        }
         Ok(application) => application,
         Err(problems) => {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            let refused = ["not supported", "needs a swarm", "aliases of this file expand", "`npipe`"];
-            let planned = problems.iter().all(|problem| refused.iter().any(|text| problem.message.contains(text)));
-            return (if planned { Outcome::NotSupported } else { Outcome::RefusedAlone }, lines.join("\n  "));
+            return (Outcome::RefusedAlone, lines.join("\n  "));
         }
     };
     for (kind, name, hash, text) in case.hashes.iter().flatten() {
@@ -126,7 +133,7 @@ fn run(case: &Case, counts: &mut Counts) -> (Outcome, String) {
             }
         }
     }
-    let ours = application.to_json();
+    let mut ours = application.to_json();
     let printed = application.to_yaml();
     std::fs::write(&request.files[0], &printed).unwrap();
     match load(&request) {
@@ -134,6 +141,8 @@ fn run(case: &Case, counts: &mut Counts) -> (Outcome, String) {
         Ok(again) => counts.detail(&format!("printed and loaded again: {}\n  {ours}", again.to_json())),
         Err(problems) => counts.detail(&format!("printed: {problems:?}\n{printed}")),
     }
+    // The reference leaves models out of its JSON, not out of its YAML.
+    ours.as_object_mut().unwrap().remove("models");
     if ours == case.config {
         (Outcome::Agreed, String::new())
     } else {

@@ -3,6 +3,7 @@
 mod corpus;
 mod difference;
 mod dotenv;
+mod explain;
 mod identity;
 mod interpolation;
 mod merge;
@@ -11,6 +12,8 @@ mod order;
 mod parts;
 mod problems;
 mod systems;
+mod unmet;
+mod upstreams;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

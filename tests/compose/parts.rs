@@ -136,3 +136,67 @@ fn some_services_bring_those_they_depend_on() {
     assert_eq!(only("d"), Ok("c d".into()));
     assert_eq!(only("e"), Err("e".into()));
 }
+
+#[test]
+fn links_and_mounts_of_others_make_a_service_wait_for_them() {
+    let file = "
+services:
+  a:
+    image: x
+    links: ['db:database']
+    volumes_from: ['data:ro', 'container:old']
+  db: {image: x}
+  data: {image: x}
+";
+    let waits = Project::new(file).config("/services/a/depends_on");
+    let on = |restart: bool| {
+        let mut on = serde_json::json!({ "condition": "service_started", "restart": true, "required": true });
+        if !restart {
+            on.as_object_mut().unwrap().remove("restart");
+        }
+        on
+    };
+    assert_eq!(waits, serde_json::json!({ "data": on(false), "db": on(true) }));
+}
+
+#[test]
+fn labels_come_from_files_below_those_written_here() {
+    let file = "
+services:
+  a: {image: x, label_file: [one.labels, two.labels], labels: {c: here}}
+";
+    let project = Project::new(file).file("one.labels", "a=1\nb=1\n").file("two.labels", "b=${a}2\nc=3\n");
+    assert_eq!(project.config("/services/a/labels"), serde_json::json!({ "a": "1", "b": "12", "c": "here" }));
+}
+
+#[test]
+fn a_label_file_that_is_missing_is_a_problem_of_the_line_that_names_it() {
+    let file = "
+services:
+  a: {image: x, label_file: one.labels}
+";
+    let problems = Project::new(file).problems();
+    assert_eq!(problems, ["compose.yaml:3:29: services.a.label_file[0]: `one.labels` does not exist"]);
+}
+
+#[test]
+fn a_raw_environment_file_is_taken_as_it_is() {
+    let file = "
+services:
+  a: {image: x, env_file: [{path: raw.env, format: raw}]}
+";
+    let project = Project::new(file).file("raw.env", "# a comment\nA='quoted $B' # no comment\nB=x=y\nHOME_OF\n");
+    let found = project.set("HOME_OF", "here");
+    let expected = [("A", "'quoted $B' # no comment"), ("B", "x=y"), ("HOME_OF", "here")];
+    let expected = expected.map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
+    assert_eq!(super::environment(&found), expected.into());
+}
+
+#[test]
+fn any_graphics_processor_is_a_request_for_all() {
+    let file = "
+services:
+  a: {image: x, gpus: all}
+";
+    assert_eq!(Project::new(file).config("/services/a/gpus"), serde_json::json!([{ "count": -1 }]));
+}

@@ -58,6 +58,6 @@ fn attachment(cursor: &Cursor) -> Option<Attachment> {
         mac_address: fields.string("mac_address"),
         priority: fields.int("priority"),
     };
-    fields.close(&[]);
+    fields.close();
     Some(attachment)
 }

@@ -56,7 +56,7 @@ pub(super) fn read(cursor: &Cursor) -> BTreeMap<String, Dependency> {
         }
         let required = fields.get("required").is_none_or(|cursor| cursor.bool().unwrap_or(true));
         let dependency = Dependency { condition, restart: fields.bool("restart"), required };
-        fields.close(&[]);
+        fields.close();
         Some(dependency)
     };
     cursor.map().into_iter().filter_map(|(name, cursor)| Some((name.to_owned(), dependency(&cursor)?))).collect()

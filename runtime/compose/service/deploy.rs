@@ -87,6 +87,26 @@ pub struct Resource {
     /// Devices such as GPUs.
     #[serde(skip_serializing_if = "is_zero")]
     pub devices: Vec<DeviceRequest>,
+    /// Things that an administrator counts; only a swarm does.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub generic_resources: Vec<GenericResource>,
+}
+
+/// So many of something that an administrator counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GenericResource {
+    /// What, and how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discrete_resource_spec: Option<Discrete>,
+}
+
+/// What, and how many.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Discrete {
+    /// Its name.
+    pub kind: String,
+    /// How many.
+    pub value: i64,
 }
 
 /// Devices asked for by what they can do.
@@ -141,19 +161,18 @@ pub struct Placement {
 }
 
 /// Keys that only a swarm gives a meaning.
-const SWARM: &[&str] = &["endpoint_mode", "placement", "rollback_config"];
+const SWARM: &[(&str, &str)] = &[
+    ("endpoint_mode", "has no effect outside a swarm"),
+    ("placement", "has no effect outside a swarm"),
+    ("rollback_config", "has no effect outside a swarm"),
+];
 
 pub(super) fn read(cursor: &Cursor) -> Option<Deploy> {
     if cursor.node.content == Content::Null {
         return None;
     }
     let fields = cursor.fields()?;
-    for key in SWARM {
-        if let Some(cursor) = fields.get(key).filter(|cursor| cursor.node.as_map().is_none_or(|map| !map.0.is_empty()))
-        {
-            cursor.warn("has no effect outside a swarm");
-        }
-    }
+    fields.without_effect(SWARM);
     let deploy = Deploy {
         mode: mode(&fields),
         replicas: fields.get("replicas").and_then(|cursor| cursor.int()),
@@ -165,7 +184,7 @@ pub(super) fn read(cursor: &Cursor) -> Option<Deploy> {
         placement: fields.get("placement").and_then(|cursor| placement(&cursor)).unwrap_or_default(),
         endpoint_mode: fields.string("endpoint_mode"),
     };
-    fields.close(&[]);
+    fields.close();
     Some(deploy)
 }
 
@@ -188,7 +207,7 @@ fn update_config(cursor: &Cursor) -> Option<UpdateConfig> {
         max_failure_ratio: fields.float("max_failure_ratio"),
         order: fields.choice("order", &["start-first", "stop-first"]),
     };
-    fields.close(&[]);
+    fields.close();
     Some(config)
 }
 
@@ -198,7 +217,7 @@ fn resources(cursor: &Cursor) -> Option<Resources> {
         limits: fields.get("limits").and_then(|cursor| limits(&cursor)),
         reservations: fields.get("reservations").and_then(|cursor| reservations(&cursor)),
     };
-    fields.close(&[]);
+    fields.close();
     Some(resources)
 }
 
@@ -210,28 +229,55 @@ fn limits(cursor: &Cursor) -> Option<Resource> {
         pids: fields.int("pids"),
         ..Resource::default()
     };
-    fields.close(&[]);
+    fields.close();
     Some(limits)
 }
 
 fn reservations(cursor: &Cursor) -> Option<Resource> {
     let fields = cursor.fields()?;
-    let devices = fields.get("devices").map(|cursor| cursor.list()).unwrap_or_default();
+    fields.without_effect(&[("generic_resources", "has no effect outside a swarm")]);
+    let counted = fields.get("generic_resources").map(|cursor| cursor.list()).unwrap_or_default();
     let reservations = Resource {
         cpus: fields.float("cpus"),
         memory: fields.bytes("memory"),
         pids: 0,
-        devices: devices.iter().filter_map(device_request).collect(),
+        devices: fields.get("devices").map(|cursor| devices(&cursor)).unwrap_or_default(),
+        generic_resources: counted.iter().filter_map(generic_resource).collect(),
     };
-    fields.close(&["generic_resources"]);
+    fields.close();
     Some(reservations)
+}
+
+/// Reserved devices, which must say what they can do.
+fn devices(cursor: &Cursor) -> Vec<DeviceRequest> {
+    for device in cursor.list() {
+        if device.node.as_map().is_some_and(|map| map.get("capabilities").is_none()) {
+            device.error_with_hint("`capabilities` is missing", "write `capabilities: [gpu]`");
+        }
+    }
+    device_requests(cursor)
+}
+
+/// Devices of which any will do that can do what is asked.
+pub(super) fn device_requests(cursor: &Cursor) -> Vec<DeviceRequest> {
+    cursor.list().iter().filter_map(device_request).collect()
+}
+
+fn generic_resource(cursor: &Cursor) -> Option<GenericResource> {
+    let fields = cursor.fields()?;
+    let discrete = |cursor: Cursor| {
+        let fields = cursor.fields()?;
+        let spec = Discrete { kind: fields.string("kind"), value: fields.int("value") };
+        fields.close();
+        Some(spec)
+    };
+    let resource = GenericResource { discrete_resource_spec: fields.get("discrete_resource_spec").and_then(discrete) };
+    fields.close();
+    Some(resource)
 }
 
 fn device_request(cursor: &Cursor) -> Option<DeviceRequest> {
     let fields = cursor.fields()?;
-    if !fields.has("capabilities") {
-        cursor.error_with_hint("`capabilities` is missing", "write `capabilities: [gpu]`");
-    }
     if fields.has("count") && fields.has("device_ids") {
         cursor.error("`count` and `device_ids` exclude each other");
     }
@@ -247,7 +293,7 @@ fn device_request(cursor: &Cursor) -> Option<DeviceRequest> {
         device_ids: fields.strings("device_ids"),
         options: fields.text_pairs("options"),
     };
-    fields.close(&[]);
+    fields.close();
     Some(request)
 }
 
@@ -259,7 +305,7 @@ fn restart_policy(cursor: &Cursor) -> Option<RestartPolicy> {
         max_attempts: whole(&fields, "max_attempts"),
         window: fields.get("window").and_then(|cursor| cursor.duration()),
     };
-    fields.close(&[]);
+    fields.close();
     Some(policy)
 }
 
@@ -271,7 +317,7 @@ fn placement(cursor: &Cursor) -> Option<Placement> {
         preferences: preferences.iter().map(Cursor::text_pairs).collect(),
         max_replicas_per_node: whole(&fields, "max_replicas_per_node").unwrap_or_default(),
     };
-    fields.close(&[]);
+    fields.close();
     Some(placement)
 }
 

@@ -63,7 +63,7 @@ pub(super) fn read(cursor: &Cursor) -> Option<Develop> {
     let fields = cursor.fields()?;
     let watch = fields.get("watch").map(|cursor| cursor.list()).unwrap_or_default();
     let develop = Develop { watch: watch.iter().filter_map(trigger).collect() };
-    fields.close(&[]);
+    fields.close();
     Some(develop)
 }
 
@@ -86,7 +86,7 @@ fn trigger(cursor: &Cursor) -> Option<Trigger> {
     if fields.has("path") && trigger.path.is_empty() {
         cursor.error("`path` is empty");
     }
-    fields.close(&[]);
+    fields.close();
     Some(trigger)
 }
 
@@ -102,6 +102,6 @@ fn exec(cursor: &Cursor) -> Option<Exec> {
     if !fields.has("command") {
         cursor.error("`command` is missing");
     }
-    fields.close(&[]);
+    fields.close();
     Some(exec)
 }

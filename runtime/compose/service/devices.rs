@@ -67,7 +67,7 @@ fn device(cursor: &Cursor) -> Option<Device> {
     if !fields.has("source") {
         cursor.error("`source` is missing");
     }
-    fields.close(&[]);
+    fields.close();
     Some(device)
 }
 
@@ -82,6 +82,6 @@ fn ulimit(cursor: &Cursor) -> Option<Ulimit> {
     }
     let number = |cursor: Option<Cursor>| cursor.and_then(|cursor| cursor.int()).unwrap_or_default();
     let ulimit = Ulimit { soft: number(soft), hard: number(hard), single: false };
-    fields.close(&[]);
+    fields.close();
     Some(ulimit)
 }

@@ -50,7 +50,7 @@ pub(super) fn read(cursor: &Cursor) -> Option<Healthcheck> {
         start_interval: duration("start_interval"),
         disable: fields.bool("disable"),
     };
-    fields.close(&[]);
+    fields.close();
     Some(check)
 }
 

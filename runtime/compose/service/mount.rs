@@ -111,7 +111,7 @@ pub struct FileMount {
 }
 
 /// Which keys belong to which kind.
-const KINDS: &[&str] = &["volume", "bind", "tmpfs", "image"];
+const KINDS: &[&str] = &["volume", "bind", "tmpfs", "image", "npipe", "cluster"];
 
 pub(super) fn read(cursor: &Cursor) -> Vec<Mount> {
     cursor.list().iter().filter_map(mount).collect()
@@ -136,19 +136,10 @@ fn mount(cursor: &Cursor) -> Option<Mount> {
     if !fields.has("target") {
         cursor.error_with_hint("`target` is missing", "say where it is mounted inside the container");
     }
-    let target = &mount.target;
-    if target.as_bytes().get(1) == Some(&b':') || target.starts_with('\\') {
-        cursor.error_with_hint(
-            format!("`{target}` is a Windows path, which is not supported"),
-            "if the letter before the colon is the name of a volume, give it a longer one",
-        );
-    } else if !target.is_empty() && !target.starts_with('/') {
-        cursor.error_with_hint(format!("`{target}` is not an absolute path"), "paths in a container begin with `/`");
-    }
     if matches!(mount.kind.as_str(), "bind" | "image") && !fields.has("source") {
         cursor.error(format!("a mount of type `{}` needs a `source`", mount.kind));
     }
-    fields.close(&[]);
+    fields.close();
     Some(mount)
 }
 
@@ -160,7 +151,7 @@ fn bind(cursor: &Cursor) -> Option<BindOptions> {
         create_host_path: fields.get("create_host_path").is_none_or(|cursor| cursor.bool().unwrap_or(true)),
         recursive: fields.choice("recursive", &["enabled", "disabled", "writable", "readonly"]),
     };
-    fields.close(&[]);
+    fields.close();
     Some(options)
 }
 
@@ -171,7 +162,7 @@ fn volume(cursor: &Cursor) -> Option<VolumeOptions> {
         nocopy: fields.bool("nocopy"),
         subpath: fields.string("subpath"),
     };
-    fields.close(&[]);
+    fields.close();
     Some(options)
 }
 
@@ -182,14 +173,14 @@ fn tmpfs(cursor: &Cursor) -> Option<TmpfsOptions> {
     if let Some(size) = size.filter(|_| options.size < 0) {
         size.error("must not be negative");
     }
-    fields.close(&[]);
+    fields.close();
     Some(options)
 }
 
 fn image(cursor: &Cursor) -> Option<ImageOptions> {
     let fields = cursor.fields()?;
     let options = ImageOptions { subpath: fields.string("subpath") };
-    fields.close(&[]);
+    fields.close();
     Some(options)
 }
 
@@ -216,7 +207,7 @@ fn file(cursor: &Cursor, folder: Option<&str>) -> Option<FileMount> {
     if !fields.has("source") {
         cursor.error("`source` is missing");
     }
-    fields.close(&[]);
+    fields.close();
     Some(mount)
 }
 

@@ -55,7 +55,7 @@ fn port(cursor: &Cursor) -> Option<Port> {
     if !fields.has("target") {
         cursor.error_with_hint("`target` is missing", "say which port of the container it is");
     }
-    fields.close(&[]);
+    fields.close();
     Some(port)
 }
 

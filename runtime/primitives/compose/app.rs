@@ -1,6 +1,6 @@
 //! An application while a method works on it: the model just loaded, the engine, and what exists there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::confidential;
 use super::descriptor::Descriptor;
 use crate::compose::{Application, Service, failure, labels, load};
-use crate::drivers::docker::{Container, ContainerSummary, Engine};
-use crate::primitive::{Call, Context, Failure, FailureKind, LogStream, Progress};
+use crate::drivers::docker::{Container, ContainerState, ContainerSummary, Engine};
+use crate::primitive::{Action, Call, Context, Failure, FailureKind, LogStream, Progress};
+use crate::primitives::on_engine::{STARTED, STOPPED};
 
 /// The name of a container that is to take another one's place.
 pub(super) const NEXT: &str = ".runbook-next";
@@ -40,29 +41,39 @@ impl<'a> App<'a> {
 
     /// The same for a handle already read.
     pub fn of(context: &'a Context<'a>, descriptor: Descriptor) -> Result<Self, Failure> {
-        let model = load(&descriptor.request(context)).map_err(|problems| failure(&problems))?;
+        let mut model = load(&descriptor.request(context)).map_err(|problems| failure(&problems))?;
         for service in model.services.values() {
             let variables = service.environment.iter();
             confidential::mask(context, variables.filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))));
         }
+        confidential::check(context, &model)?;
         let engine = context.drivers.docker(descriptor.engine.as_deref())?;
+        model.travels = travels(&engine);
+        if model.travels {
+            // What is put into containers of another machine is read here, as far as the run may read.
+            let files = model.configs.values().chain(model.secrets.values()).map(|object| object.file.as_str());
+            for file in files.filter(|file| Path::new(file).is_file()) {
+                context.real(file)?;
+            }
+        }
         Ok(Self { context, descriptor, model, engine })
     }
 
     /// The application without its files, for what must work even when they are not valid any more: the way back.
     pub fn without_files(context: &'a Context<'a>, descriptor: Descriptor) -> Result<Self, Failure> {
+        let engine = context.drivers.docker(descriptor.engine.as_deref())?;
         let model = Application {
             name: descriptor.name.clone(),
             directory: context.resolve(&descriptor.directory),
+            travels: travels(&engine),
             ..Application::default()
         };
-        let engine = context.drivers.docker(descriptor.engine.as_deref())?;
         Ok(Self { context, descriptor, model, engine })
     }
 
-    /// Writes what is odd in the files to the log: unset variables, keys without effect.
+    /// Writes what is odd in the files to the log: unset variables, keys without effect, and what is not met.
     pub fn warn(&self) {
-        for problem in &self.model.warnings {
+        for problem in self.model.warnings.iter().chain(self.model.unmet()) {
             self.context.log(LogStream::Warn, &problem.to_string());
         }
     }
@@ -136,6 +147,11 @@ impl<'a> App<'a> {
     }
 }
 
+/// An engine that is not reached through a socket of this machine mounts files of its own.
+fn travels(engine: &Engine) -> bool {
+    !engine.address().starts_with("unix://")
+}
+
 /// The containers of a project, all of them.
 #[derive(Debug, Default)]
 pub(super) struct Existing {
@@ -145,6 +161,8 @@ pub(super) struct Existing {
     pub one_offs: Vec<ContainerSummary>,
     /// What an interrupted replacement left: made and never put in place, or replaced and kept.
     pub leftovers: Vec<Container>,
+    /// In a plan: names of containers that an earlier call makes as the files say.
+    pub made: BTreeSet<String>,
 }
 
 impl Existing {
@@ -169,6 +187,34 @@ impl Existing {
         }
         existing.bring_back();
         Ok(existing)
+    }
+
+    /// The same as it will be after the earlier calls of a plan.
+    pub fn after_planned(mut self, context: &Context<'_>) -> Self {
+        for change in context.services.planned() {
+            let Some(name) = change.what.strip_prefix("container ") else { continue };
+            match change.action {
+                Action::Create | Action::Replace if change.condition.is_none() => {
+                    self.made.insert(name.to_owned());
+                }
+                Action::Remove => {
+                    self.made.remove(name);
+                    self.serving.retain(|_, container| container.name != name);
+                }
+                Action::Update => {
+                    let does = |word: &str| change.detail.iter().any(|line| line == word);
+                    for container in self.serving.values_mut().filter(|container| container.name == name) {
+                        if does(STOPPED) {
+                            (container.state, container.exit_code) = (ContainerState::Exited, Some(143));
+                        } else if does(STARTED) {
+                            (container.state, container.exit_code) = (ContainerState::Running, None);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        self
     }
 
     /// A container whose replacement never came is the one that serves, whatever its name is now.

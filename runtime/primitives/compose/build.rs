@@ -3,17 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::app::App;
 use super::images::{self, Held};
 use super::logins::{LoginOption, Logins};
-use super::short;
-use crate::compose::{Build as Section, Service};
+use super::{is_written_before, needs, short, touches, vague};
+use crate::compose::{Build as Section, Service, failure};
 use crate::drivers::docker::{BuildRequest, BuildStep, Reference};
 use crate::primitive::{
-    Call, Context, Effect, Failure, FailureKind, LogStream, Outcome, Primitive, Probe, Progress, Span, Spec,
+    Call, Change, Context, Effect, Failure, FailureKind, LogStream, Need, Outcome, Prediction, Primitive, Progress,
+    Recovery, Sink, Span, Spec, Touches, unknown,
 };
+use crate::primitives::on_engine::{add, image};
 
 /// Builds images.
 pub(super) struct Build;
@@ -50,8 +52,16 @@ impl Primitive for Build {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call, &SPEC)
+    }
+
     fn preview(&self, call: &Call) -> String {
         format!("build the images of {}", call.receiver_str("name"))
+    }
+
+    fn sinks(&self, _call: &Call) -> Vec<Sink> {
+        vec![Sink::new("login", "the login at a registry")]
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
@@ -65,11 +75,17 @@ impl Primitive for Build {
         for service in &built {
             request(&app, service, &options)?;
         }
-        for service in built {
-            let name = images::reference(&app, service)?.to_string();
-            let before = app.look("looking at images", app.engine.image(&name))?.map(|image| image.id);
+        let names = built.iter().map(|service| images::reference(&app, service).map(|name| name.to_string()));
+        let names: Vec<String> = names.collect::<Result<_, _>>()?;
+        let looking = image::before(context, &app.engine, names.iter().map(String::as_str));
+        let all_before = app.look("looking at images", looking)?;
+        let mut changes = Vec::new();
+        for (service, name) in built.into_iter().zip(&names) {
+            let before = all_before.id(name);
             let held = one(&app, service, &options, &logins)?;
-            let changed = before.as_ref() != Some(&held.id);
+            let change = all_before.change(name, &held.id);
+            let changed = change.is_some();
+            add(&mut changes, change);
             *(if changed { &mut new } else { &mut same }) += 1;
             let word = if changed { "built" } else { "unchanged" };
             context.log(LogStream::Info, &format!("{}: {word} {name}, {}", service.name, short(&held.id)));
@@ -78,15 +94,49 @@ impl Primitive for Build {
         }
         let value = json!({ "services": results, "changed": new > 0 });
         let outcome = if new > 0 { Outcome::changed(value) } else { Outcome::unchanged(value) };
-        Ok(outcome.note(match (new, same) {
-            (0, 0) => "nothing to build".to_owned(),
-            (new, same) => format!("{new} built, {same} unchanged"),
-        }))
+        Ok(outcome
+            .note(match (new, same) {
+                (0, 0) => "nothing to build".to_owned(),
+                (new, same) => format!("{new} built, {same} unchanged"),
+            })
+            .made(changes))
     }
 
-    /// Building again does no more than building once.
-    fn probe(&self, _context: &Context<'_>, _call: &Call) -> Result<Probe, Failure> {
-        Ok(Probe::NotDone)
+    /// Building again does no more than building once; what was there before is noted.
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths, _| paths.one("image", None))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let options: Options = call.options()?;
+        if is_written_before(context, call) {
+            return Ok(vague(&self.preview(call)));
+        }
+        let mut app = App::open(context, call)?;
+        app.exactly(&options.services)?;
+        let (mut results, mut changes) = (Map::new(), Vec::new());
+        for service in app.model.services.values().filter(|service| service.build.is_some()) {
+            // Everything that is wrong is said in a plan as well; an inline Dockerfile is not written for it.
+            check(&app, service)?;
+            let name = images::reference(&app, service)?.to_string();
+            let before = app.look("looking at images", app.engine.image(&name))?.map(|image| image.id);
+            let change = image::built(&name, before.is_some());
+            let what = format!("what building {name} gives");
+            let action = if before.is_some() { unknown(what.clone()) } else { "built".into() };
+            let result = json!({ "action": action, "image": name, "id": unknown(what), "before": before });
+            results.insert(service.name.clone(), result);
+            add(&mut changes, [change]);
+        }
+        let changed = match changes.iter().find(|change| change.condition.is_none()).or(changes.first()) {
+            None => Value::Bool(false),
+            Some(Change { condition: None, .. }) => Value::Bool(true),
+            Some(Change { condition: Some(condition), .. }) => unknown(format!("whether {condition}")),
+        };
+        Ok(Prediction { value: json!({ "services": results, "changed": changed }), changes })
     }
 }
 
@@ -122,24 +172,10 @@ pub(super) fn one(app: &App<'_>, service: &Service, options: &Options, logins: &
 
 /// What the `build` section asks for. A key that the engine's own builder cannot honour is an error, not a surprise.
 fn request(app: &App<'_>, service: &Service, options: &Options) -> Result<(BuildRequest, Option<Inline>), Failure> {
-    let Some(section) = &service.build else {
-        return Err(Failure::new(FailureKind::Invalid, format!("service `{}` has no `build` section", service.name)));
-    };
-    refuse_unsupported(service, section)?;
-    let folder = PathBuf::from(&section.context);
-    if !folder.is_dir() {
-        return Err(Failure::new(
-            FailureKind::NotFound,
-            format!("service `{}`: the build context `{}` is not a folder here", service.name, app.shown(&folder)),
-        ));
-    }
+    let (section, folder) = check(app, service)?;
     let inline = (!section.dockerfile_inline.is_empty()).then(|| Inline::write(&folder, section)).transpose()?;
     let dockerfile = inline.as_ref().map_or_else(|| section.dockerfile.clone(), |inline| inline.name.clone());
     let dockerfile = if dockerfile.is_empty() { "Dockerfile".to_owned() } else { dockerfile };
-    if !folder.join(&dockerfile).is_file() {
-        let path = app.shown(&folder.join(&dockerfile));
-        return Err(Failure::new(FailureKind::NotFound, format!("service `{}`: there is no `{path}`", service.name)));
-    }
     let tags = section.tags.iter().map(|tag| Reference::parse(tag)).collect::<Result<Vec<_>, _>>()?;
     let args = section.args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
     let request = BuildRequest {
@@ -158,23 +194,41 @@ fn request(app: &App<'_>, service: &Service, options: &Options) -> Result<(Build
     Ok((request, inline))
 }
 
-fn refuse_unsupported(service: &Service, section: &Section) -> Result<(), Failure> {
+/// Says what is wrong with a `build` section; returns it and its folder.
+fn check<'s>(app: &App<'_>, service: &'s Service) -> Result<(&'s Section, PathBuf), Failure> {
+    let Some(section) = &service.build else {
+        return Err(Failure::new(FailureKind::Invalid, format!("service `{}` has no `build` section", service.name)));
+    };
+    refuse_unmet(service, section)?;
+    let folder = PathBuf::from(&section.context);
+    if !folder.is_dir() {
+        return Err(Failure::new(
+            FailureKind::NotFound,
+            format!("service `{}`: the build context `{}` is not a folder here", service.name, app.shown(&folder)),
+        ));
+    }
+    let dockerfile = if section.dockerfile.is_empty() { "Dockerfile" } else { &section.dockerfile };
+    if section.dockerfile_inline.is_empty() && !folder.join(dockerfile).is_file() {
+        let path = app.shown(&folder.join(dockerfile));
+        return Err(Failure::new(FailureKind::NotFound, format!("service `{}`: there is no `{path}`", service.name)));
+    }
+    Ok((section, folder))
+}
+
+fn refuse_unmet(service: &Service, section: &Section) -> Result<(), Failure> {
+    if !section.unmet.is_empty() {
+        return Err(failure(&section.unmet));
+    }
     let is_remote =
         ["http://", "https://", "git@", "git://", "ssh://"].iter().any(|lead| section.context.starts_with(lead));
-    let keys = [
-        ("context", is_remote),
-        ("extra_hosts", !section.extra_hosts.is_empty()),
-        ("shm_size", section.shm_size != 0),
-        ("ulimits", !section.ulimits.is_empty()),
-    ];
-    match keys.iter().find(|(_, used)| *used) {
-        None => Ok(()),
-        Some((key, _)) => Err(Failure::new(
-            FailureKind::Invalid,
-            format!("service `{}`: `build.{key}` as written here is not supported yet", service.name),
-        )
-        .hint("build the image elsewhere, push it to a registry and name it with `image`")),
+    if !is_remote {
+        return Ok(());
     }
+    Err(Failure::new(
+        FailureKind::Invalid,
+        format!("service `{}`: `build.context` is a repository, which is not supported", service.name),
+    )
+    .hint("check it out first, with `git`, and name its folder"))
 }
 
 /// A Dockerfile written in the compose file, as a file of the context while it is needed.

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::app::App;
-use crate::primitive::{Call, Context, Effect, Failure, Outcome, Primitive, Spec};
+use super::described;
+use crate::primitive::{Call, Context, Effect, Failure, Need, Outcome, Primitive, Spec, Touches};
 
 /// The application as data.
 pub(super) struct Config;
@@ -32,6 +33,10 @@ impl Primitive for Config {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        described(&call.receiver)
+    }
+
     fn preview(&self, call: &Call) -> String {
         format!("read the compose files of {}", call.receiver_str("name"))
     }
@@ -43,5 +48,9 @@ impl Primitive for Config {
         app.warn();
         let note = super::count(app.model.services.len(), "service");
         Ok(Outcome::from(json!(app.model.to_json())).note(note))
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        super::files(context, call)
     }
 }

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::super::on_engine::engine_of;
 use super::scalar;
-use crate::compose::LoadRequest;
-use crate::primitive::{Call, Context, Failure, FailureKind, handle, kind_of};
+use crate::compose::{LoadRequest, USUAL_FILES, usual_files};
+use crate::drivers::docker::OVER_SSH;
+use crate::primitive::{Call, Context, Failure, FailureKind, Guard, Touches, handle};
 
 crate::options! {
     /// Options of `compose`.
@@ -26,14 +28,13 @@ crate::options! {
         profiles: Vec<String>,
         /// The folder that relative paths in the files start from. Without it: the folder of the first compose file.
         directory: Option<String>,
+        /// The host whose engine it runs on: an `ssh` handle, or the host's name.
+        host: Option<Value>,
         /// The engine: a `docker` handle, or its address as in `tcp://10.0.0.5:2375`. Without it: `DOCKER_HOST`, else the
         /// local socket.
         engine: Option<Value>,
     }
 }
-
-/// Names that are looked for when no file is named, in this order.
-const DEFAULT_FILES: &[&str] = &["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
 /// What a `compose` handle holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,12 +62,16 @@ impl Descriptor {
     /// Checks what a script says about an application; the files must be there.
     pub fn new(context: &Context<'_>, name: &str, options: Options) -> Result<Self, Failure> {
         check_name(name)?;
+        let engine = engine_address(&options)?;
         let directory = options.directory.clone();
         let files = match written_files(options.files.as_ref())? {
             Some(files) => files,
             None => default_files(context, directory.as_deref().unwrap_or("."))?,
         };
-        let missing: Vec<&String> = files.iter().filter(|file| !context.resolve(file).is_file()).collect();
+        // In a plan, a file may be one that an earlier call makes.
+        let comes = |file: &&String| super::will_write(context, &Touches::disk(&context.resolve(file)));
+        let is_missing = |file: &&String| !context.resolve(file).is_file() && !comes(file);
+        let missing: Vec<&String> = files.iter().filter(is_missing).collect();
         if let Some(first) = missing.first() {
             let all = missing.iter().map(|file| format!("`{file}`")).collect::<Vec<_>>().join(", ");
             let there = present(context, first);
@@ -77,8 +82,12 @@ impl Descriptor {
                 there => failure.hint(format!("in that folder there is {}", there.join(", "))),
             });
         }
-        if let Some(file) = options.env_file.as_ref().filter(|file| !context.resolve(file).is_file()) {
+        if let Some(file) = options.env_file.as_ref().filter(is_missing) {
             return Err(Failure::new(FailureKind::NotFound, format!("environment file `{file}` does not exist")));
+        }
+        // A link inside of the project that leads out of it is no way around a grant.
+        for path in files.iter().chain(&options.env_file).filter(|file| !comes(file)) {
+            context.real(path)?;
         }
         let directory = directory.unwrap_or_else(|| parent_of(&files));
         let env = options.env.iter().map(|(name, value)| Ok((name.clone(), variable(name, value)?)));
@@ -88,7 +97,7 @@ impl Descriptor {
             env_file: options.env_file,
             inherit: options.inherit,
             profiles: options.profiles,
-            engine: options.engine.as_ref().and_then(engine_address).transpose()?,
+            engine,
             directory,
             files,
         })
@@ -98,6 +107,12 @@ impl Descriptor {
     pub fn of(call: &Call) -> Result<Self, Failure> {
         serde_json::from_value(call.receiver.clone())
             .map_err(|error| Failure::new(FailureKind::Argument, format!("the compose handle is damaged: {error}")))
+    }
+
+    /// What a call that changes this application has to itself.
+    pub fn guard(call: &Call) -> Option<Guard> {
+        let descriptor = Self::of(call).ok()?;
+        Some(Guard { engine: descriptor.engine.unwrap_or_default(), project: descriptor.name })
     }
 
     /// The handle for the script.
@@ -128,14 +143,16 @@ impl Descriptor {
 }
 
 /// `None` is the local engine, which a `docker` handle without a host also names.
-fn engine_address(value: &Value) -> Option<Result<String, Failure>> {
-    match value {
-        Value::String(address) => Some(Ok(address.clone())),
-        handle if kind_of(handle) == Some("docker") => {
-            handle.get("host").and_then(Value::as_str).map(|host| Ok(host.to_owned()))
+fn engine_address(options: &Options) -> Result<Option<String>, Failure> {
+    let named = match (&options.host, &options.engine) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::new(FailureKind::Option, "options `host` and `engine` name the engine twice"));
         }
-        _ => Some(Err(Failure::new(FailureKind::Option, "option `engine` must be a docker handle or an address"))),
-    }
+        (Some(Value::String(host)), None) => return Ok(Some(format!("{OVER_SSH}{host}"))),
+        (host, engine) => host.as_ref().or(engine.as_ref()),
+    };
+    let address = named.map(engine_of).transpose()?;
+    Ok(address.and_then(|address| address.as_str().map(str::to_owned)))
 }
 
 fn check_name(name: &str) -> Result<(), Failure> {
@@ -163,25 +180,18 @@ fn written_files(value: Option<&Value>) -> Result<Option<Vec<String>>, Failure> 
     }
 }
 
-/// The first of the usual names, and its override.
+/// The usual files of a folder, as a script would write them.
 fn default_files(context: &Context<'_>, directory: &str) -> Result<Vec<String>, Failure> {
-    let inside = |name: &str| if directory == "." { name.to_owned() } else { format!("{directory}/{name}") };
-    let found = DEFAULT_FILES.iter().map(|name| inside(name)).find(|file| context.resolve(file).is_file());
-    let Some(found) = found else {
+    let inside = |name: String| if directory == "." { name } else { format!("{directory}/{name}") };
+    let found = usual_files(&context.resolve(directory));
+    if found.is_empty() {
         return Err(Failure::new(
             FailureKind::NotFound,
             format!("there is no compose file in `{}`", context.resolve(directory).display()),
         )
-        .hint(format!(
-            "name it: #{{ files: [\"deploy/compose.yaml\"] }}, or make one of {}",
-            DEFAULT_FILES.join(", ")
-        )));
-    };
-    let (stem, extension) = found.rsplit_once('.').unwrap_or((&found, "yaml"));
-    let other = if extension == "yml" { "yaml" } else { "yml" };
-    let overrides = [extension, other].map(|extension| format!("{stem}.override.{extension}"));
-    let over = overrides.into_iter().find(|file| context.resolve(file).is_file());
-    Ok(std::iter::once(found.clone()).chain(over).collect())
+        .hint(format!("name it: #{{ files: [\"deploy/compose.yaml\"] }}, or make one of {}", USUAL_FILES.join(", "))));
+    }
+    Ok(found.iter().filter_map(|file| Some(inside(file.file_name()?.to_string_lossy().into_owned()))).collect())
 }
 
 /// Compose files in the folder in which one was looked for.

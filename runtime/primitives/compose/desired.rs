@@ -1,12 +1,11 @@
 //! From a service of the compose files to the specification of one of its containers.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::files::{self, Inject};
+use super::mounted::{self, MOUNTED};
 use crate::compose::labels::{self, Instance};
-use crate::compose::{Application, Condition, Service};
+use crate::compose::{Application, Condition, DeviceRate, DeviceRequest, Problem, Service, failure};
 use crate::drivers::docker::{
     ContainerSpec, Device, HealthCheck, Logging, Mount, MountKind, NetworkAttachment, PortSpec, Resources, Restart,
     Ulimit,
@@ -25,6 +24,12 @@ pub(super) struct Desired {
     pub inject: Vec<Inject>,
 }
 
+/// Fails when services ask for what their containers would not get: a container that is not what the files promise is not made.
+pub(super) fn check(application: &Application) -> Result<(), Failure> {
+    let unmet: Vec<Problem> = application.unmet().into_iter().cloned().collect();
+    if unmet.is_empty() { Ok(()) } else { Err(failure(&unmet)) }
+}
+
 /// The container of a service; `image` is the id that its image's name stands for now. Name spaces of other services
 /// are still named by service: see [`super::namespaces`].
 pub(super) fn container(
@@ -33,6 +38,9 @@ pub(super) fn container(
     instance: &Instance,
     image: &str,
 ) -> Result<Desired, Failure> {
+    if !service.unmet.is_empty() {
+        return Err(failure(&service.unmet));
+    }
     let name = service.name_of(&application.name, instance);
     let (file_binds, inject) = files::of(application, service)?;
     let (mut mounts, mut binds) = mounts(application, service)?;
@@ -43,6 +51,9 @@ pub(super) fn container(
     labels.insert(labels::CONFIG.to_owned(), service.config().to_string());
     if let Some(digest) = files::digest(&inject) {
         labels.insert(FILES.to_owned(), digest);
+    }
+    if let Some(given) = mounted::label(application, service, &inject) {
+        labels.insert(MOUNTED.to_owned(), given);
     }
     let spec = ContainerSpec {
         image: service.image_name(&application.name),
@@ -109,7 +120,7 @@ pub(super) fn container(
         cgroup_mode: text(&service.cgroup),
         cgroup_parent: text(&service.cgroup_parent),
         runtime: text(&service.runtime),
-        volumes_from: Vec::new(),
+        volumes_from: volumes_from(service),
         host_config: host_config(service),
         name,
     };
@@ -168,6 +179,7 @@ fn networks(application: &Application, service: &Service, name: &str, instance: 
         .map(|(key, attachment)| (key, attachment.as_ref().map_or(0, |attachment| attachment.priority)))
         .collect();
     keys.sort_by_key(|(_, priority)| std::cmp::Reverse(*priority));
+    let links = links(application, service);
     let attach = |(key, _): (&String, i64)| {
         let network = application.networks.get(key)?;
         let written = service.networks.get(key).cloned().flatten().unwrap_or_default();
@@ -181,9 +193,34 @@ fn networks(application: &Application, service: &Service, name: &str, instance: 
             link_local: if fixed { written.link_local_ips } else { Vec::new() },
             mac_address: text(&written.mac_address).filter(|_| fixed),
             driver_options: written.driver_opts,
+            links: links.clone(),
         })
     };
     keys.into_iter().filter_map(attach).collect()
+}
+
+/// `container:name` for each container of each service that is linked, and for each container of others.
+fn links(application: &Application, service: &Service) -> Vec<String> {
+    let own = service.links.iter().flat_map(|link| {
+        let (name, alias) = link.split_once(':').unwrap_or((link, link));
+        let other = application.services.get(name).or_else(|| application.disabled.get(name));
+        let containers = other.into_iter().flat_map(|other| {
+            (1..=other.replicas()).map(|number| other.name_of(&application.name, &Instance::Replica(number)))
+        });
+        containers.map(move |container| format!("{container}:{alias}"))
+    });
+    let external = service.external_links.iter().map(|link| {
+        let (container, alias) = link.split_once(':').unwrap_or((link, link));
+        format!("{container}:{alias}")
+    });
+    own.chain(external).collect()
+}
+
+/// Containers by their names, and services until the moment of creation: see [`super::namespaces`].
+fn volumes_from(service: &Service) -> Vec<String> {
+    let named =
+        |from: &String| from.strip_prefix("container:").map_or_else(|| format!("service:{from}"), str::to_owned);
+    service.volumes_from.iter().map(named).collect()
 }
 
 /// Mounts in the engine's long form, and folders of the host in its short one, which makes a missing folder.
@@ -302,23 +339,45 @@ fn host_config(service: &Service) -> Map<String, Value> {
     set("Annotations", json!(service.annotations), !service.annotations.is_empty());
     set("CpuRealtimePeriod", json!(service.cpu_rt_period), service.cpu_rt_period != 0);
     set("CpuRealtimeRuntime", json!(service.cpu_rt_runtime), service.cpu_rt_runtime != 0);
+    set("CpuCount", json!(service.cpu_count), service.cpu_count != 0);
+    set("CpuPercent", json!(service.cpu_percent), service.cpu_percent > 0.0);
+    set("Isolation", json!(service.isolation), !service.isolation.is_empty());
+    let limits = service.blkio_config.clone().unwrap_or_default();
+    let weights = limits.weight_device.iter().map(|device| json!({ "Path": device.path, "Weight": device.weight }));
+    let weights: Vec<Value> = weights.collect();
+    set("BlkioWeight", json!(limits.weight), limits.weight != 0);
+    set("BlkioWeightDevice", json!(weights), !weights.is_empty());
+    for (key, devices) in [
+        ("BlkioDeviceReadBps", &limits.device_read_bps),
+        ("BlkioDeviceReadIOps", &limits.device_read_iops),
+        ("BlkioDeviceWriteBps", &limits.device_write_bps),
+        ("BlkioDeviceWriteIOps", &limits.device_write_iops),
+    ] {
+        let rate = |device: &DeviceRate| json!({ "Path": device.path, "Rate": device.rate });
+        set(key, devices.iter().map(rate).collect(), !devices.is_empty());
+    }
     let reserved = service.deploy.as_ref().and_then(|deploy| deploy.resources.reservations.as_ref());
-    let requests: Vec<Value> = reserved
-        .map(|reserved| reserved.devices.as_slice())
-        .unwrap_or_default()
-        .iter()
-        .map(|request| {
-            let options: &BTreeMap<String, String> = &request.options;
-            let ids = (!request.device_ids.is_empty()).then_some(&request.device_ids);
-            json!({
-                "Driver": request.driver,
-                "Count": if ids.is_none() && request.count == 0 { -1 } else { request.count },
-                "DeviceIDs": ids,
-                "Capabilities": [request.capabilities],
-                "Options": options,
-            })
-        })
-        .collect();
+    let reserved = reserved.map(|reserved| reserved.devices.as_slice()).unwrap_or_default();
+    let requests: Vec<Value> =
+        reserved.iter().cloned().chain(service.gpus.iter().map(graphics)).map(|wanted| request(&wanted)).collect();
     set("DeviceRequests", json!(requests), !requests.is_empty());
     config
+}
+
+/// A graphics processor can what is asked for, and is one.
+fn graphics(request: &DeviceRequest) -> DeviceRequest {
+    let mut request = request.clone();
+    request.capabilities.push("gpu".to_owned());
+    request
+}
+
+fn request(request: &DeviceRequest) -> Value {
+    let ids = (!request.device_ids.is_empty()).then_some(&request.device_ids);
+    json!({
+        "Driver": request.driver,
+        "Count": if ids.is_none() && request.count == 0 { -1 } else { request.count },
+        "DeviceIDs": ids,
+        "Capabilities": [request.capabilities],
+        "Options": request.options,
+    })
 }

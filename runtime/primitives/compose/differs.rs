@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::desired::{Desired, FILES};
+use super::mounted::{self, MOUNTED};
 use super::namespaces::Namespaces;
 use super::short;
 use crate::compose::{Running, Service, difference, labels};
@@ -37,9 +38,11 @@ pub(super) fn reasons(
             // An image that moved is told by its ids, whatever it is called.
             let moved = !reasons.is_empty();
             reasons.extend(found.iter().filter(|found| !moved || found.field != "image").map(ToString::to_string));
-            if running.labels.get(FILES) != desired.spec.labels.get(FILES) {
+            let given = mounted::reasons(desired.spec.labels.get(MOUNTED), running);
+            if given.is_empty() && running.labels.get(FILES) != desired.spec.labels.get(FILES) {
                 reasons.push("configs or secrets: other content".to_owned());
             }
+            reasons.extend(given);
         }
         None => reasons.extend(fields(&desired.spec, &present)),
     }
@@ -121,8 +124,8 @@ fn environment(wanted: &ContainerSpec, running: &ContainerSpec, found: &mut Vec<
 }
 
 /// Labels that say who made a container, not what it is.
-fn is_bookkeeping(label: &str) -> bool {
-    label.starts_with("com.docker.compose.") || label.starts_with("runbook.compose.")
+pub(super) fn is_bookkeeping(label: &str) -> bool {
+    ["com.docker.compose.", "runbook.compose.", "dev.runbook."].iter().any(|prefix| label.starts_with(prefix))
 }
 
 fn ports(spec: &ContainerSpec) -> BTreeSet<(String, String, String)> {

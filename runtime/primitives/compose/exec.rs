@@ -1,17 +1,19 @@
 //! `compose.exec`: a command in the running container of a service.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::app::App;
-use super::scalar;
-use crate::drivers::docker::{Container, ExecRequest, OutputStream};
+use super::descriptor::Descriptor;
+use super::{needs, scalar, touches};
+use crate::drivers::docker::{Container, Engine, ExecRequest, Finished, Left, OutputStream, Trace};
 use crate::primitive::{
-    Arg, Call, Context, Effect, Failure, FailureKind, LogStream, Outcome, Primitive, Span, Spec, Ty,
+    Action, Arg, BlockRef, Call, Change, Context, Effect, Failure, FailureKind, Guard, LogStream, Need, Outcome,
+    Prediction, Primitive, Probe, Recovery, Sink, Span, Spec, Touches, Ty,
 };
+use crate::primitives::on_engine::command::{self, Command};
+use crate::primitives::on_engine::{ask_script, expected, noted, shown};
 
 /// Runs a command in a container.
 pub(super) struct Exec;
@@ -33,6 +35,12 @@ crate::options! {
         check: bool = true,
         /// Which of the service's containers, counted from 1.
         number: u64 = 1,
+        /// It only looks and changes nothing: a plan runs it for real.
+        read_only: bool = false,
+        /// Running it twice does no more than running it once: a resumed run may repeat it without asking.
+        idempotent: bool = false,
+        /// Tells a resumed run whether it happened where nothing else does: `true`, `false`, or a map as the result.
+        probe: Option<BlockRef>,
     }
 }
 
@@ -55,46 +63,147 @@ impl Primitive for Exec {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call, &SPEC)
+    }
+
     fn preview(&self, call: &Call) -> String {
         format!("exec in {}: {}", call.str(0), call.strings(1).join(" "))
     }
 
+    fn effect(&self, call: &Call) -> Effect {
+        if is_set(call, "read_only") { Effect::Read } else { SPEC.effect }
+    }
+
+    fn sinks(&self, _call: &Call) -> Vec<Sink> {
+        vec![Sink::new("env", "the environment of the program"), Sink::new("stdin", "its standard input")]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
-        let argv = program(call.strings(1))?;
+        program(call.strings(1))?;
         let app = App::open(context, call)?;
         let container = running(&app, &app.service(call.str(0))?.name, options.number)?;
-        let request = ExecRequest {
-            command: argv.clone(),
-            user: options.user,
-            env: variables(&options.env)?,
-            working_dir: options.workdir,
-            privileged: false,
-            limit: Some(options.timeout.0),
-        };
-        let input = options.stdin.map(|text| Box::pin(Cursor::new(text.into_bytes())) as _);
+        let command = command(&app.engine, &container.name, call, &options)?;
         let mut output = Output::default();
-        let mut keep = |stream, line: &str| output.line(context, stream, line);
-        let line = argv.join(" ");
-        let what = format!("running `{line}` in `{}`", container.name);
-        let limit = options.timeout.0 + Duration::from_secs(10);
-        let finished = context.wait(&what, limit, app.engine.exec(&container.id, &request, input, &mut keep));
-        let finished = finished.map_err(|failure| output.explain(failure))?;
-        if let Some(why) = finished.not_started {
-            return Err(Failure::new(
-                FailureKind::Exit,
-                format!("`{line}` could not be started in container `{}`: {why}", container.name),
-            ));
-        }
-        if options.check && finished.exit_code != 0 {
-            let code = finished.exit_code;
-            return Err(output.explain(Failure::new(
-                FailureKind::Exit,
-                format!("`{line}` in container `{}` ended with exit code {code}", container.name),
-            )));
-        }
-        Ok(output.result(finished.exit_code, None).into())
+        let ended = command.run(context, &mut |stream, line: &str| output.line(context, stream, line));
+        concluded(call, &command, &options, output, ended)
     }
+
+    fn recovery(&self, call: &Call) -> Recovery {
+        match self.effect(call) {
+            Effect::Read => Recovery::Pure,
+            _ if is_set(call, "idempotent") => Recovery::Idempotent,
+            _ => Recovery::Probe,
+        }
+    }
+
+    fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
+        let options: Options = call.options()?;
+        // The files may be others by now; the container is the one that was noted.
+        let app = App::without_files(context, Descriptor::of(call)?)?;
+        let trace = noted::<Trace>(context).unwrap_or_default();
+        let found = match trace.container.as_str() {
+            "" => None,
+            id => app.look("looking for a container", app.engine.find(id))?,
+        };
+        let name = found.map_or(trace.container, |found| found.name);
+        let command = command(&app.engine, &name, call, &options)?;
+        let mut output = Output::default();
+        let left = command.left(context, &mut |stream, line: &str| output.line(context, stream, line));
+        let ended = match left {
+            Ok(Left::NotStarted) => return Ok(Probe::NotDone),
+            Ok(Left::Ended(finished)) => concluded(call, &command, &options, output, Ok(finished)),
+            Ok(Left::Killed) => Err(output.explain(command.killed())),
+            Ok(Left::Unknown(Some(code))) if code != 0 && options.check => Err(command.silent(code)),
+            Ok(Left::Unknown(_)) => return ask_script(call, options.probe),
+            Err(failure) if failure.kind == FailureKind::Timeout => Err(output.explain(failure)),
+            Err(failure) => return Err(failure),
+        };
+        Ok(ended.map_or_else(Probe::Failed, Probe::Done))
+    }
+
+    fn leaves_marker(&self, call: &Call) -> bool {
+        self.recovery(call) == Recovery::Probe
+    }
+
+    fn clean_up(&self, context: &Context<'_>, call: &Call) {
+        let (Ok(options), Ok(descriptor)) = (call.options::<Options>(), Descriptor::of(call)) else { return };
+        let Ok(app) = App::without_files(context, descriptor) else { return };
+        let existing = app.existing().ok();
+        let place = (call.str(0).to_owned(), options.number);
+        if let Some(container) = existing.as_ref().and_then(|existing| existing.serving.get(&place)) {
+            command::forget(context, &app.engine, &container.id, options.user.as_deref());
+        }
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths, project| match self.effect(call) {
+            Effect::Read => paths.look_at_project(project),
+            _ => paths.project(project),
+        })
+    }
+
+    fn predict(&self, _: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let value = expected(&shown(&call.strings(1)));
+        Ok(match self.effect(call) {
+            Effect::Read => Prediction::nothing(value),
+            _ => Prediction::one(change(call), value),
+        })
+    }
+
+    fn guards(&self, _: &Context<'_>, call: &Call) -> Option<Guard> {
+        Descriptor::guard(call).filter(|_| self.effect(call) != Effect::Read)
+    }
+}
+
+fn is_set(call: &Call, option: &str) -> bool {
+    call.options.get(option).and_then(Value::as_bool).unwrap_or(false)
+}
+
+fn command<'a>(engine: &'a Engine, container: &'a str, call: &Call, options: &Options) -> Result<Command<'a>, Failure> {
+    let request = ExecRequest {
+        command: call.strings(1),
+        user: options.user.clone(),
+        env: variables(&options.env)?,
+        working_dir: options.workdir.clone(),
+        limit: Some(options.timeout.0),
+        ..ExecRequest::default()
+    };
+    let kept = !options.read_only && !options.idempotent;
+    Ok(Command { engine, container, request, input: options.stdin.clone(), kept })
+}
+
+fn change(call: &Call) -> Change {
+    let what = format!("{} in {} of {}", shown(&call.strings(1)), call.str(0), call.receiver_str("name"));
+    Change::new(Action::Run, what)
+}
+
+/// The end of a command, for the script.
+fn concluded(
+    call: &Call,
+    command: &Command<'_>,
+    options: &Options,
+    output: Output,
+    ended: Result<Finished, Failure>,
+) -> Result<Outcome, Failure> {
+    let (line, container) = (command.line(), command.container);
+    let finished = ended.map_err(|failure| output.explain(failure))?;
+    if let Some(why) = finished.not_started {
+        return Err(Failure::new(
+            FailureKind::Exit,
+            format!("`{line}` could not be started in container `{container}`: {why}"),
+        ));
+    }
+    if options.check && finished.exit_code != 0 {
+        let code = finished.exit_code;
+        return Err(output.explain(Failure::new(
+            FailureKind::Exit,
+            format!("`{line}` in container `{container}` ended with exit code {code}"),
+        )));
+    }
+    let outcome = Outcome::from(output.result(finished.exit_code, None));
+    Ok(if options.read_only { outcome } else { outcome.made([change(call)]) })
 }
 
 /// The command must name a program.

@@ -1,4 +1,5 @@
-//! Configs and secrets: files of the host mounted read only, and texts put into the container before it starts.
+//! Configs and secrets: files of the host mounted read only, and texts put into the container before it starts. What an
+//! engine on another machine is to have is put into the container as well.
 
 use sha2::{Digest, Sha256};
 
@@ -39,8 +40,10 @@ pub(super) fn of(application: &Application, service: &Service) -> Result<(Vec<St
                     ),
                 ));
             }
-            binds.push(format!("{}:{path}:ro", object.file));
-            continue;
+            if !application.travels {
+                binds.push(format!("{}:{path}:ro", object.file));
+                continue;
+            }
         }
         inject.push(Inject {
             path,
@@ -85,6 +88,15 @@ fn text_of(
     mount: &FileMount,
     object: &FileObject,
 ) -> Result<String, Failure> {
+    if !object.file.is_empty() {
+        return std::fs::read_to_string(&object.file).map_err(|error| {
+            Failure::new(
+                FailureKind::Invalid,
+                format!("service `{}`: `{}` cannot be brought to the engine: {error}", service.name, object.file),
+            )
+            .hint("on an engine of another machine, configs and secrets have to be text")
+        });
+    }
     if object.environment.is_empty() {
         return Ok(object.content.clone());
     }

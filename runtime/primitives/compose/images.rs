@@ -1,25 +1,33 @@
 //! Images of services: which ones the engine has, and fetching those it lacks.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::iter;
+use serde::{Deserialize, Serialize};
 
 use super::app::App;
 use super::build;
 use super::logins::Logins;
 use crate::compose::Service;
+use crate::drivers::disk;
 use crate::drivers::docker::{Image, Login, Reference, Transfer};
-use crate::primitive::{Context, Evidence, Failure, FailureKind, Progress};
+use crate::primitive::{Action, ByteSize, Change, Context, Evidence, Failure, FailureKind, Progress};
+use crate::primitives::on_engine::image;
 
 /// How many images are fetched at the same time.
 const AT_ONCE: usize = 3;
 /// How long fetching all images may take; each of them also ends after a minute of silence.
 pub(super) const LIMIT: Duration = Duration::from_secs(60 * 60);
 
+/// How much must be free where the engine keeps its images before anything is pulled.
+const ROOM: u64 = 512 * 1024 * 1024;
+
 /// An image the engine has, under the name a service knows it by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Held {
     /// `sha256:…`
     pub id: String,
@@ -27,13 +35,33 @@ pub(super) struct Held {
     pub digest: Option<String>,
     /// Paths it declares as volumes.
     pub volumes: Vec<String>,
+    /// In a plan: how another image will come under that name. Then the id is the one it has until then.
+    pub coming: Option<Coming>,
+}
+
+/// How an image comes that is not here yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Coming {
+    /// A registry has it.
+    Pulled,
+    /// It is built; when there was one before, it may be the same again.
+    Built,
+}
+
+/// The images of services, and what bringing them changes.
+#[derive(Debug, Default)]
+pub(super) struct Images {
+    /// By service.
+    pub held: BTreeMap<String, Held>,
+    /// What was pulled and built, or will be.
+    pub changes: Vec<Change>,
 }
 
 impl Held {
     /// An image as a reference names it.
     pub fn new(image: &Image, reference: &Reference) -> Self {
         let digest = image.digest_in(reference).map(|digest| format!("{}@{digest}", reference.name()));
-        Self { id: image.id.clone(), digest, volumes: image.volumes.clone() }
+        Self { id: image.id.clone(), digest, volumes: image.volumes.clone(), coming: None }
     }
 }
 
@@ -56,6 +84,13 @@ pub(super) struct Fetched {
     pub held: Held,
     /// The id it stood for before.
     pub before: Option<String>,
+}
+
+impl Fetched {
+    /// The change that this was.
+    pub fn change(&self) -> Option<Change> {
+        image::came(&self.wanted.reference.to_string(), self.before.as_deref(), &self.held.id)
+    }
 }
 
 /// The images of these services, each once.
@@ -84,6 +119,7 @@ pub(super) fn reference(app: &App<'_>, service: &Service) -> Result<Reference, F
 
 /// Fetches images, several at a time. All failures are told at once; what came is kept.
 pub(super) fn fetch(app: &App<'_>, wanted: Vec<Wanted>, logins: &Logins) -> Result<Vec<Fetched>, Failure> {
+    room(app, wanted.len())?;
     let with_login: Vec<(Wanted, Option<Login>)> = wanted
         .into_iter()
         .map(|wanted| logins.find(app.context, &wanted.reference).map(|login| (wanted, login)))
@@ -96,6 +132,21 @@ pub(super) fn fetch(app: &App<'_>, wanted: Vec<Wanted>, logins: &Logins) -> Resu
     let (fetched, failures): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
     let failures: Vec<Failure> = failures.into_iter().filter_map(Result::err).collect();
     if failures.is_empty() { Ok(fetched.into_iter().flatten().collect()) } else { Err(together(failures)) }
+}
+
+/// Fails when the engine's disk is nearly full: a pull that takes the rest of it hurts everything that runs there.
+fn room(app: &App<'_>, wanted: usize) -> Result<(), Failure> {
+    if wanted == 0 || app.model.travels {
+        return Ok(());
+    }
+    let root = app.look("looking at the engine's disk", app.engine.info())?.root;
+    let Ok(space) = disk::space(Path::new(&root)) else { return Ok(()) };
+    if space.free >= ROOM {
+        return Ok(());
+    }
+    let (free, images) = (ByteSize(space.free), super::count(wanted, "image"));
+    Err(Failure::new(FailureKind::Check, format!("`{root}` has {free} free, too little to pull {images}"))
+        .hint("`docker().prune_images(…)` removes images that no container needs; nothing was changed"))
 }
 
 async fn fetch_one(app: &App<'_>, wanted: Wanted, login: Option<Login>) -> Result<Fetched, Failure> {
@@ -113,35 +164,102 @@ async fn fetch_one(app: &App<'_>, wanted: Wanted, login: Option<Login>) -> Resul
 }
 
 /// The images of the application's services; what is missing is built or fetched first, and so is what says `always`.
-pub(super) fn ensure(app: &App<'_>, logins: &Logins) -> Result<BTreeMap<String, Held>, Failure> {
-    let mut held = BTreeMap::new();
+pub(super) fn ensure(app: &App<'_>, logins: &Logins) -> Result<Images, Failure> {
+    let mut images = Images::default();
+    let held = &mut images.held;
     let (mut to_fetch, mut to_build) = (Vec::new(), Vec::new());
     for service in app.model.services.values() {
         let name = reference(app, service)?;
         let image = app.look("looking at images", app.engine.image(&name.to_string()))?;
         match (image, service.pull_policy.as_str()) {
-            (_, "always") if service.build.is_none() => to_fetch.push(service),
+            (image, "build") if service.build.is_some() => to_build.push((service, image)),
+            (image, policy) if service.build.is_none() && is_due(policy, image.as_ref()) => to_fetch.push(service),
             (Some(image), _) => drop(held.insert(service.name.clone(), Held::new(&image, &name))),
-            (None, "never") => {
-                return Err(Failure::new(
-                    FailureKind::NotFound,
-                    format!(
-                        "service `{}`: the engine has no image `{name}`, and `pull_policy: never` forbids to pull it",
-                        service.name
-                    ),
-                ));
-            }
-            (None, _) if service.build.is_some() => to_build.push(service),
+            (None, "never") => return Err(forbidden(&service.name, &name)),
+            (None, _) if service.build.is_some() => to_build.push((service, None)),
             (None, _) => to_fetch.push(service),
         }
     }
     for fetched in fetch(app, wanted(app, to_fetch.into_iter())?, logins)? {
+        images.changes.extend(fetched.change());
         held.extend(fetched.wanted.services.iter().map(|service| (service.clone(), fetched.held.clone())));
     }
-    for service in to_build {
-        held.insert(service.name.clone(), build::one(app, service, &build::Options::default(), logins)?);
+    for (service, before) in to_build {
+        let built = build::one(app, service, &build::Options::default(), logins)?;
+        let before = before.map(|image| image.id);
+        images.changes.extend(image::came(&reference(app, service)?.to_string(), before.as_deref(), &built.id));
+        held.insert(service.name.clone(), built);
     }
-    Ok(held)
+    Ok(images)
+}
+
+/// The same for a plan: nothing is fetched or built.
+pub(super) fn foresee(app: &App<'_>, logins: &Logins) -> Result<Images, Failure> {
+    let mut images = Images::default();
+    for service in app.model.services.values() {
+        let name = reference(app, service)?;
+        let text = name.to_string();
+        let present = app.look("looking at images", app.engine.image(&text))?;
+        let planned = image::is_planned(app.context, &text);
+        let due = service.build.is_none() && is_due(&service.pull_policy, present.as_ref());
+        let anew = service.pull_policy == "build" && service.build.is_some();
+        let is_pulled = planned.as_ref().map_or(present.is_none() && service.build.is_none(), image::is_pull);
+        let held = if due || (is_pulled && service.pull_policy != "never") {
+            let (foreseen, held) = foresee_one(app, &name, logins)?;
+            images.changes.extend(foreseen.change.filter(|change| !images.changes.contains(change)));
+            held
+        } else if let Some(image) = present.as_ref().filter(|_| planned.is_none() && !anew) {
+            Held::new(image, &name)
+        } else if service.build.is_some() || planned.is_some() {
+            if planned.is_none() {
+                let made = Change::new(Action::Create, format!("image {text}"));
+                images.changes.push(if present.is_some() { image::built(&text, true) } else { made });
+            }
+            let present = present.map(|image| Held::new(&image, &name)).unwrap_or_default();
+            Held { coming: Some(Coming::Built), ..present }
+        } else {
+            return Err(forbidden(&service.name, &name));
+        };
+        images.held.insert(service.name.clone(), held);
+    }
+    Ok(images)
+}
+
+/// Does the policy ask the registry although an image is there? `daily` and its like do when the engine got it longer ago than that.
+fn is_due(policy: &str, image: Option<&Image>) -> bool {
+    let every = match policy {
+        "always" | "refresh" => return true,
+        "daily" => Some(Duration::from_secs(24 * 3600)),
+        "weekly" => Some(Duration::from_secs(7 * 24 * 3600)),
+        other => other.strip_prefix("every_").and_then(crate::compose::Duration::parse).map(|every| every.0),
+    };
+    let (Some(every), Some(image)) = (every, image) else { return false };
+    let Ok(tagged) = image.tagged.parse::<jiff::Timestamp>() else { return true };
+    let age = jiff::Timestamp::now().duration_since(tagged);
+    Duration::try_from(age).is_ok_and(|age| age >= every)
+}
+
+/// Foresees the pull of one image.
+pub(super) fn foresee_one(
+    app: &App<'_>,
+    name: &Reference,
+    logins: &Logins,
+) -> Result<(image::Foreseen, Held), Failure> {
+    let login = logins.find(app.context, name)?;
+    let asking = image::foresee(app.context, &app.engine, name, login.as_ref());
+    let foreseen = app.look("asking the registry", asking)?;
+    let held = foreseen.present.as_ref().map(|image| Held::new(image, name)).unwrap_or_default();
+    let coming = if foreseen.digest.is_some() { Coming::Pulled } else { Coming::Built };
+    let digest = foreseen.digest.as_ref().map(|digest| format!("{}@{digest}", name.name()));
+    let held = if foreseen.is_new { Held { coming: Some(coming), digest, ..held } } else { held };
+    Ok((foreseen, held))
+}
+
+fn forbidden(service: &str, name: &Reference) -> Failure {
+    Failure::new(
+        FailureKind::NotFound,
+        format!("service `{service}`: the engine has no image `{name}`, and `pull_policy: never` forbids to pull it"),
+    )
 }
 
 /// Several failures as one: the first as it is, the others as evidence.

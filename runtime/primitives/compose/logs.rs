@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use super::app::App;
+use super::{needs, touches};
 use crate::drivers::docker::LogRequest;
-use crate::primitive::{Arg, Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Span, Spec, Ty};
+use crate::primitive::{
+    Arg, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Primitive, Span, Spec, Touches, Ty,
+};
 
 /// Reads logs.
 pub(super) struct Logs;
@@ -37,6 +40,10 @@ impl Primitive for Logs {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call, &SPEC)
+    }
+
     fn preview(&self, call: &Call) -> String {
         format!("read the log of {}", call.str(0))
     }
@@ -64,5 +71,14 @@ impl Primitive for Logs {
         }
         let note = super::count(text.len(), "line");
         Ok(Outcome::from(Value::from(text.join("\n"))).note(note))
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths, project| paths.look_at_project(project))
+    }
+
+    /// It goes on while nobody changes anything.
+    fn observed(&self, _: &Call, _: &Value) -> Value {
+        Value::Null
     }
 }

@@ -1,4 +1,4 @@
-//! `network_mode: service:NAME` and its like: one container inside the name space of another.
+//! `network_mode: service:NAME` and its like: one container inside the name space of another, or with its mounts.
 //!
 //! Specifications say `service:NAME` until the moment of creation, because the other container may be new as well.
 
@@ -40,6 +40,17 @@ impl Namespaces {
                 ));
             };
             *mode = Some(format!("container:{id}"));
+        }
+        for from in &mut spec.volumes_from {
+            let Some(rest) = from.strip_prefix("service:") else { continue };
+            let (other, flags) = rest.split_once(':').map_or((rest, ""), |(other, _)| (other, &rest[other.len()..]));
+            let Some(id) = self.0.get(other) else {
+                return Err(Failure::new(
+                    FailureKind::NotFound,
+                    format!("container `{name}` has the mounts of service `{other}`, which has no container"),
+                ));
+            };
+            *from = format!("{id}{flags}");
         }
         Ok(())
     }

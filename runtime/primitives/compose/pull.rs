@@ -5,9 +5,13 @@ use serde_json::{Map, Value, json};
 use super::app::App;
 use super::images::{self, Fetched};
 use super::logins::{LoginOption, Logins};
-use super::short;
+use super::{is_written_before, needs, short, touches, vague};
 use crate::compose::Service;
-use crate::primitive::{Call, Context, Effect, Failure, LogStream, Outcome, Primitive, Probe, Spec};
+use crate::primitive::{
+    Call, Context, Effect, Failure, LogStream, Need, Outcome, Prediction, Primitive, Recovery, Sink, Spec, Touches,
+    unknown,
+};
+use crate::primitives::on_engine::image;
 
 /// Fetches images.
 pub(super) struct Pull;
@@ -39,8 +43,16 @@ impl Primitive for Pull {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call, &SPEC)
+    }
+
     fn preview(&self, call: &Call) -> String {
         format!("pull the images of {}", call.receiver_str("name"))
+    }
+
+    fn sinks(&self, _call: &Call) -> Vec<Sink> {
+        vec![Sink::new("login", "the login at a registry")]
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
@@ -48,16 +60,18 @@ impl Primitive for Pull {
         let mut app = App::open(context, call)?;
         app.only(&options.services)?;
         let logins = Logins::of(context, options.login);
-        let (local, remote): (Vec<&Service>, Vec<&Service>) =
-            app.model.services.values().partition(|service| is_local(service));
-        let mut services = Map::new();
-        for service in local {
-            let why = if service.build.is_some() { "is built here" } else { "`pull_policy` says never" };
+        let (mut services, remote) = chosen(&app);
+        for (service, why) in app.model.services.values().filter_map(|service| Some((service, why_local(service)?))) {
             context.log(LogStream::Info, &format!("{}: not pulled, it {why}", service.name));
-            services
-                .insert(service.name.clone(), json!({ "action": "skipped", "image": service.image_name(app.name()) }));
         }
-        let mut fetched = images::fetch(&app, images::wanted(&app, remote.into_iter())?, &logins)?;
+        let wanted = images::wanted(&app, remote.into_iter())?;
+        let names: Vec<String> = wanted.iter().map(|wanted| wanted.reference.to_string()).collect();
+        let looking = image::before(context, &app.engine, names.iter().map(String::as_str));
+        let before = app.look("looking at images", looking)?;
+        let mut fetched = images::fetch(&app, wanted, &logins)?;
+        for fetched in &mut fetched {
+            fetched.before = before.id(&fetched.wanted.reference.to_string()).map(str::to_owned);
+        }
         fetched.sort_by(|a, b| a.wanted.services.cmp(&b.wanted.services));
         let pulled = fetched.iter().filter(|fetched| is_new(fetched)).count();
         let current = fetched.len() - pulled;
@@ -69,17 +83,62 @@ impl Primitive for Pull {
         }
         let value = json!({ "services": services, "changed": pulled > 0 });
         let outcome = if pulled > 0 { Outcome::changed(value) } else { Outcome::unchanged(value) };
-        Ok(outcome.note(note(pulled, current)))
+        Ok(outcome.note(note(pulled, current)).made(fetched.iter().filter_map(Fetched::change)))
     }
 
-    /// Pulling again does no more than pulling once.
-    fn probe(&self, _context: &Context<'_>, _call: &Call) -> Result<Probe, Failure> {
-        Ok(Probe::NotDone)
+    /// Pulling again does no more than pulling once; what was there before is noted.
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths, _| paths.one("image", None))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let options: Options = call.options()?;
+        if is_written_before(context, call) {
+            return Ok(vague(&self.preview(call)));
+        }
+        let mut app = App::open(context, call)?;
+        app.only(&options.services)?;
+        let logins = Logins::of(context, options.login);
+        let (mut services, remote) = chosen(&app);
+        let mut changes = Vec::new();
+        for wanted in images::wanted(&app, remote.into_iter())? {
+            let name = &wanted.reference;
+            let (foreseen, held) = images::foresee_one(&app, name, &logins)?;
+            let id = if foreseen.is_new { unknown(format!("the id of image {name}")) } else { json!(held.id) };
+            let result = json!({
+                "action": if foreseen.is_new { "pulled" } else { "up to date" },
+                "image": name.to_string(),
+                "id": id,
+                "digest": held.digest,
+                "before": foreseen.present.map(|image| image.id),
+            });
+            changes.extend(foreseen.change);
+            services.extend(wanted.services.iter().map(|service| (service.clone(), result.clone())));
+        }
+        Ok(Prediction { value: json!({ "services": services, "changed": !changes.is_empty() }), changes })
     }
 }
 
-fn is_local(service: &Service) -> bool {
-    service.build.is_some() && service.pull_policy != "always" || service.pull_policy == "never"
+/// The services whose images are pulled, and the results of the others.
+fn chosen<'a>(app: &'a App<'_>) -> (Map<String, Value>, Vec<&'a Service>) {
+    let (local, remote): (Vec<&Service>, Vec<&Service>) =
+        app.model.services.values().partition(|service| why_local(service).is_some());
+    let skipped = |service: &Service| json!({ "action": "skipped", "image": service.image_name(app.name()) });
+    (local.into_iter().map(|service| (service.name.clone(), skipped(service))).collect(), remote)
+}
+
+/// Why an image is not pulled.
+fn why_local(service: &Service) -> Option<&'static str> {
+    match (service.build.is_some(), service.pull_policy.as_str()) {
+        (true, "always") => None,
+        (true, _) => Some("is built here"),
+        (false, "never") => Some("`pull_policy` says never"),
+        (false, _) => None,
+    }
 }
 
 fn is_new(fetched: &Fetched) -> bool {

@@ -11,13 +11,15 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::descriptor::Descriptor;
-use super::short;
+use super::{needs, short, touches};
 use crate::primitive::{
-    Arg, Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Release, ReleaseState, Spec, Ty, handle,
+    Arg, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Release, ReleaseState,
+    Spec, Touches, Ty, handle, unknown,
 };
 
-pub(super) use history::{record, record_as};
-pub(super) use snapshot::{Recorded, Snapshot, fingerprint};
+pub(super) use history::{measured, record, record_as};
+pub(super) use images::Kept;
+pub(super) use snapshot::{Recorded, Snapshot, Timing, fingerprint};
 
 /// Remembers what runs, or finds a recorded release.
 pub(super) struct Remember;
@@ -85,6 +87,10 @@ impl Primitive for Remember {
         &REMEMBER
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call, &REMEMBER)
+    }
+
     fn preview(&self, call: &Call) -> String {
         let name = call.receiver_str("name");
         match call.optional(0) {
@@ -98,20 +104,55 @@ impl Primitive for Remember {
         if let Some(number) = call.optional(0).and_then(Value::as_i64) {
             return Ok(found(&history::numbered(&app, number)?));
         }
-        let now = Snapshot::take(&app)?;
-        // What a rollback needs must survive a pruning of unused images.
-        images::keep(&app, &now)?;
+        let now = kept(context, &app, Snapshot::take(&app)?)?;
         let note = match now.services.len() {
             0 => "nothing runs".to_owned(),
             number => super::count(number, "service"),
         };
         Ok(Outcome::from(now.handle()).note(note))
     }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        match call.optional(0) {
+            Some(_) => Touches::Nothing,
+            None => touches(context, call, |paths, project| paths.look_at_project(project)),
+        }
+    }
+
+    fn predict(&self, _: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        Ok(Prediction::nothing(unknown(format!("what will run of {}", call.receiver_str("name")))))
+    }
+
+    /// The same containers and images, whenever they are looked at.
+    fn observed(&self, _: &Call, result: &Value) -> Value {
+        let mut observed = result.clone();
+        if let Some(map) = observed.as_object_mut() {
+            map.shift_remove("at");
+        }
+        observed
+    }
+}
+
+/// What was found, as this very call found it first. What the variables of containers hold is masked among the results of
+/// calls, so it is kept where releases are: a run that goes on after a crash gets it whole, although something else runs
+/// by then.
+fn kept(context: &Context<'_>, app: &App<'_>, now: Snapshot) -> Result<Snapshot, Failure> {
+    if context.planning || now.containers.is_empty() {
+        return Ok(now);
+    }
+    // No project has such a name: it is nothing to go back to by itself.
+    let name = format!("{} (as found)", app.name());
+    let first = context.services.record_release(context.path, &name, &now.handle())?;
+    Snapshot::of(app, Some(&first.content))
 }
 
 impl Primitive for Releases {
     fn spec(&self) -> &'static Spec {
         &RELEASES
+    }
+
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call, &RELEASES)
     }
 
     fn preview(&self, call: &Call) -> String {
@@ -123,11 +164,23 @@ impl Primitive for Releases {
         let note = super::count(releases.len(), "release");
         Ok(Outcome::from(Value::from(releases.iter().map(line).collect::<Vec<_>>())).note(note))
     }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths, project| paths.project(project))
+    }
+
+    fn predict(&self, _: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        Ok(Prediction::nothing(unknown(format!("which releases of {} will be recorded", call.receiver_str("name")))))
+    }
 }
 
 impl Primitive for LastGood {
     fn spec(&self) -> &'static Spec {
         &LAST_GOOD
+    }
+
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call, &LAST_GOOD)
     }
 
     fn preview(&self, call: &Call) -> String {
@@ -138,11 +191,24 @@ impl Primitive for LastGood {
         let app = App::without_files(context, Descriptor::of(call)?)?;
         Ok(found(&history::last_good(&app)?))
     }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths, project| paths.look_at_project(project))
+    }
+
+    fn predict(&self, _: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let what = format!("which release of {} will be the last good one", call.receiver_str("name"));
+        Ok(Prediction::nothing(unknown(what)))
+    }
 }
 
 impl Primitive for RunningIs {
     fn spec(&self) -> &'static Spec {
         &RUNNING_IS
+    }
+
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call, &RUNNING_IS)
     }
 
     fn preview(&self, call: &Call) -> String {
@@ -161,6 +227,21 @@ impl Primitive for RunningIs {
             Err(failure) => Err(failure),
         }
     }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths, project| paths.look_at_project(project))
+    }
+
+    /// It is a gate: a plan goes on behind it.
+    fn predict(&self, _: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let options: RunningIsOptions = call.options()?;
+        Ok(Prediction::nothing(if options.check { Value::Bool(true) } else { unknown("whether the release will run") }))
+    }
+}
+
+/// Gives the images of what runs names by which they survive a pruning of unused ones: a rollback needs them.
+pub(super) fn keep_running(app: &App<'_>) -> Result<(), Failure> {
+    images::keep(app, &Snapshot::take(app)?)
 }
 
 /// Fails unless the running images are those of the release.
@@ -177,9 +258,14 @@ pub(super) fn verify(app: &App<'_>, wanted: &Snapshot) -> Result<(), Failure> {
     .evidence("recorded and running", problems.join("\n")))
 }
 
+/// The handle of a recorded release: which one it is, and its images. How its containers were made stays where releases are
+/// kept, for it holds what is masked among the results of calls: a run that goes on after a crash reads it there again.
 fn found(release: &Release) -> Outcome {
     let mut content = release.content.clone();
     if let Some(map) = content.as_object_mut() {
+        for key in Snapshot::CREATION {
+            map.shift_remove(key);
+        }
         map.insert("number".into(), release.number.into());
         map.insert("run".into(), release.run.into());
         map.insert("at".into(), json!(release.at));

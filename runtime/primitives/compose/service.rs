@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::app::App;
+use super::described;
 use super::descriptor::Descriptor;
-use crate::primitive::{Arg, Call, Context, Effect, Failure, Outcome, Primitive, Spec, Ty, handle};
+use crate::primitive::{Arg, Call, Context, Effect, Failure, Need, Outcome, Primitive, Spec, Ty, handle};
 
 /// Names a service.
 pub(super) struct ServiceOf;
@@ -23,6 +24,10 @@ static SPEC: Spec = Spec {
 impl Primitive for ServiceOf {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        described(&call.receiver)
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {

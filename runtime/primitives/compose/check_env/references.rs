@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::Values;
 use crate::primitives::compose::app::App;
+use crate::primitives::schema::Variables;
 
 /// `$NAME` and `${NAME…}`; what follows the name inside the braces decides whether a value is needed.
 #[allow(clippy::expect_used)] // a literal that every test run compiles
@@ -18,7 +18,7 @@ static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
 
 /// The variables that have no value and no default, each with its first place. Those that are empty on purpose are only
 /// odd.
-pub(super) fn unset(app: &App<'_>, files: &[PathBuf], values: &Values, empty: &mut Vec<String>) -> Vec<String> {
+pub(super) fn unset(app: &App<'_>, files: &[PathBuf], values: &Variables, empty: &mut Vec<String>) -> Vec<String> {
     let (mut problems, mut seen) = (Vec::new(), BTreeSet::new());
     for file in files {
         let shown = app.shown(file);

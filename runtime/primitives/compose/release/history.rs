@@ -1,18 +1,31 @@
 //! Recorded releases: adding one, finding one, and which of them to go back to.
 
-use super::{Snapshot, images};
+use std::collections::BTreeMap;
+
+use super::{Kept, Snapshot, Timing, images};
 use crate::primitive::{Failure, FailureKind, Release, ReleaseState};
 use crate::primitives::compose::app::App;
 
 /// Records what runs now as a release of this run, unless it is the good one recorded last.
 ///
 /// It is pending until the run ends well, so a deployment that fails its last check is nothing to go back to.
-pub(crate) fn record(app: &App<'_>, changed: bool) -> Result<(), Failure> {
-    record_as(app, changed, None)
+pub(crate) fn record(
+    app: &App<'_>,
+    changed: bool,
+    timings: &BTreeMap<String, Timing>,
+    kept: Kept,
+) -> Result<(), Failure> {
+    record_as(app, changed, None, timings, kept)
 }
 
 /// The same for what was brought back.
-pub(crate) fn record_as(app: &App<'_>, changed: bool, restored: Option<i64>) -> Result<(), Failure> {
+pub(crate) fn record_as(
+    app: &App<'_>,
+    changed: bool,
+    restored: Option<i64>,
+    timings: &BTreeMap<String, Timing>,
+    kept: Kept,
+) -> Result<(), Failure> {
     let mut now = Snapshot::take(app)?;
     images::keep(app, &now)?;
     let releases = app.context.services.releases(app.name())?;
@@ -21,10 +34,22 @@ pub(crate) fn record_as(app: &App<'_>, changed: bool, restored: Option<i64>) -> 
         return Ok(());
     }
     now.restored = restored;
-    let recorded = app.context.services.record_release(app.name(), &now.handle())?;
+    now.timings.clone_from(timings);
+    let recorded = app.context.services.record_release(app.context.path, app.name(), &now.handle())?;
     let all: Vec<Release> = std::iter::once(recorded).chain(releases).collect();
-    images::forget(app, &now, &all);
+    images::forget(app, &now, &all, kept);
     Ok(())
+}
+
+/// How long services took to start and to stop when that was measured last, and in which release.
+pub(crate) fn measured(app: &App<'_>) -> BTreeMap<String, (Timing, i64)> {
+    let mut all = BTreeMap::new();
+    for release in app.context.services.releases(app.name()).unwrap_or_default() {
+        for (service, timing) in content(&release).timings {
+            all.entry(service).or_insert((timing, release.number));
+        }
+    }
+    all
 }
 
 /// The release of that number.
@@ -76,6 +101,7 @@ fn position(releases: &[Release], now: &Snapshot) -> Option<i64> {
     Some(found.number)
 }
 
-fn content(release: &Release) -> Snapshot {
+/// What was recorded.
+pub(super) fn content(release: &Release) -> Snapshot {
     serde_json::from_value(release.content.clone()).unwrap_or_default()
 }

@@ -13,8 +13,14 @@ use crate::drivers::docker::{Image, Reference};
 use crate::primitive::{Failure, LogStream, Release};
 use crate::primitives::compose::app::App;
 
-/// How many releases keep their images.
-pub(crate) const KEPT: usize = 5;
+/// How many images are kept for going back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// Those of so many releases.
+    pub releases: usize,
+    /// And of these only as many as this holds, in bytes; what runs stays anyway.
+    pub budget: Option<u64>,
+}
 
 /// The repository of the local names of a service's images.
 pub(crate) fn name_for(project: &str, service: &str) -> Option<Reference> {
@@ -45,15 +51,20 @@ pub(crate) fn keep(app: &App<'_>, snapshot: &Snapshot) -> Result<(), Failure> {
 }
 
 /// Takes names away from images that none of the newest releases has. Never a reason to fail.
-pub(crate) fn forget(app: &App<'_>, now: &Snapshot, releases: &[Release]) {
-    let mut needed: BTreeSet<String> = now.services.values().map(|image| image.image_id.clone()).collect();
-    for release in releases.iter().take(KEPT) {
+pub(crate) fn forget(app: &App<'_>, now: &Snapshot, releases: &[Release], kept: Kept) {
+    let running: BTreeSet<String> = now.services.values().map(|image| image.image_id.clone()).collect();
+    let mut needed = running.clone();
+    for release in releases.iter().take(kept.releases) {
         let content: Snapshot = serde_json::from_value(release.content.clone()).unwrap_or_default();
         needed.extend(content.services.into_values().map(|image| image.image_id));
     }
     let forgotten = app.look("forgetting old images", async {
         let images = app.engine.images().await?;
-        for name in surplus(app.name(), &images, &needed) {
+        let mut names = surplus(app.name(), &images, &needed, kept.releases);
+        if let Some(budget) = kept.budget {
+            names.extend(beyond(app.name(), &images, &running, &names, budget));
+        }
+        for name in names {
             app.engine.remove_image(&name, false).await?;
         }
         Ok(())
@@ -64,10 +75,8 @@ pub(crate) fn forget(app: &App<'_>, now: &Snapshot, releases: &[Release]) {
 }
 
 /// The names beyond the newest of each service, except those of images that are needed.
-fn surplus(project: &str, images: &[Image], needed: &BTreeSet<String>) -> Vec<String> {
-    let Some(prefix) = name_for(project, "x").map(|name| name.name().trim_end_matches('x').to_owned()) else {
-        return Vec::new();
-    };
+fn surplus(project: &str, images: &[Image], needed: &BTreeSet<String>, kept: usize) -> Vec<String> {
+    let Some(prefix) = prefix(project) else { return Vec::new() };
     let mut by_service: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     for image in images {
         for tag in image.tags.iter().filter(|tag| tag.starts_with(&prefix)) {
@@ -78,10 +87,36 @@ fn surplus(project: &str, images: &[Image], needed: &BTreeSet<String>) -> Vec<St
     let mut names = Vec::new();
     for (repository, mut versions) in by_service {
         versions.sort_unstable();
-        let old = versions.iter().rev().skip(KEPT).filter(|(_, id)| !needed.contains(*id));
+        let old = versions.iter().rev().skip(kept).filter(|(_, id)| !needed.contains(*id));
         names.extend(old.map(|(version, _)| format!("{repository}:{version}")));
     }
     names
+}
+
+/// The oldest names, whichever service they are of, that are to go until what the others hold fits into the budget.
+fn beyond(project: &str, images: &[Image], running: &BTreeSet<String>, gone: &[String], budget: u64) -> Vec<String> {
+    let Some(prefix) = prefix(project) else { return Vec::new() };
+    let mut named: Vec<(&str, &str, &Image)> = Vec::new();
+    for image in images {
+        let tags = image.tags.iter().filter(|tag| tag.starts_with(&prefix) && !gone.contains(tag));
+        named.extend(tags.map(|tag| (tag.rsplit_once(':').map_or("", |(_, version)| version), tag.as_str(), image)));
+    }
+    named.sort_unstable_by(|a, b| b.0.cmp(a.0));
+    let (mut held, mut total) = (BTreeSet::new(), 0);
+    let mut size = |image: &Image| {
+        total += if held.insert(image.id.clone()) { u64::try_from(image.size).unwrap_or_default() } else { 0 };
+        total
+    };
+    // What runs takes its part of the budget first.
+    for (_, _, image) in named.iter().filter(|(_, _, image)| running.contains(&image.id)) {
+        size(image);
+    }
+    let others = named.into_iter().filter(|(_, _, image)| !running.contains(&image.id));
+    others.filter(|(_, _, image)| size(image) > budget).map(|(_, tag, _)| tag.to_owned()).collect()
+}
+
+fn prefix(project: &str) -> Option<String> {
+    name_for(project, "x").map(|name| name.name().trim_end_matches('x').to_owned())
 }
 
 #[cfg(test)]
@@ -99,9 +134,20 @@ mod tests {
         let others = [image("id9", "runbook/shop-eu/api:20250101T000000-x"), image("id0", "nginx:1")];
         let all: Vec<Image> = images.into_iter().chain(others).collect();
         assert_eq!(
-            surplus("shop", &all, &BTreeSet::from(["id2".to_owned()])),
+            surplus("shop", &all, &BTreeSet::from(["id2".to_owned()]), 5),
             ["runbook/shop/api:20260103T000000-x", "runbook/shop/api:20260101T000000-x"]
         );
+    }
+
+    #[test]
+    fn the_newest_images_stay_as_long_as_they_fit_into_the_budget() {
+        let sized =
+            |n: i64| Image { size: 100, ..image(&format!("id{n}"), &format!("runbook/shop/api:2026010{n}T000000-x")) };
+        let all: Vec<Image> = (1..=5).map(sized).collect();
+        let running = BTreeSet::from(["id1".to_owned()]);
+        let names = beyond("shop", &all, &running, &["runbook/shop/api:20260105T000000-x".to_owned()], 250);
+        assert_eq!(names, ["runbook/shop/api:20260103T000000-x", "runbook/shop/api:20260102T000000-x"]);
+        assert_eq!(beyond("shop", &all, &running, &[], 500), Vec::<String>::new());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What runs of an application at one moment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,11 @@ use crate::drivers::docker::{Container, ContainerSpec, Engine, Image, NetworkSpe
 use crate::primitive::{Failure, FailureKind, handle};
 use crate::primitives::compose::app::{App, Existing};
 use crate::primitives::compose::confidential;
+use crate::primitives::compose::differs::is_bookkeeping;
 use crate::primitives::compose::namespaces::Namespaces;
 use crate::primitives::compose::short;
+
+use super::history;
 
 /// A release: the content of its handle, and of its record.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -20,7 +24,8 @@ use crate::primitives::compose::short;
 pub(crate) struct Snapshot {
     /// The project.
     pub project: String,
-    /// When it was taken.
+    /// When it was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
     /// The number of the record, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,6 +41,27 @@ pub(crate) struct Snapshot {
     pub networks: Vec<NetworkSpec>,
     /// The project's volumes.
     pub volumes: Vec<VolumeSpec>,
+    /// How long services took, where this release changed them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub timings: BTreeMap<String, Timing>,
+}
+
+/// How long a service took to change, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Timing {
+    /// From its start until it passed its gate.
+    pub start: u64,
+    /// From the question to stop until the old container had stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<u64>,
+}
+
+impl Timing {
+    /// Two times that were measured.
+    pub fn new(start: Duration, stop: Option<Duration>) -> Self {
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self { start: milliseconds(start), stop: stop.map(milliseconds) }
+    }
 }
 
 /// The image of a service.
@@ -70,6 +96,9 @@ pub(crate) struct Recorded {
 }
 
 impl Snapshot {
+    /// The fields that tell how everything is made again.
+    pub const CREATION: [&str; 3] = ["containers", "networks", "volumes"];
+
     /// Looks at what runs now.
     pub fn take(app: &App<'_>) -> Result<Self, Failure> {
         let snapshot = app.look("looking at what runs", look(&app.engine, app.name()))?;
@@ -85,12 +114,16 @@ impl Snapshot {
         }
     }
 
-    /// Reads a `release` handle; it must be of this project.
+    /// Reads a `release` handle, and what it names; it must be of this project.
     pub fn of(app: &App<'_>, release: Option<&Value>) -> Result<Self, Failure> {
         let release = release.cloned().unwrap_or_default();
         let snapshot: Self = serde_json::from_value(release)
             .map_err(|error| Failure::new(FailureKind::Argument, format!("the release handle is damaged: {error}")))?;
         if snapshot.project == app.name() {
+            let snapshot = match snapshot.number.filter(|_| snapshot.containers.is_empty()) {
+                Some(number) => Self { number: Some(number), ..history::content(&history::numbered(app, number)?) },
+                None => snapshot,
+            };
             snapshot.mask(app);
             return Ok(snapshot);
         }
@@ -156,7 +189,7 @@ fn same_image(a: &ServiceImage, b: &ServiceImage) -> bool {
 pub(crate) fn fingerprint(spec: &ContainerSpec) -> Value {
     let mut spec = spec.clone();
     spec.name.clear();
-    spec.labels.retain(|label, _| !label.starts_with("com.docker.compose.") && !label.starts_with("runbook.compose."));
+    spec.labels.retain(|label, _| !is_bookkeeping(label));
     spec.env.sort();
     spec.mounts.sort_by(|a, b| a.target.cmp(&b.target));
     for network in &mut spec.networks {
@@ -170,7 +203,7 @@ pub(crate) fn fingerprint(spec: &ContainerSpec) -> Value {
 async fn look(engine: &Engine, project: &str) -> Result<Snapshot, Failure> {
     let existing = Existing::find(engine, project).await?;
     let namespaces = Namespaces::of(&existing);
-    let mut snapshot = Snapshot { project: project.to_owned(), at: Some(Timestamp::now()), ..Snapshot::default() };
+    let mut snapshot = Snapshot { project: project.to_owned(), ..Snapshot::default() };
     let mut images: BTreeMap<String, Option<Image>> = BTreeMap::new();
     for ((service, number), container) in &existing.serving {
         if !images.contains_key(&container.image_id) {

@@ -4,49 +4,99 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::intent::Intent;
+use super::manner::{self, Manner, Order, Update};
 use super::place::{Awaited, Place, Plan, Step};
+use super::work::Pace;
 use super::{Options, plan, ports, report, work};
 use crate::compose::labels;
 use crate::drivers::docker::{Container, ContainerSpec, Reference};
-use crate::primitive::{Call, Context, Failure, FailureKind, LogStream, Outcome};
+use crate::primitive::{
+    Action, Call, Change, Context, Failure, FailureKind, LogStream, Outcome, Prediction, unknown, unknown_of,
+};
 use crate::primitives::compose::app::{App, Existing, key_of};
 use crate::primitives::compose::descriptor::Descriptor;
 use crate::primitives::compose::desired::{Desired, FILES};
 use crate::primitives::compose::files;
-use crate::primitives::compose::images::{Held, LIMIT};
+use crate::primitives::compose::images::{Held, Images, LIMIT};
 use crate::primitives::compose::logins::Logins;
+use crate::primitives::compose::mounted::{self, MOUNTED};
 use crate::primitives::compose::namespaces::Namespaces;
 use crate::primitives::compose::release::{self, Recorded, Snapshot, fingerprint};
 use crate::primitives::compose::short;
+use crate::primitives::on_engine::PLACED_BY;
 
 /// Brings a release back. The compose files are not asked: they may be what is wrong.
-pub(super) fn bring(context: &Context<'_>, call: &Call, release: &Value, options: Options) -> Result<Outcome, Failure> {
-    let app = App::without_files(context, Descriptor::of(call)?)?;
-    let mut wanted = Snapshot::of(&app, Some(release))?;
-    let partial = !options.services.is_empty();
-    if partial {
-        choose(&mut wanted, &options.services)?;
-    }
-    let logins = Logins::of(context, options.login);
-    let images = images(&app, &wanted, &logins)?;
+pub(super) fn bring(
+    context: &Context<'_>,
+    call: &Call,
+    release: &Value,
+    options: &Options,
+) -> Result<Outcome, Failure> {
+    let (app, wanted, partial) = opened(context, call, release, options)?;
+    let logins = Logins::of(context, options.login.clone());
+    let earlier = Intent::of_earlier(context);
+    let images = images(&app, &wanted, &logins, false)?;
     let existing = app.existing()?;
-    let plan = decide(&app, call, &wanted, &existing, &images, partial)?;
+    let mut plan = decide(&app, call, &wanted, &existing, &images.held, partial, options)?;
+    earlier.adjust(context, &mut plan);
+    ports::order(&mut plan);
     ports::check(&app, &plan)?;
+    let made = [images.changes, missing(&app, &wanted)?].concat();
+    let intent = earlier.mark(context, &plan, made)?;
+    release::keep_running(&app)?;
     resources(&app, &wanted)?;
-    let done = work::conduct(&app, &existing, plan, options.wait.0)?;
+    let done = work::conduct(&app, &existing, plan, Pace::of(options), &earlier)?;
     let changed = report::log(&app, &done);
     if !partial {
         release::verify(&app, &wanted)?;
     }
     if options.record {
-        release::record_as(&app, changed, wanted.number)?;
+        release::record_as(&app, changed, wanted.number, &report::timings(&done), options.kept())?;
     }
     let mut outcome = report::outcome(&done, Some(release));
     if !partial && !wanted.services.is_empty() {
         context.log(LogStream::Info, &format!("verified: {}", wanted.shown()));
         outcome.note = outcome.note.map(|note| format!("{note}, verified by digest"));
     }
-    Ok(outcome)
+    Ok(super::concluded(outcome, intent))
+}
+
+/// The same for a plan.
+pub(super) fn foresee(
+    context: &Context<'_>,
+    call: &Call,
+    release: &Value,
+    options: &Options,
+) -> Result<Prediction, Failure> {
+    if unknown_of(release).is_some() {
+        return Ok(Prediction::nothing(unknown("what bringing the release back returns")));
+    }
+    let (app, wanted, partial) = opened(context, call, release, options)?;
+    let logins = Logins::of(context, options.login.clone());
+    let images = images(&app, &wanted, &logins, true)?;
+    let existing = app.existing()?.after_planned(context);
+    let plan = decide(&app, call, &wanted, &existing, &images.held, partial, options)?;
+    ports::check(&app, &plan)?;
+    let made = [images.changes, missing(&app, &wanted)?].concat();
+    let done = report::foreseen(plan);
+    Ok(Prediction { value: report::value(&done, Some(release)), changes: [made, report::changes(&done)].concat() })
+}
+
+/// The application, what is to run of it, and whether that is only a part.
+fn opened<'a>(
+    context: &'a Context<'a>,
+    call: &Call,
+    release: &Value,
+    options: &Options,
+) -> Result<(App<'a>, Snapshot, bool), Failure> {
+    let app = App::without_files(context, Descriptor::of(call)?)?;
+    let mut wanted = Snapshot::of(&app, Some(release))?;
+    let partial = !options.services.is_empty();
+    if partial {
+        choose(&mut wanted, &options.services)?;
+    }
+    Ok((app, wanted, partial))
 }
 
 fn choose(wanted: &mut Snapshot, services: &[String]) -> Result<(), Failure> {
@@ -60,22 +110,30 @@ fn choose(wanted: &mut Snapshot, services: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every image must be here before anything stops; one that is gone is fetched again by its digest.
-fn images(app: &App<'_>, wanted: &Snapshot, logins: &Logins) -> Result<BTreeMap<String, Held>, Failure> {
-    let mut held = BTreeMap::new();
+/// Every image must be here before anything stops; one that is gone is fetched again by its digest, or for a plan only
+/// looked for in the registry.
+fn images(app: &App<'_>, wanted: &Snapshot, logins: &Logins, looking: bool) -> Result<Images, Failure> {
+    let mut images = Images::default();
     for recorded in &wanted.containers {
         let image = &recorded.image;
-        if held.contains_key(&image.image_id) {
+        if images.held.contains_key(&image.image_id) {
             continue;
         }
         let mut present = app.look("looking at images", app.engine.image(&image.image_id))?;
         let digest = image.digest.as_deref().and_then(|digest| Reference::parse(digest).ok());
+        let mut held = Held { id: image.image_id.clone(), digest: image.digest.clone(), ..Held::default() };
         if present.is_none()
             && let Some(digest) = &digest
         {
+            let login = logins.find(app.context, digest)?;
+            images.changes.push(Change::new(Action::Create, format!("image {digest}")));
+            if looking {
+                app.look("asking the registry", app.engine.registry_digest(digest, login.as_ref()))?;
+                images.held.insert(image.image_id.clone(), held);
+                continue;
+            }
             app.context
                 .log(LogStream::Info, &format!("{}: pulling {} again", recorded.service, short(&digest.to_string())));
-            let login = logins.find(app.context, digest)?;
             let mut silent = |_| {};
             let work = app.engine.pull(digest, None, login.as_ref(), &mut silent);
             present = Some(app.context.wait("pulling a recorded image", LIMIT, work)?);
@@ -87,12 +145,10 @@ fn images(app: &App<'_>, wanted: &Snapshot, logins: &Logins) -> Result<BTreeMap<
             )
             .hint("it was built on this machine and pruned, so no registry has it; nothing was changed"));
         };
-        held.insert(
-            image.image_id.clone(),
-            Held { id: present.id.clone(), digest: image.digest.clone(), volumes: present.volumes.clone() },
-        );
+        (held.id, held.volumes) = (present.id, present.volumes);
+        images.held.insert(image.image_id.clone(), held);
     }
-    Ok(held)
+    Ok(images)
 }
 
 fn decide(
@@ -102,12 +158,19 @@ fn decide(
     existing: &Existing,
     images: &BTreeMap<String, Held>,
     partial: bool,
+    options: &Options,
 ) -> Result<Plan, Failure> {
     let namespaces = Namespaces::of(existing);
     let mut plan = Plan::default();
     for recorded in &wanted.containers {
         let image = images.get(&recorded.image.image_id).cloned().unwrap_or_default();
-        let place = place(app, call, recorded, image, existing, &namespaces)?;
+        let config = recorded.spec.labels.get(labels::CONFIG).and_then(|text| serde_json::from_str(text).ok());
+        let update = Update::recorded(config.as_ref(), options);
+        let mut place = place(app, call, recorded, image, existing, &namespaces, update.order)?;
+        let alone = wanted.containers.iter().filter(|other| other.service == recorded.service).count() <= 1;
+        let obstacles = manner::recorded(&recorded.spec, alone, &options.shared_volumes);
+        manner::decide(&mut place, &update, &obstacles, options, &|| release::measured(app));
+        plan.updates.insert(recorded.service.clone(), update);
         plan.places.entry(recorded.service.clone()).or_default().push(place);
         plan.after.entry(recorded.service.clone()).or_insert_with(|| after(&recorded.spec, wanted));
     }
@@ -127,7 +190,16 @@ fn place(
     image: Held,
     existing: &Existing,
     namespaces: &Namespaces,
+    order: Order,
 ) -> Result<Place, Failure> {
+    if let Some(given) = recorded.spec.labels.get(MOUNTED).filter(|_| !app.model.travels) {
+        for file in mounted::changed_since(given, &app.model.directory) {
+            let service = &recorded.service;
+            let line =
+                format!("service `{service}`: the file {file} is not what it was in the release, and stays as it is");
+            app.context.log(LogStream::Warn, &line);
+        }
+    }
     let key = (recorded.service.clone(), recorded.number);
     let present = existing.serving.get(&key).cloned();
     let mut wanted = recorded.spec.clone();
@@ -141,7 +213,8 @@ fn place(
     let unchanged = present.as_ref().map(is_it).transpose()?.unwrap_or(false);
     let mut reasons = Vec::new();
     let step = match (&present, previous) {
-        (Some(present), _) if unchanged && recorded.running => plan::at_rest(present),
+        // What ran is to run again, however it ended.
+        (Some(present), _) if unchanged && recorded.running && !present.is_running() => Step::Start,
         (Some(_), _) if unchanged => Step::Keep,
         (present, previous) => {
             reasons.push(match present {
@@ -151,11 +224,17 @@ fn place(
                 Some(_) => "configuration".to_owned(),
                 None => "missing".to_owned(),
             });
-            if let Some(previous) = previous {
+            // What serves goes on serving while the one from before boots again beside it.
+            let beside = order == Order::StartFirst && present.as_ref().is_some_and(Container::is_running);
+            if let Some(previous) = previous.filter(|_| !beside) {
                 Step::Reinstate(Box::new(previous.clone()))
             } else {
                 // The digest says more to whoever reads `docker ps` than a bare id, and means the same.
                 wanted.image = named(app, &image)?;
+                wanted.labels.insert(PLACED_BY.to_owned(), app.context.key());
+                if let Some(given) = recorded.spec.labels.get(MOUNTED).filter(|_| !app.model.travels) {
+                    wanted.labels.insert(MOUNTED.to_owned(), mounted::refreshed(given, &app.model.directory));
+                }
                 Step::Put(Box::new(Desired { inject: injected(app, call, recorded)?, spec: wanted }))
             }
         }
@@ -164,12 +243,16 @@ fn place(
         service: recorded.service.clone(),
         number: recorded.number,
         name: recorded.name.clone(),
+        was: present.as_ref().map(|present| present.image.clone()),
         present,
         step,
         idle: !recorded.running,
         reasons,
+        manner: Manner::default(),
+        notes: Vec::new(),
         image,
         image_name: recorded.image.image.clone(),
+        condition: None,
     })
 }
 
@@ -214,7 +297,24 @@ fn after(spec: &ContainerSpec, wanted: &Snapshot) -> BTreeMap<String, Awaited> {
     entries.collect()
 }
 
-/// Networks and volumes that are gone; what is there stays as it is.
+/// Networks and volumes that are gone.
+fn missing(app: &App<'_>, wanted: &Snapshot) -> Result<Vec<Change>, Failure> {
+    let mut changes = Vec::new();
+    app.look("looking at networks and volumes", async {
+        for network in &wanted.networks {
+            let there = app.engine.network(&network.name).await?.is_some();
+            changes.extend(super::resources::coming(app, format!("network {}", network.name), there));
+        }
+        for volume in &wanted.volumes {
+            let there = app.engine.volume(&volume.name).await?.is_some();
+            changes.extend(super::resources::coming(app, format!("volume {}", volume.name), there));
+        }
+        Ok(())
+    })?;
+    Ok(changes)
+}
+
+/// Makes networks and volumes that are gone; what is there stays as it is.
 fn resources(app: &App<'_>, wanted: &Snapshot) -> Result<(), Failure> {
     app.look("making networks and volumes", async {
         for network in &wanted.networks {

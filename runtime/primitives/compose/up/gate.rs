@@ -1,6 +1,6 @@
 //! The health gate: does a container that was just started do its work?
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::plan::is_restarted;
 use crate::drivers::docker::{Container, ContainerState, Engine, HealthStatus, HealthWait, Verdict};
@@ -9,6 +9,8 @@ use crate::primitives::compose::app::App;
 
 /// How long a container without a health check must run, without a restart.
 const SETTLE: Duration = Duration::from_secs(2);
+/// Between two looks at a container that is watched.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Why a container counts as ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,38 @@ pub(crate) fn one(app: &App<'_>, service: &str, container: &str, limit: Duration
     app.progress(service, "waiting until healthy");
     let waiting = wait(&app.engine, service, container, false, limit);
     app.context.wait(&format!("waiting until `{service}` is healthy"), limit + Duration::from_secs(30), waiting)?;
+    Ok(())
+}
+
+/// Waits until a container that passed its gate passes it once more.
+pub(super) async fn again(engine: &Engine, service: &str, container: &str, limit: Duration) -> Result<(), Failure> {
+    match engine.probe_again(container, limit).await {
+        Ok(()) => Ok(()),
+        Err(failure) => {
+            let now = engine.find(container).await?;
+            Err(explain(service, now.as_ref(), engine.diagnose(container, failure).await))
+        }
+    }
+}
+
+/// Watches a container that passed its gate for some time: does it go on doing its work?
+pub(super) async fn watch(engine: &Engine, service: &str, container: &str, span: Duration) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let first = engine.inspect(container).await?;
+    while begun.elapsed() < span {
+        tokio::time::sleep(LOOK.min(span.saturating_sub(begun.elapsed()))).await;
+        let now = engine.inspect(container).await?;
+        let after = Span(begun.elapsed().max(Duration::from_millis(1)));
+        let what = if !now.is_running() || now.restart_count > first.restart_count {
+            format!("container `{}` ended", now.name)
+        } else if now.health.as_ref().is_some_and(|health| health.status == HealthStatus::Unhealthy) {
+            format!("container `{}` is unhealthy", now.name)
+        } else {
+            continue;
+        };
+        let failure = Failure::new(FailureKind::Check, format!("{what} {after} after it had passed"));
+        return Err(explain(service, Some(&now), engine.diagnose(container, failure).await));
+    }
     Ok(())
 }
 

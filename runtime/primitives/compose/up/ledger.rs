@@ -15,6 +15,12 @@ use crate::primitives::compose::app::NEXT;
 pub(super) enum Phase {
     /// The new container is being made; the old one serves.
     Preparing,
+    /// The new container serves beside the old one.
+    Joined,
+    /// The old container hands its name over to the new one, which serves beside it.
+    Swapping,
+    /// The new container has the place and proved itself; the old one was asked to stop.
+    Retiring,
     /// The old container was asked to stop.
     Stopping,
     /// The new container has the place and has not proved itself.
@@ -40,6 +46,8 @@ pub(super) struct Ledger(Mutex<BTreeMap<String, InFlight>>);
 const GRACE: Duration = Duration::from_millis(1_700);
 /// How long a container that was already asked to stop may go on stopping before it is killed and started again.
 const STOPPING: Duration = Duration::from_millis(600);
+/// How long a container that served for a moment may take to stop; the engine counts whole seconds.
+const CURT: Duration = Duration::from_secs(1);
 
 impl Ledger {
     /// A replacement begins.
@@ -58,12 +66,23 @@ impl Ledger {
         self.with(|all| all.remove(name));
     }
 
+    /// Puts one place that is between two containers back to the one it had.
+    pub async fn put_back(&self, engine: &Engine, name: &str) -> Result<(), Failure> {
+        match self.with(|all| all.remove(name)) {
+            Some(entry) => put_back(engine, &entry).await,
+            None => Ok(()),
+        }
+    }
+
     /// Puts every place that is between two containers back to the one it had; returns the names of those where that
     /// failed or took too long.
     pub async fn settle(&self, engine: &Engine) -> Vec<String> {
         let open: Vec<InFlight> = self.with(|all| std::mem::take(all).into_values().collect());
         let settled = open.iter().map(|entry| async {
-            let result = tokio::time::timeout(GRACE, put_back(engine, entry)).await;
+            // What serves beside the old one may finish what it has; nobody is waiting for a place.
+            let beside = matches!(entry.phase, Phase::Joined | Phase::Swapping);
+            let grace = if beside { GRACE + CURT + CURT } else { GRACE };
+            let result = tokio::time::timeout(grace, put_back(engine, entry)).await;
             matches!(result, Ok(Ok(()))).then_some(()).map_or(Some(entry.name.clone()), |()| None)
         });
         join_all(settled).await.into_iter().flatten().collect()
@@ -76,9 +95,21 @@ impl Ledger {
 
 /// Removes what is new at a place and gives it back to what was there.
 pub(super) async fn put_back(engine: &Engine, entry: &InFlight) -> Result<(), Failure> {
+    match entry.phase {
+        // Nothing to put back: what is in the place now is what was wanted.
+        Phase::Retiring => return Ok(()),
+        Phase::Swapping if !swap_back(engine, entry).await? => return Ok(()),
+        Phase::Joined | Phase::Swapping => {
+            // It may have requests under way.
+            if let Some(next) = engine.find(&format!("{}{NEXT}", entry.name)).await? {
+                engine.stop(&next.id, Some(CURT)).await?;
+            }
+        }
+        _ => {}
+    }
     engine.remove(&format!("{}{NEXT}", entry.name), true).await?;
     if let Some((id, name, ran)) = &entry.old {
-        if entry.phase != Phase::Preparing {
+        if matches!(entry.phase, Phase::Stopping | Phase::Proving) {
             remove_unless(engine, &entry.name, id).await?;
             if engine.find(id).await?.is_some_and(|now| now.name != *name) {
                 engine.rename(id, name).await?;
@@ -96,6 +127,16 @@ pub(super) async fn put_back(engine: &Engine, entry: &InFlight) -> Result<(), Fa
     // A request that was given up may still have been carried out.
     engine.remove(&format!("{}{NEXT}", entry.name), true).await?;
     Ok(())
+}
+
+/// Gives the old container its name back; `false` when the new one has the name already.
+async fn swap_back(engine: &Engine, entry: &InFlight) -> Result<bool, Failure> {
+    let Some((id, name, _)) = &entry.old else { return Ok(true) };
+    match engine.find(&entry.name).await? {
+        Some(found) if found.id != *id => Ok(false),
+        Some(_) => Ok(true),
+        None => engine.rename(id, name).await.map(|()| true),
+    }
 }
 
 async fn remove_unless(engine: &Engine, name: &str, id: &str) -> Result<(), Failure> {

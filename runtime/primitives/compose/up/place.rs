@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
+use super::manner::{Manner, Update};
 use crate::drivers::docker::Container;
 use crate::primitives::compose::desired::Desired;
 use crate::primitives::compose::images::Held;
@@ -34,16 +37,42 @@ pub(super) struct Place {
     pub name: String,
     /// What is in it now.
     pub present: Option<Container>,
+    /// The name of the image that was in it before this call.
+    pub was: Option<String>,
     /// What is to happen.
     pub step: Step,
     /// Is its container to stay stopped? A job whose work is done is not done again by going back.
     pub idle: bool,
     /// Why, each reason in a few words.
     pub reasons: Vec<String>,
+    /// How its container is replaced.
+    pub manner: Manner,
+    /// What is to be said about that.
+    pub notes: Vec<String>,
     /// The image that is wanted in it.
     pub image: Held,
     /// The image's name.
     pub image_name: String,
+    /// In a plan: on what it depends whether this happens at all.
+    pub condition: Option<String>,
+}
+
+/// What happened at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Action {
+    /// Nothing.
+    Unchanged,
+    /// Its container is gone.
+    Removed,
+    /// Its container was started.
+    Started,
+    /// Its container was restarted.
+    Restarted,
+    /// It got its first container.
+    Created,
+    /// It got another container.
+    Recreated,
 }
 
 /// What must have happened to which service.
@@ -56,16 +85,42 @@ pub(super) enum Awaited {
 }
 
 /// Everything that is to happen.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
     /// By service, in the order of numbers.
     pub places: BTreeMap<String, Vec<Place>>,
     /// What each service waits for.
     pub after: BTreeMap<String, BTreeMap<String, Awaited>>,
+    /// How the containers of a service are replaced, where the files or the call say so.
+    pub updates: BTreeMap<String, Update>,
     /// Services whose containers end by themselves, and whose end is waited for.
     pub jobs: Vec<String>,
     /// Containers of services that the files do not have, which stay: service and name.
     pub orphans: Vec<(String, String)>,
+}
+
+impl Place {
+    /// Does a container in it give way to another one?
+    pub fn is_replaced(&self) -> bool {
+        self.present.is_some() && matches!(self.step, Step::Put(_) | Step::Reinstate(_))
+    }
+
+    /// Does the container that is in it now go?
+    pub fn gives_up(&self) -> bool {
+        self.present.is_some() && matches!(self.step, Step::Put(_) | Step::Reinstate(_) | Step::Remove)
+    }
+
+    /// What happens at the place when all goes well.
+    pub fn action(&self) -> Action {
+        match &self.step {
+            Step::Keep => Action::Unchanged,
+            Step::Start => Action::Started,
+            Step::Restart => Action::Restarted,
+            Step::Put(_) if self.present.is_none() => Action::Created,
+            Step::Put(_) | Step::Reinstate(_) => Action::Recreated,
+            Step::Remove => Action::Removed,
+        }
+    }
 }
 
 impl Plan {

@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::manner::{self, Manner, Update};
 use super::place::{Awaited, Place, Plan, Step};
 use super::{Options, report_orphans};
 use crate::compose::labels::Instance;
-use crate::compose::{Application, Condition, Service};
-use crate::drivers::docker::{Container, ContainerState};
-use crate::primitive::{Failure, FailureKind};
+use crate::compose::{Application, Condition, Obstacle, Service, StaleUpstream, stale_upstreams};
+use crate::drivers::docker::{Container, ContainerState, Reference};
+use crate::primitive::{Failure, FailureKind, LogStream};
 use crate::primitives::compose::app::{App, Existing, PREVIOUS};
-use crate::primitives::compose::images::Held;
+use crate::primitives::compose::desired::Desired;
+use crate::primitives::compose::images::{Coming, Held};
 use crate::primitives::compose::namespaces::{Namespaces, shared};
-use crate::primitives::compose::{desired, differs};
+use crate::primitives::compose::{desired, differs, release, short};
+use crate::primitives::on_engine::PLACED_BY;
 
 /// Decides for every container of the chosen services, and for those that should not be there.
 pub(super) fn make(
@@ -32,6 +35,7 @@ pub(super) fn make(
         }
     }
     follow(app, &mut plan, images)?;
+    manners(app, everything, &mut plan, options);
     for name in existing.services() {
         if everything.services.contains_key(name) || everything.disabled.contains_key(name) {
             continue;
@@ -45,6 +49,31 @@ pub(super) fn make(
     }
     report_orphans(app, &plan.orphans);
     Ok(plan)
+}
+
+/// In which order the containers of each service change.
+fn manners(app: &App<'_>, everything: &Application, plan: &mut Plan, options: &Options) {
+    let stale = if app.model.travels { Vec::new() } else { stale_upstreams(everything, options.settle.0.as_secs()) };
+    for service in app.model.services.values() {
+        let update = Update::of(service, options);
+        let obstacles: Vec<String> =
+            service.obstacles(&options.shared_volumes).into_iter().map(Obstacle::shown).collect();
+        let is_job = plan.jobs.contains(&service.name);
+        for place in plan.places.get_mut(&service.name).into_iter().flatten().filter(|_| !is_job) {
+            manner::decide(place, &update, &obstacles, options, &|| release::measured(app));
+        }
+        let rolls = |place: &&mut Place| place.manner == Manner::StartFirst;
+        let first = plan.places.get_mut(&service.name).and_then(|places| places.iter_mut().find(rolls));
+        let behind =
+            |stale: &&StaleUpstream| stale.upstream == service.name && !options.reload.0.contains_key(&stale.proxy);
+        if let Some(place) = first {
+            for stale in stale.iter().filter(behind) {
+                app.context.log(LogStream::Warn, &format!("{}: {}", stale.shown(), StaleUpstream::REMEDY));
+                place.notes.push(stale.shown());
+            }
+        }
+        plan.updates.insert(service.name.clone(), update);
+    }
 }
 
 fn places(
@@ -64,16 +93,25 @@ fn places(
     }
     let mut places = Vec::new();
     for number in 1..=replicas {
-        let wanted = desired::container(&app.model, service, &Instance::Replica(number), &image.id)?;
+        let wanted = container(app, service, number, image)?;
         let present = existing.serving.get(&(service.name.clone(), number)).cloned();
+        let will_be = existing.made.contains(&wanted.spec.name);
+        let mut condition = None;
         let mut reasons = match &present {
-            Some(present) => differs::reasons(service, &wanted, present, &image.id, namespaces)?,
-            None => Vec::new(),
+            Some(present) if !will_be => {
+                // An image that is still to come is compared for itself.
+                let id = if image.coming.is_some() { &present.image_id } else { &image.id };
+                let mut reasons = differs::reasons(service, &wanted, present, id, namespaces)?;
+                coming(app, image, &wanted.spec.image, present, &mut reasons, &mut condition)?;
+                reasons
+            }
+            _ => Vec::new(),
         };
         if options.force_recreate && present.is_some() && reasons.is_empty() {
             reasons.push("forced".to_owned());
         }
         let step = match &present {
+            _ if will_be && reasons.is_empty() => Step::Keep,
             Some(present) if reasons.is_empty() => at_rest(present),
             _ => Step::Put(Box::new(wanted.clone())),
         };
@@ -86,17 +124,59 @@ fn places(
             service: service.name.clone(),
             number,
             name,
+            was: present.as_ref().map(|present| present.image.clone()),
             present,
             step,
             idle: false,
             reasons,
+            manner: Manner::default(),
+            notes: Vec::new(),
             image: image.clone(),
             image_name: wanted.spec.image.clone(),
+            condition,
         });
     }
     let surplus = existing.of(&service.name).filter(|(number, _)| *number > replicas);
     places.extend(surplus.map(|(number, container)| remove(&service.name, number, container, "fewer replicas")));
     Ok(places)
+}
+
+/// The container of a service, with the name of the call that makes it.
+fn container(app: &App<'_>, service: &Service, number: u64, image: &Held) -> Result<Desired, Failure> {
+    let mut wanted = desired::container(&app.model, service, &Instance::Replica(number), &image.id)?;
+    wanted.spec.labels.insert(PLACED_BY.to_owned(), app.context.key());
+    Ok(wanted)
+}
+
+/// Will an image that is still to come be another one than that of the container?
+fn coming(
+    app: &App<'_>,
+    image: &Held,
+    name: &str,
+    present: &Container,
+    reasons: &mut Vec<String>,
+    condition: &mut Option<String>,
+) -> Result<(), Failure> {
+    let reason = match (image.coming, &image.digest) {
+        (None, _) => return Ok(()),
+        (Some(Coming::Pulled), Some(digest)) => {
+            let running = app.look("looking at images", app.engine.image(&present.image_id))?;
+            if running.is_some_and(|running| running.digests.contains(digest)) {
+                return Ok(());
+            }
+            format!("image {} → {}, to be pulled", short(&present.image_id), short(digest))
+        }
+        _ => {
+            let name = Reference::parse(name).map_or_else(|_| name.to_owned(), |reference| reference.to_string());
+            if reasons.is_empty() {
+                *condition = Some(format!("building gives another image {name}"));
+            }
+            format!("image {} → {name}, to be built", short(&present.image_id))
+        }
+    };
+    reasons.retain(|known| !known.starts_with("image"));
+    reasons.insert(0, reason);
+    Ok(())
 }
 
 /// A container that need not be replaced: does it run, or has it done its work?
@@ -120,11 +200,15 @@ pub(super) fn remove(service: &str, number: u64, container: &Container, reason: 
         number,
         name: container.name.clone(),
         present: Some(container.clone()),
+        was: Some(container.image.clone()),
         step: Step::Remove,
         idle: true,
         reasons: vec![reason.to_owned()],
+        manner: Manner::default(),
+        notes: Vec::new(),
         image: Held { id: container.image_id.clone(), ..Held::default() },
         image_name: container.image.clone(),
+        condition: None,
     }
 }
 
@@ -163,8 +247,7 @@ fn follow(app: &App<'_>, plan: &mut Plan, images: &BTreeMap<String, Held>) -> Re
                 }
                 if let Some(leader) = &leader {
                     let image = images.get(&service.name).cloned().unwrap_or_default();
-                    let instance = Instance::Replica(place.number);
-                    place.step = Step::Put(Box::new(desired::container(&app.model, service, &instance, &image.id)?));
+                    place.step = Step::Put(Box::new(container(app, service, place.number, &image)?));
                     place.reasons.push(format!("shares a name space of {leader}, which is replaced"));
                 } else if let Some(other) = restarter {
                     place.step = Step::Restart;

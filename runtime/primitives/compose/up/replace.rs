@@ -4,16 +4,29 @@
 //! nothing. Only then the old one stops and hands over its name, and it is kept until the new one has proved itself.
 //! When the new one cannot even be started the old one is back at once.
 
+use std::time::{Duration, Instant};
+
 use super::ledger::{self, InFlight, Ledger, Phase};
 use super::place::Place;
+use super::roll;
 use crate::drivers::docker::{Container, ContainerSpec, Engine, Mount};
 use crate::primitive::Failure;
 use crate::primitives::compose::app::{NEXT, PREVIOUS};
 use crate::primitives::compose::desired::Desired;
 use crate::primitives::compose::{files, is_anonymous};
 
-/// Puts a new container in a place and starts it; returns its id. The old one is kept until [`finish`].
-pub(super) async fn put(engine: &Engine, ledger: &Ledger, place: &Place, desired: &Desired) -> Result<String, Failure> {
+/// A container that was put in a place.
+pub(super) struct Put {
+    /// Its id.
+    pub id: String,
+    /// When it was started.
+    pub started: Instant,
+    /// How long the old one took to stop.
+    pub stop: Option<Duration>,
+}
+
+/// Puts a new container in a place and starts it. The old one is kept until [`finish`].
+pub(super) async fn put(engine: &Engine, ledger: &Ledger, place: &Place, desired: &Desired) -> Result<Put, Failure> {
     let old = place.present.as_ref();
     ledger.begin(&place.name, old);
     let result = exchange(engine, ledger, place, desired).await;
@@ -32,9 +45,8 @@ pub(super) async fn put(engine: &Engine, ledger: &Ledger, place: &Place, desired
 /// The new container has proved itself: the old one goes.
 pub(super) async fn finish(engine: &Engine, ledger: &Ledger, place: &Place) -> Result<(), Failure> {
     ledger.end(&place.name);
-    // Anonymous volumes have moved on to the new container.
-    engine.remove(&format!("{}{PREVIOUS}", place.name), false).await?;
-    Ok(())
+    // After a crash in the middle of a change it may still run.
+    roll::end(engine, &format!("{}{PREVIOUS}", place.name)).await
 }
 
 /// Gives a place back to the container that was in it before, with everything it wrote.
@@ -50,12 +62,7 @@ pub(super) async fn reinstate(engine: &Engine, place: &Place, previous: &Contain
     Ok(previous.id.clone())
 }
 
-async fn exchange(
-    engine: &Engine,
-    ledger: &Ledger,
-    place: &Place,
-    desired: &Desired,
-) -> Result<String, (Phase, Failure)> {
+async fn exchange(engine: &Engine, ledger: &Ledger, place: &Place, desired: &Desired) -> Result<Put, (Phase, Failure)> {
     let preparing = |failure| (Phase::Preparing, failure);
     let (next, previous) = (format!("{}{NEXT}", place.name), format!("{}{PREVIOUS}", place.name));
     engine.remove(&next, true).await.map_err(preparing)?;
@@ -67,6 +74,7 @@ async fn exchange(
     files::put(engine, &id, &desired.inject).await.map_err(preparing)?;
 
     let stopping = |failure| (Phase::Stopping, failure);
+    let began = Instant::now();
     if let Some(old) = &place.present {
         ledger.phase(&place.name, Phase::Stopping);
         engine.stop(&old.id, None).await.map_err(stopping)?;
@@ -78,10 +86,12 @@ async fn exchange(
     ledger.phase(&place.name, Phase::Proving);
     let proving = |failure| (Phase::Proving, failure);
     engine.rename(&id, &place.name).await.map_err(proving)?;
+    let started = Instant::now();
+    let stop = place.present.as_ref().map(|_| started.duration_since(began));
     if !place.idle {
         engine.start(&id).await.map_err(proving)?;
     }
-    Ok(id)
+    Ok(Put { id, started, stop })
 }
 
 /// Anonymous volumes hold data too: the new container gets those of the old one, at the same places.

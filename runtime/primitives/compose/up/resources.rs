@@ -2,9 +2,10 @@
 
 use crate::compose::{Network, Volume};
 use crate::drivers::docker::{NetworkSpec, Subnet, VolumeSpec};
-use crate::primitive::{Failure, FailureKind, LogStream};
+use crate::primitive::{Action, Change, Failure, FailureKind, LogStream};
 use crate::primitives::compose::app::App;
 use crate::primitives::compose::desired::text;
+use crate::primitives::on_engine::fate;
 
 /// Everything that is wrong with networks and volumes that exist or should, before anything happens.
 pub(super) fn check(app: &App<'_>) -> Result<(), Failure> {
@@ -12,7 +13,9 @@ pub(super) fn check(app: &App<'_>) -> Result<(), Failure> {
         let present = app.look("looking at networks", app.engine.network(&network.name))?;
         match present {
             None if network.external => return Err(missing("network", key, &network.name)),
-            Some(present) if !network.external => same_network(network, &present)?,
+            Some(present) if !network.external && !is_leaving(app, &format!("network {}", network.name)) => {
+                same_network(network, &present)?;
+            }
             _ => {}
         }
     }
@@ -20,11 +23,40 @@ pub(super) fn check(app: &App<'_>) -> Result<(), Failure> {
         let present = app.look("looking at volumes", app.engine.volume(&volume.name))?;
         match present {
             None if volume.external => return Err(missing("volume", key, &volume.name)),
-            Some(present) if !volume.external => same_volume(volume, &present)?,
+            Some(present) if !volume.external && !is_leaving(app, &format!("volume {}", volume.name)) => {
+                same_volume(volume, &present)?;
+            }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// What [`create`] makes.
+pub(super) fn foresee(app: &App<'_>) -> Result<Vec<Change>, Failure> {
+    let mut changes = Vec::new();
+    app.look("looking at networks and volumes", async {
+        for network in app.model.used_networks().into_values().filter(|network| !network.external) {
+            let there = app.engine.network(&network.name).await?.is_some();
+            changes.extend(coming(app, format!("network {}", network.name), there));
+        }
+        for volume in app.model.used_volumes().into_values().filter(|volume| !volume.external) {
+            let there = app.engine.volume(&volume.name).await?.is_some();
+            changes.extend(coming(app, format!("volume {}", volume.name), there));
+        }
+        Ok(())
+    })?;
+    Ok(changes)
+}
+
+/// The change by which a thing comes into being, unless it is there, or will be when this call is made.
+pub(super) fn coming(app: &App<'_>, what: String, there: bool) -> Option<Change> {
+    let there = fate(app.context, &what).map_or(there, |planned| planned.action != Action::Remove);
+    (!there).then(|| Change::new(Action::Create, what))
+}
+
+fn is_leaving(app: &App<'_>, what: &str) -> bool {
+    fate(app.context, what).is_some_and(|planned| planned.action == Action::Remove)
 }
 
 /// Makes what is missing, with the labels of Compose.

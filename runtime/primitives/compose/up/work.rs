@@ -2,34 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
+use super::intent::Intent;
 use super::ledger::Ledger;
-use super::place::{Awaited, Place, Plan, Step};
-use super::{gate, replace};
+use super::manner::{self, Commands, Manner, Update};
+use super::place::{Action, Awaited, Place, Plan, Step};
+use super::{Options, gate, replace, roll};
 use crate::primitive::{Failure, LogStream};
 use crate::primitives::compose::app::{App, Existing, NEXT, PREVIOUS};
 use crate::primitives::compose::namespaces::Namespaces;
-
-/// What happened at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Action {
-    /// Nothing.
-    Unchanged,
-    /// Its container is gone.
-    Removed,
-    /// Its container was started.
-    Started,
-    /// Its container was restarted.
-    Restarted,
-    /// It got its first container.
-    Created,
-    /// It got another container.
-    Recreated,
-}
+use crate::primitives::compose::release::Timing;
 
 /// A place where everything went well.
 #[derive(Clone, Debug)]
@@ -40,6 +26,8 @@ pub(super) struct Done {
     pub action: Action,
     /// The id of the container in it; `None` when there is none any more.
     pub container: Option<String>,
+    /// How long its change took, where a container was started.
+    pub timing: Option<Timing>,
 }
 
 /// How far a service is.
@@ -53,27 +41,55 @@ enum Stage {
 /// What may go on beside the gates: pulling nothing, but stopping, creating and starting.
 const HANDLING: Duration = Duration::from_secs(30 * 60);
 /// The limit of a gate that somebody depends on, when there is to be none.
-const AWAITED: Duration = Duration::from_secs(90);
+pub(super) const AWAITED: Duration = Duration::from_secs(90);
 
-/// Carries a plan out; `limit` is the time each gate may take, zero for no gate.
-pub(super) fn conduct(app: &App<'_>, existing: &Existing, plan: Plan, limit: Duration) -> Result<Vec<Done>, Failure> {
-    let total = HANDLING + (limit + AWAITED) * u32::try_from(plan.places.len()).unwrap_or(1);
+/// How a plan is carried out.
+#[derive(Clone, Copy)]
+pub(super) struct Pace<'a> {
+    /// The time each gate may take, zero for no gate.
+    pub limit: Duration,
+    /// How long two containers serve beside each other before the old one stops.
+    pub settle: Duration,
+    /// What makes proxies look their upstreams up again.
+    pub reload: &'a Commands,
+}
+
+impl<'a> Pace<'a> {
+    /// As the options of `up` say.
+    pub fn of(options: &'a Options) -> Self {
+        Self { limit: options.wait.0, settle: options.settle.0, reload: &options.reload }
+    }
+}
+
+/// Carries a plan out. `before` is what an earlier process began of the same call.
+pub(super) fn conduct(
+    app: &App<'_>,
+    existing: &Existing,
+    plan: Plan,
+    pace: Pace<'_>,
+    before: &Intent,
+) -> Result<Vec<Done>, Failure> {
+    let total =
+        HANDLING + plan.places.iter().map(|(name, places)| patience(&plan, pace, name, places)).sum::<Duration>();
     let work = Work {
         app,
-        limit,
+        before,
+        pace,
         ledger: Ledger::default(),
         namespaces: Mutex::new(Namespaces::of(existing)),
         stages: plan.places.keys().map(|name| (name.clone(), watch::Sender::new(Stage::Waiting))).collect(),
         stop: watch::Sender::new(false),
         done: Mutex::default(),
+        retired: Mutex::default(),
         failures: Mutex::default(),
         plan,
     };
     let ended = app.context.wait(&format!("bringing `{}` up", app.name()), total, async {
         for leftover in existing.leftovers.iter().filter(|leftover| leftover.name.ends_with(NEXT)) {
-            app.engine.remove(&leftover.id, true).await?;
+            roll::withdraw(&app.engine, leftover.name.trim_end_matches(NEXT)).await?;
         }
         join_all(work.plan.places.keys().map(|name| work.service(name))).await;
+        work.forgotten(app.name()).await;
         Ok(())
     });
     if let Err(failure) = ended {
@@ -81,7 +97,7 @@ pub(super) fn conduct(app: &App<'_>, existing: &Existing, plan: Plan, limit: Dur
     }
     let mut failures = take(&work.failures);
     if failures.is_empty() {
-        let mut done = take(&work.done);
+        let mut done = before.complete(take(&work.done));
         done.sort_by(|a, b| (&a.place.service, a.place.number).cmp(&(&b.place.service, b.place.number)));
         return Ok(done);
     }
@@ -89,16 +105,26 @@ pub(super) fn conduct(app: &App<'_>, existing: &Existing, plan: Plan, limit: Dur
     Err(failures.into_iter().fold(first, |first, other| first.hint(format!("also: {}", other.message))))
 }
 
-struct Work<'a> {
-    app: &'a App<'a>,
-    plan: Plan,
-    limit: Duration,
-    ledger: Ledger,
-    namespaces: Mutex<Namespaces>,
+/// How long a service may take at most.
+fn patience(plan: &Plan, pace: Pace<'_>, name: &str, places: &[Place]) -> Duration {
+    let update = plan.updates.get(name).cloned().unwrap_or_default();
+    let each = 2 * (pace.limit.max(AWAITED) + pace.settle + update.monitor + update.delay);
+    pace.limit + AWAITED + each * u32::try_from(places.iter().filter(|place| place.is_replaced()).count()).unwrap_or(1)
+}
+
+pub(super) struct Work<'a> {
+    pub(super) app: &'a App<'a>,
+    before: &'a Intent,
+    pub(super) plan: Plan,
+    pub(super) pace: Pace<'a>,
+    pub(super) ledger: Ledger,
+    pub(super) namespaces: Mutex<Namespaces>,
     stages: BTreeMap<String, watch::Sender<Stage>>,
     /// Set by the first failure: what has not begun does not begin, and nobody waits any longer.
-    stop: watch::Sender<bool>,
-    done: Mutex<Vec<Done>>,
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) done: Mutex<Vec<Done>>,
+    /// When a container was retired last that proxies may still know.
+    pub(super) retired: Mutex<Option<Instant>>,
     failures: Mutex<Vec<Failure>>,
 }
 
@@ -117,26 +143,76 @@ impl Work<'_> {
                 return Ok(());
             }
         }
-        for place in self.plan.places.get(name).into_iter().flatten() {
-            if *self.stop.borrow() {
-                return Ok(());
-            }
-            let (action, container) = self.step(place).await?;
-            if let Some(container) = &container
-                && !self.pass(place, container, action).await?
-            {
-                return Ok(());
-            }
-            replace::finish(&self.app.engine, &self.ledger, place).await?;
-            let done = Done { place: place.clone(), action, container };
-            self.done.lock().unwrap_or_else(PoisonError::into_inner).push(done);
+        if self.in_batches(name).await? {
+            self.reach(name, Stage::Ready);
         }
-        self.reach(name, Stage::Ready);
         Ok(())
     }
 
-    /// Does what the plan says; returns the container that is in the place now.
-    async fn step(&self, place: &Place) -> Result<(Action, Option<String>), Failure> {
+    /// Brings a place to what the plan says and proves it. `false` when another service failed meanwhile, so that it was
+    /// given up.
+    pub(super) async fn place(&self, place: &Place, update: &Update) -> Result<bool, Failure> {
+        let began = Instant::now();
+        let (action, container, timing) = if let (Step::Put(desired), Manner::StartFirst) = (&place.step, place.manner)
+        {
+            let Some((id, timing)) = self.roll(place, desired, update).await? else { return Ok(false) };
+            self.reach(&place.service, Stage::Started);
+            (Action::Recreated, Some(id), Some(timing))
+        } else {
+            if let (Step::Put(desired), Manner::Canary) = (&place.step, place.manner)
+                && !self.canary(place, desired).await?
+            {
+                return Ok(false);
+            }
+            let Some(exchanged) = self.exchange(place, update, began).await? else { return Ok(false) };
+            exchanged
+        };
+        let done = Done { place: place.clone(), action, container, timing };
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).push(done);
+        Ok(true)
+    }
+
+    /// Stop-first, and everything that replaces nothing. `None` when it was given up.
+    async fn exchange(
+        &self,
+        place: &Place,
+        update: &Update,
+        mut began: Instant,
+    ) -> Result<Option<(Action, Option<String>, Option<Timing>)>, Failure> {
+        let (action, container, stop) = self.step(place, &mut began).await?;
+        let mut timing = None;
+        if let Some(container) = &container {
+            if !self.pass(place, container, action).await? {
+                return Ok(None);
+            }
+            let starts = matches!(action, Action::Created | Action::Recreated);
+            timing = (starts && self.serves(place)).then(|| Timing::new(began.elapsed(), stop));
+            if action == Action::Recreated && !update.monitor.is_zero() && self.serves(place) {
+                self.app.progress(&place.service, "watching the new one");
+                let watching = gate::watch(&self.app.engine, &place.service, container, update.monitor);
+                tokio::select! { watched = watching => watched?, () = self.stopped() => {} }
+            }
+        }
+        if let (Some(timing), Manner::Canary) = (&timing, place.manner) {
+            let away = manner::seconds(timing.start + timing.stop.unwrap_or_default());
+            let line = format!("{}: {} did not answer for about {away}", place.service, place.name);
+            self.app.context.log(LogStream::Info, &line);
+        }
+        Ok(Some((action, container, timing)))
+    }
+
+    /// Is it there to go on, and not to do some work and end?
+    fn serves(&self, place: &Place) -> bool {
+        !place.idle && !self.plan.jobs.contains(&place.service)
+    }
+
+    /// Does what the plan says; returns the container that is in the place now, and how long the old one took to stop.
+    /// `began` becomes the time at which the new one was started.
+    async fn step(
+        &self,
+        place: &Place,
+        began: &mut Instant,
+    ) -> Result<(Action, Option<String>, Option<Duration>), Failure> {
         let engine = &self.app.engine;
         let (service, present) = (&place.service, place.present.as_ref());
         let id = present.map(|present| present.id.clone());
@@ -147,50 +223,55 @@ impl Work<'_> {
         }
         match (&place.step, id) {
             (Step::Put(desired), _) => {
+                self.forgotten(service).await;
                 let doing = if present.is_some() { "replacing" } else { "creating" };
                 self.app.progress(service, doing);
                 let mut desired = desired.clone();
                 self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).resolve(&mut desired.spec)?;
                 let created = replace::put(engine, &self.ledger, place, &desired).await;
-                let id = created.map_err(|failure| of_service(service, failure))?;
+                let put = created.map_err(|failure| of_service(service, failure))?;
+                let id = put.id;
+                *began = put.started;
                 self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).set(service, &id);
                 let action = if present.is_some() { Action::Recreated } else { Action::Created };
-                Ok((action, Some(id)))
+                Ok((action, Some(id), put.stop))
             }
             (Step::Reinstate(previous), _) => {
                 self.app.progress(service, "putting back");
                 let back = replace::reinstate(engine, place, previous).await;
                 let id = back.map_err(|failure| of_service(service, failure))?;
                 self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).set(service, &id);
-                Ok((Action::Recreated, Some(id)))
+                Ok((Action::Recreated, Some(id), None))
             }
             (Step::Start, Some(id)) => {
                 self.app.progress(service, "starting");
                 engine.start(&id).await.map_err(|failure| of_service(service, failure))?;
-                Ok((Action::Started, Some(id)))
+                Ok((Action::Started, Some(id), None))
             }
             (Step::Restart, Some(id)) => {
                 self.app.progress(service, "restarting");
                 engine.restart(&id, None).await.map_err(|failure| of_service(service, failure))?;
-                Ok((Action::Restarted, Some(id)))
+                Ok((Action::Restarted, Some(id), None))
             }
             (Step::Remove, Some(id)) => {
                 self.app.progress(service, "removing");
                 engine.stop(&id, None).await?;
                 engine.remove(&id, false).await?;
-                Ok((Action::Removed, None))
+                Ok((Action::Removed, None, None))
             }
-            (_, id) => Ok((Action::Unchanged, id)),
+            (_, id) => Ok((Action::Unchanged, id, None)),
         }
     }
 
     /// Waits at the gate. `false` when another service failed meanwhile, so that nobody waits for this one any more.
     async fn pass(&self, place: &Place, container: &str, action: Action) -> Result<bool, Failure> {
-        let settled = action == Action::Unchanged && place.present.as_ref().is_some_and(gate::is_settled);
+        // What was put there a moment ago has not proved itself, whoever put it there.
+        let fresh = action != Action::Unchanged || self.before.of(&place.name).is_some();
+        let settled = !fresh && place.present.as_ref().is_some_and(gate::is_settled);
         let service = &place.service;
         self.reach(service, Stage::Started);
         let awaited = self.plan.after.values().any(|after| after.get(service) == Some(&Awaited::Ready));
-        let limit = if self.limit.is_zero() && awaited { AWAITED } else { self.limit };
+        let limit = if self.pace.limit.is_zero() && awaited { AWAITED } else { self.pace.limit };
         let is_job = self.plan.jobs.contains(service);
         let ended = place.present.as_ref().is_some_and(|present| !present.is_running());
         if place.idle || limit.is_zero() || (settled && (!is_job || ended)) {
@@ -241,7 +322,7 @@ impl Work<'_> {
         }
     }
 
-    async fn stopped(&self) {
+    pub(super) async fn stopped(&self) {
         let mut stop = self.stop.subscribe();
         // The sender lives as long as the work.
         let _ = stop.wait_for(|stop| *stop).await;
@@ -256,7 +337,7 @@ impl Work<'_> {
     }
 }
 
-fn of_service(service: &str, mut failure: Failure) -> Failure {
+pub(super) fn of_service(service: &str, mut failure: Failure) -> Failure {
     failure.message = format!("service `{service}`: {}", failure.message);
     failure
 }
