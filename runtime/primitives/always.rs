@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::primitive::{Arg, Call, Context, Effect, Failure, Outcome, Primitive, Spec, Ty};
+use crate::primitive::{Arg, Call, Context, Effect, Failure, Need, Outcome, Primitive, Spec, Ty};
 
 /// `always(block)`: registers a block for the end of the run.
 pub struct Always;
@@ -19,6 +19,10 @@ static SPEC: Spec = Spec {
 impl Primitive for Always {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {

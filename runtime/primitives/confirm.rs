@@ -1,15 +1,25 @@
 use serde_json::Value;
 
-use crate::primitive::{Arg, Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Spec, Ty};
+use crate::primitive::{Arg, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Primitive, Span, Spec, Ty};
 
 /// `confirm(question)`: goes on only when a person says yes.
 pub struct Confirm;
+
+crate::options! {
+    /// Options of `confirm`.
+    pub struct Options {
+        /// How long a question that had to wait for a person can still be answered with yes.
+        expires: Span = Span::seconds(24 * 3600),
+        /// What has to be typed at a terminal to say yes: the name of something that cannot be brought back.
+        name: Option<String>,
+    }
+}
 
 static SPEC: Spec = Spec {
     name: "confirm",
     receiver: None,
     args: &[Arg::new("question", Ty::Str, "What is asked.")],
-    options: None,
+    options: Some(Options::SPEC),
     returns: None,
     effect: Effect::Read,
     summary: "Ask a person, and stop the run unless the answer is yes.",
@@ -21,8 +31,13 @@ impl Primitive for Confirm {
         &SPEC
     }
 
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
-        let yes = context.services.confirm(call.str(0))?;
+        let options: Options = call.options()?;
+        let yes = context.services.confirm(context.path, call.str(0), options.expires.0, options.name.as_deref())?;
         context.still_wanted()?;
         if yes {
             return Ok(Outcome::from(Value::Bool(true)).note("yes"));

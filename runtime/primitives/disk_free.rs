@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::drivers::disk::{Place, Space, space};
 use crate::primitive::{
-    Arg, ByteSize, Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Spec, Ty, handle,
+    Arg, ByteSize, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Spec, Ty, handle,
+    unknown,
 };
 
 /// The kind of the handle.
@@ -38,9 +39,21 @@ impl Primitive for DiskFree {
         &DISK_FREE
     }
 
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let space = measure(context, call.str(0))?;
         Ok(Outcome::from(value(call.str(0), &space)).note(format!("{} free", ByteSize(space.free))))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        foreseen(context, call.str(0))
+    }
+
+    fn observed(&self, _call: &Call, result: &Value) -> Value {
+        observed(result)
     }
 }
 
@@ -63,46 +76,102 @@ impl Primitive for AtLeast {
         &AT_LEAST
     }
 
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
+    }
+
     fn preview(&self, call: &Call) -> String {
         format!("{} has at least {} free", call.receiver_str("path"), call.str(0))
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
-        let needed = ByteSize::parse(call.str(0)).map_err(|why| Failure::new(FailureKind::Argument, why))?;
         let path = call.receiver_str("path");
         let space = measure(context, path)?;
-        let (free, total, mount) = (ByteSize(space.free), ByteSize(space.total), space.mount.display());
         if space.free_files == Some(0) {
-            return Err(Failure::new(
-                FailureKind::Check,
-                format!("the file system at `{mount}` can hold no more files"),
-            )
-            .hint(format!("{free} are free, but it ran out of inodes: look for a folder with very many small files")));
+            let mount = space.mount.display();
+            let message = format!("the file system at `{mount}` can hold no more files");
+            let free = ByteSize(space.free);
+            return Err(Failure::new(FailureKind::Check, message).hint(format!(
+                "{free} are free, but it ran out of inodes: look for a folder with very many small files"
+            )));
         }
-        if space.free < needed.0 {
-            return Err(Failure::new(
-                FailureKind::Check,
-                format!(
-                    "`{path}` has {free} free, {needed} are needed (`{mount}`: {total}, {} % used)",
-                    space.used_percent
-                ),
-            )
-            .hint("`docker system df` shows what images and volumes take, `docker system prune` removes unused ones")
-            .hint(format!("`du -xh --max-depth=2 {mount} | sort -h | tail` shows the largest folders")));
-        }
-        Ok(Outcome::from(value(path, &space)).note(format!("{free} free")))
+        let measured = measured(&space);
+        measured.holds(call.str(0), &format!("`{path}`")).map_err(|mut failure| {
+            let hint =
+                "`docker system df` shows what images and volumes take, `docker system prune` removes unused ones";
+            failure.hints.insert(0, hint.into());
+            failure
+        })?;
+        Ok(Outcome::from(value(path, &space)).note(format!("{} free", ByteSize(space.free))))
+    }
+
+    /// A plan takes it that there will be enough.
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        foreseen(context, call.receiver_str("path"))
+    }
+
+    fn observed(&self, _call: &Call, result: &Value) -> Value {
+        observed(result)
     }
 }
 
+fn foreseen(context: &Context<'_>, path: &str) -> Result<Prediction, Failure> {
+    Ok(unforeseen(value(path, &measure(context, path)?), path))
+}
+
+fn measured(space: &Space) -> Measured {
+    let mount = space.mount.to_string_lossy().into_owned();
+    Measured { mount, total: space.total, free: space.free, used_percent: space.used_percent }
+}
+
 fn value(path: &str, space: &Space) -> Value {
-    let fields = json!({
-        "path": path,
-        "mount": space.mount.to_string_lossy(),
-        "total": space.total,
-        "free": space.free,
-        "used_percent": space.used_percent,
-    });
-    handle(DISK, fields)
+    handle(DISK, measured(space).fields(path))
+}
+
+/// A file system of this machine or of another.
+pub(super) struct Measured {
+    pub mount: String,
+    pub total: u64,
+    pub free: u64,
+    pub used_percent: u64,
+}
+
+impl Measured {
+    /// What a script gets of it.
+    pub fn fields(&self, path: &str) -> Value {
+        json!({
+            "path": path, "mount": self.mount, "total": self.total, "free": self.free, "used_percent": self.used_percent,
+        })
+    }
+
+    /// Fails when less is free than is needed.
+    pub fn holds(&self, needed: &str, place: &str) -> Result<(), Failure> {
+        let needed = ByteSize::parse(needed).map_err(|why| Failure::new(FailureKind::Argument, why))?;
+        if self.free >= needed.0 {
+            return Ok(());
+        }
+        let (free, total, mount, used) = (ByteSize(self.free), ByteSize(self.total), &self.mount, self.used_percent);
+        let message = format!("{place} has {free} free, {needed} are needed (`{mount}`: {total}, {used} % used)");
+        Err(Failure::new(FailureKind::Check, message)
+            .hint(format!("`du -xh --max-depth=2 {mount} | sort -h | tail` shows the largest folders")))
+    }
+}
+
+/// What is there whatever is planned; how much will be free after changes before it, nobody knows.
+pub(super) fn unforeseen(mut value: Value, path: &str) -> Prediction {
+    for field in ["free", "used_percent"] {
+        value[field] = unknown(format!("how much will be free at `{path}`"));
+    }
+    Prediction::nothing(value)
+}
+
+/// Free space changes by itself.
+pub(super) fn observed(result: &Value) -> Value {
+    let mut result = result.clone();
+    if let Some(fields) = result.as_object_mut() {
+        fields.retain(|name, _| !matches!(name.as_str(), "free" | "used_percent"));
+    }
+    result
 }
 
 /// A network file system whose server is gone never answers, and no signal ends the question: it is asked from a thread

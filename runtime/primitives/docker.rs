@@ -17,16 +17,22 @@ mod pull;
 mod push;
 mod run;
 mod run_spec;
+mod send;
 mod volumes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::drivers::docker::Engine;
-use crate::primitive::{Arg, Call, Context, Effect, Failure, LogStream, Outcome, Primitive, Spec, Ty, handle};
+use super::on_engine::touches::Paths;
+use super::on_engine::{KEY, STOPPED, engine_of, fate, machine};
+use crate::drivers::docker::{Container, ContainerState, Engine};
+use crate::primitive::{
+    Action, Arg, Call, Change, Context, Effect, Failure, LogStream, Need, Outcome, Prediction, Primitive, Spec,
+    Touches, Ty, handle, text_of,
+};
 
 /// The kind of the handle.
 pub const DOCKER: &str = "docker";
@@ -54,6 +60,7 @@ pub const ALL: &[&dyn Primitive] = &[
     &prune::PruneImages,
     &pull::Pull,
     &push::Push,
+    &send::SendImage,
     &build::Build,
     &networks::Networks,
     &networks::CreateNetwork,
@@ -76,8 +83,9 @@ static SPEC: Spec = Spec {
     receiver: None,
     args: &[Arg::optional(
         "host",
-        Ty::Str,
-        "The engine's address, `unix:///path` or `tcp://host:port`; without it `DOCKER_HOST`, else the local socket.",
+        Ty::OneOf(&[Ty::Str, Ty::Handle("ssh")]),
+        "An `ssh` handle, or the engine's address: `ssh://host`, `unix:///path` or `tcp://host:port`. Without it `DOCKER_HOST`, \
+         else the local socket.",
     )],
     options: None,
     returns: Some(DOCKER),
@@ -91,8 +99,13 @@ impl Primitive for Docker {
         &SPEC
     }
 
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
+    }
+
     fn call(&self, _: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
-        Ok(handle(DOCKER, call.optional(0).map_or_else(|| json!({}), |host| json!({ "host": host }))).into())
+        let host = call.optional(0).map(engine_of).transpose()?;
+        Ok(handle(DOCKER, host.map_or_else(|| json!({}), |host| json!({ "host": host }))).into())
     }
 }
 
@@ -104,9 +117,112 @@ const fn method(name: &'static str, args: &'static [Arg], summary: &'static str,
     Spec { name, receiver: Some(DOCKER), args, options: None, returns: None, effect: Effect::Read, summary, example }
 }
 
+/// What a method needs: to do this with each of these names of its engine, and the machine the engine is on where the
+/// script says which.
+fn needs(spec: &Spec, call: &Call, names: impl IntoIterator<Item = String>) -> Vec<Need> {
+    let host = call.receiver.get("host").filter(|host| !host.is_null());
+    let names = names.into_iter().map(|name| Need::docker(name, spec.name));
+    host.map(|host| machine(&text_of(Some(host)))).into_iter().chain(names).collect()
+}
+
 /// The engine the receiver names.
 fn engine(context: &Context<'_>, call: &Call) -> Result<Arc<Engine>, Failure> {
-    context.drivers.docker(call.receiver.get("host").and_then(serde_json::Value::as_str))
+    context.drivers.docker(call.receiver.get("host").and_then(Value::as_str))
+}
+
+/// What a call looks at or changes on its engine; everything where the engine cannot be told.
+fn touches(context: &Context<'_>, call: &Call, of: impl FnOnce(Paths<'_>) -> Touches) -> Touches {
+    engine(context, call).map_or(Touches::Anything, |engine| of(Paths(&engine)))
+}
+
+/// What is looked at before a change, and for a plan instead of it: how the call will end, and what the change needs to
+/// be the same when it is made again.
+struct Foreseen {
+    outcome: Outcome,
+    proof: Value,
+}
+
+impl Foreseen {
+    /// There is something to do.
+    fn change(value: impl Into<Value>, change: Change) -> Self {
+        Self { outcome: Outcome::changed(value).made([change]), proof: Value::Null }
+    }
+
+    /// There is nothing to do.
+    fn nothing(value: impl Into<Value>) -> Self {
+        Self { outcome: Outcome::unchanged(value), proof: Value::Null }
+    }
+
+    fn proof(self, proof: impl Into<Value>) -> Self {
+        Self { proof: proof.into(), ..self }
+    }
+
+    fn prediction(self) -> Prediction {
+        Prediction { value: self.outcome.value, changes: self.outcome.changes }
+    }
+}
+
+/// A change that leads to the same when it is made twice. It is announced first, so that a call made again after a crash
+/// tells what it would have told the first time.
+fn converge(
+    context: &Context<'_>,
+    foreseen: impl FnOnce() -> Result<Foreseen, Failure>,
+    make: impl FnOnce(&Foreseen) -> Result<(), Failure>,
+) -> Result<Outcome, Failure> {
+    let foreseen = if let Some(announced) = context.announced() {
+        Foreseen { outcome: announced.outcome, proof: announced.proof }
+    } else {
+        let foreseen = foreseen()?;
+        if foreseen.outcome.changed == Some(true) {
+            context.announce(&foreseen.outcome, &foreseen.proof)?;
+        }
+        foreseen
+    };
+    if foreseen.outcome.changed == Some(true) {
+        make(&foreseen)?;
+    }
+    Ok(foreseen.outcome)
+}
+
+/// A container as it will be after the earlier calls of a plan; `None` when there is none.
+fn container_after(context: &Context<'_>, call: &Call) -> Result<Option<Container>, Failure> {
+    let found = ask(context, call, "inspecting a container", async |engine| engine.find(call.str(0)).await)?;
+    let name = found.as_ref().map_or_else(|| call.str(0).to_owned(), |found| found.name.clone());
+    let Some(planned) = fate(context, &format!("container {name}")) else { return Ok(found) };
+    if planned.action == Action::Remove {
+        return Ok(None);
+    }
+    let state = if planned.detail.iter().any(|line| line == STOPPED) {
+        ContainerState::Exited
+    } else {
+        ContainerState::Running
+    };
+    Ok(Some(Container { name, state, ..found.unwrap_or_default() }))
+}
+
+/// The same, where there must be one.
+fn present(context: &Context<'_>, call: &Call) -> Result<Container, Failure> {
+    match container_after(context, call)? {
+        Some(found) => Ok(found),
+        None => ask(context, call, "inspecting a container", async |engine| engine.inspect(call.str(0)).await),
+    }
+}
+
+/// Will a thing be there after the earlier calls of a plan?
+fn is_there(context: &Context<'_>, what: &str, there: bool) -> bool {
+    fate(context, what).map_or(there, |planned| planned.action != Action::Remove)
+}
+
+/// Takes ids, times and counters out of what was seen.
+fn without(value: &Value, fields: &[&str]) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(|item| without(item, fields)).collect(),
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(name, _)| !fields.contains(&name.as_str()));
+            kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+        }
+        other => other.clone(),
+    }
 }
 
 /// Asks the engine something it answers at once; `what` completes "timed out after 60s while …".
@@ -126,12 +242,8 @@ fn labels(context: &Context<'_>, own: BTreeMap<String, String>) -> BTreeMap<Stri
     labels.insert("dev.runbook.project".into(), context.project.name().to_owned());
     labels.insert("dev.runbook.run".into(), context.run.id.to_string());
     labels.insert("dev.runbook.call".into(), context.path.to_owned());
+    labels.insert(KEY.into(), context.key());
     labels
-}
-
-/// A change that was made, or was not needed.
-fn made(changed: bool) -> Outcome {
-    if changed { Outcome::changed(true) } else { Outcome::unchanged(false) }
 }
 
 /// The log stream of a driver's output stream.

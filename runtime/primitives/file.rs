@@ -5,10 +5,10 @@ mod read;
 mod remove;
 mod write;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::drivers::disk::{Place, Written};
-use crate::primitive::{Arg, Call, Context, Effect, Failure, LogStream, Outcome, Primitive, Spec, Ty, handle};
+use crate::drivers::disk::Place;
+use crate::primitive::{Arg, Call, Context, Effect, Failure, Need, Outcome, Primitive, Spec, Touches, Ty, handle};
 
 /// The kind of the handle.
 pub const FILE: &str = "file";
@@ -46,6 +46,10 @@ impl Primitive for File {
         &SPEC
     }
 
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         Place::new(context.project.root(), call.str(0))?;
         Ok(handle(FILE, json!({ "path": call.str(0) })).into())
@@ -54,18 +58,10 @@ impl Primitive for File {
 
 /// Where the receiver of a method is.
 fn place(context: &Context<'_>, call: &Call) -> Result<Place, Failure> {
-    Place::new(context.project.root(), call.receiver_str("path"))
+    context.readable(call.receiver_str("path"))
 }
 
-/// The file again, with `changed` for scripts that act on it.
-fn value(path: &str, changed: bool) -> Value {
-    handle(FILE, json!({ "path": path, "changed": changed }))
-}
-
-/// The result of a write; the log gets the lines that differ.
-fn outcome(context: &Context<'_>, path: &str, written: &Written) -> Outcome {
-    for line in written.shown() {
-        context.log(LogStream::Info, &line);
-    }
-    Outcome { value: value(path, written.changed), changed: Some(written.changed), note: written.note() }
+/// What a method on this file touches: the file itself.
+fn touches(context: &Context<'_>, call: &Call) -> Touches {
+    context.touches(call.receiver_str("path"))
 }

@@ -7,7 +7,9 @@ mod remove;
 use serde_json::{Value, json};
 
 use crate::drivers::disk::{self, Place};
-use crate::primitive::{Arg, Call, Context, Effect, Failure, Outcome, Primitive, Spec, Ty, handle};
+use crate::primitive::{
+    Arg, Call, Context, Effect, Failure, Left, Need, Outcome, Prediction, Primitive, Spec, Touches, Ty, handle,
+};
 
 /// The kind of the handle.
 pub const FOLDER: &str = "folder";
@@ -32,6 +34,10 @@ static FOLDER_SPEC: Spec = Spec {
 impl Primitive for Folder {
     fn spec(&self) -> &'static Spec {
         &FOLDER_SPEC
+    }
+
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
@@ -59,13 +65,39 @@ impl Primitive for Exists {
         &EXISTS
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        vec![Need::read(call.receiver_needed("path"))]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let found = disk::exists(&place(context, call)?)?;
         Ok(Value::from(found.is_some_and(|metadata| metadata.is_dir())).into())
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        Ok(match context.left(&place(context, call)?) {
+            Some((Left::Folder { .. } | Left::Tree, true)) => Prediction::nothing(true),
+            Some((Left::Gone | Left::File { .. }, true)) => Prediction::nothing(false),
+            _ => Prediction::unseen(&self.preview(call)),
+        })
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }
 
 /// Where the receiver of a method is.
 fn place(context: &Context<'_>, call: &Call) -> Result<Place, Failure> {
-    Place::new(context.project.root(), call.receiver_str("path"))
+    context.readable(call.receiver_str("path"))
+}
+
+/// What a method on this folder touches: the folder and all in it.
+fn touches(context: &Context<'_>, call: &Call) -> Touches {
+    context.touches(call.receiver_str("path"))
+}
+
+/// The folder's name in a list of changes.
+fn named(call: &Call) -> String {
+    format!("folder {}", call.receiver_str("path").trim_end_matches('/'))
 }

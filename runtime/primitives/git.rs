@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use crate::drivers::disk::Place;
 use crate::drivers::process::{Command, End, Exit, LastLines};
-use crate::primitive::{Arg, Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Spec, Ty, handle};
+use crate::primitive::{
+    Arg, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Primitive, Spec, Touches, Ty, handle,
+};
 
 /// The kind of the handle.
 pub const GIT: &str = "git";
@@ -53,11 +55,28 @@ impl Primitive for Git {
         &SPEC
     }
 
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let path = call.optional(0).and_then(Value::as_str).unwrap_or(".");
         Place::new(context.project.root(), path)?;
         Ok(handle(GIT, json!({ "path": path })).into())
     }
+}
+
+/// What asking a repository needs: the program, and to look where the repository is.
+fn needs(call: &Call) -> Vec<Need> {
+    std::iter::once(Need::command("git")).chain(Need::read_outside(call.receiver_needed("path"))).collect()
+}
+
+/// What a question to the repository looks at: everything from the folder down that holds it.
+fn touches(context: &Context<'_>, call: &Call) -> Touches {
+    let Ok(place) = Place::new(context.project.root(), call.receiver_str("path")) else { return Touches::Nothing };
+    let folder = place.name();
+    let top = folder.ancestors().find(|above| above.join(".git").exists());
+    Touches::disk(top.unwrap_or(&folder))
 }
 
 /// A repository, asked through the `git` program.
@@ -69,10 +88,11 @@ struct Repository<'a> {
 impl<'a> Repository<'a> {
     /// The repository of a method's receiver.
     fn of(context: &'a Context<'a>, call: &Call) -> Result<Self, Failure> {
-        let place = Place::new(context.project.root(), call.receiver_str("path"))?;
+        let place = context.readable(call.receiver_str("path"))?;
         if !place.path().is_dir() {
             return Err(Failure::new(FailureKind::NotFound, format!("there is no folder `{}`", place.written())));
         }
+        place.source()?;
         Ok(Self { context, place })
     }
 
@@ -96,8 +116,21 @@ impl<'a> Repository<'a> {
         if name.is_empty() || name.starts_with('-') {
             return Err(Failure::new(FailureKind::Argument, format!("`{name}` cannot be the name of a revision")));
         }
-        let found = self.ask_whether(&["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")])?;
-        found.map_or_else(|| Err(self.unknown(name)), Ok)
+        let wanted = format!("{name}^{{commit}}");
+        let question = ["rev-parse", "--verify", "--quiet", &wanted];
+        if let Some(commit) = self.ask_whether(&question)? {
+            return Ok(commit);
+        }
+        let names =
+            self.ask(&["for-each-ref", "--format=%(refname:short)", "refs/tags", "refs/heads"]).unwrap_or_default();
+        if !names.lines().any(|known| known == name) {
+            return Err(self.unknown(name, &names));
+        }
+        // To git, a name that it could not read is one that is not there.
+        self.ask_whether(&question)?.ok_or_else(|| {
+            let message = format!("the repository `{}` has `{name}`, and git cannot read it", self.place.written());
+            Failure::new(FailureKind::System, message).hint("`git fsck` says what is wrong with the repository")
+        })
     }
 
     /// Runs `git` so that it asks nobody, changes nothing on the side and speaks English.
@@ -141,7 +174,7 @@ impl<'a> Repository<'a> {
         failure
     }
 
-    fn unknown(&self, name: &str) -> Failure {
+    fn unknown(&self, name: &str, names: &str) -> Failure {
         let failure = Failure::new(
             FailureKind::NotFound,
             format!("the repository `{}` knows no revision `{name}`", self.place.written()),
@@ -149,8 +182,6 @@ impl<'a> Repository<'a> {
         if name == "HEAD" {
             return failure.hint("it has no commit yet");
         }
-        let names =
-            self.ask(&["for-each-ref", "--format=%(refname:short)", "refs/tags", "refs/heads"]).unwrap_or_default();
         let scored = names.lines().map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
         let near = scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
         let failure = match near {

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::primitive::{Arg, Call, Context, Effect, Failure, LogStream, Outcome, Primitive, Spec, Ty};
+use crate::primitive::{Arg, Call, Context, Effect, Failure, LogStream, Need, Outcome, Primitive, Spec, Ty};
 
 /// `info(text)`: a line for people.
 pub struct Info;
@@ -19,6 +19,10 @@ static SPEC: Spec = Spec {
 impl Primitive for Info {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {

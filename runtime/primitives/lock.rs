@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use crate::primitive::{
-    Arg, Call, Context, Effect, Failure, LeaseRequest, Outcome, Primitive, Progress, Span, Spec, Ty, handle,
+    Arg, Call, Context, Effect, Failure, LeaseRequest, Need, Outcome, Primitive, Progress, Span, Spec, Ty, handle,
 };
 
 /// `lock(name)`: keeps other runs out until this one ends.
@@ -21,7 +21,8 @@ static SPEC: Spec = Spec {
     args: &[Arg::new("name", Ty::Str, "The lock's name: runs that take the same name exclude each other.")],
     options: Some(Options::SPEC),
     returns: Some("lock"),
-    effect: Effect::Change,
+    // Held by the process, not by the world: a run that is gone on with takes it again.
+    effect: Effect::Flow,
     summary: "Keep every other run that takes the same lock out until this run ends.",
     example: "lock(\"deploy/prod\", #{ wait: \"10m\" })",
 };
@@ -31,15 +32,19 @@ impl Primitive for Lock {
         &SPEC
     }
 
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let request = LeaseRequest { name: call.str(0).to_owned(), wait: options.wait.0 };
-        let lease = context.services.acquire(&request, &context.cancel, &|holder| {
+        context.services.acquire(&request, &context.cancel, &|holder| {
             context.progress(Progress {
                 doing: format!("waiting for run {} of {} at `{}`", holder.run, holder.owner, holder.step),
                 ..Progress::default()
             });
         })?;
-        Ok(Outcome::changed(handle("lock", json!({ "name": lease.name, "fence": lease.fence }))))
+        Ok(handle("lock", json!({ "name": call.str(0) })).into())
     }
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 
 use crate::primitive::{
-    Arg, BlockRef, Call, Cancel, CancelReason, Context, Effect, Failure, FailureKind, Outcome, Primitive, Spec, Ty,
+    Arg, BlockRef, Call, Cancel, CancelReason, Context, Effect, Failure, FailureKind, Need, Outcome, Primitive,
+    Reached, Sink, Spec, Ty,
 };
 
 /// `parallel(items, |item| …)`: runs a block for every item, or a list of blocks, at the same time.
@@ -20,7 +21,7 @@ crate::options! {
 }
 
 /// The stack of a branch's thread, as the script's own.
-const STACK: usize = 8 << 20;
+pub(super) const STACK: usize = 8 << 20;
 
 static SPEC: Spec = Spec {
     name: "parallel",
@@ -43,25 +44,37 @@ impl Primitive for Parallel {
         &SPEC
     }
 
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
+    }
+
     fn preview(&self, call: &Call) -> String {
         format!("parallel ×{}", call.args[0].as_array().map_or(0, Vec::len))
     }
 
+    fn sinks(&self, _call: &Call) -> Vec<Sink> {
+        vec![Sink::new("items", "what a block is handed")]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
-        let limit = NonZeroUsize::new(options.limit)
+        // A plan is told in the order of the script.
+        let limit = NonZeroUsize::new(if context.planning { options.limit.min(1) } else { options.limit })
             .ok_or_else(|| Failure::new(FailureKind::Option, "`parallel`: `limit` must be at least 1"))?;
         let branches = branches(call)?;
+        // A branch in which something was done before is gone through again in any case: it may have undo blocks to register.
+        let reached = |index| context.services.reached(context.path, index + 1) == Reached::Yes;
+        let gone_into: Vec<bool> = (0..branches.len()).map(reached).collect();
         let together = context.cancel.child();
         let results: Mutex<Results> = Mutex::new(branches.iter().map(|_| None).collect());
         let next = AtomicUsize::new(0);
         let work = || {
             while let Some((index, branch)) = take(&next, &branches) {
-                if together.reason().is_some() {
-                    return;
+                if together.reason().is_some() && !gone_into[index] {
+                    continue;
                 }
                 let result = run(context, index, branch, &together);
-                let failed = result.as_ref().is_err_and(|failure| failure.kind != FailureKind::Control);
+                let failed = result.as_ref().is_err_and(stops_the_rest);
                 if let Ok(mut results) = results.lock() {
                     results[index] = Some(result);
                 }
@@ -85,9 +98,17 @@ impl Primitive for Parallel {
     }
 }
 
-struct Branch {
+/// What runs beside others.
+pub(super) struct Branch {
     block: std::sync::Arc<dyn crate::primitive::Block>,
     arguments: Vec<Value>,
+}
+
+impl Branch {
+    /// A block with private copies of what its closure captured, and the value it is called with.
+    pub(super) fn of(block: &std::sync::Arc<dyn crate::primitive::Block>, item: Value) -> Self {
+        Self { block: block.detached(), arguments: vec![item] }
+    }
 }
 
 /// Every branch gets private copies of what its closure captured.
@@ -99,7 +120,7 @@ fn branches(call: &Call) -> Result<Vec<Branch>, Failure> {
         .enumerate()
         .map(|(index, item)| {
             if let Some(block) = shared {
-                return Ok(Branch { block: block.detached(), arguments: vec![item] });
+                return Ok(Branch::of(block, item));
             }
             let block = BlockRef::from_value(&item).and_then(|reference| call.resolve(reference));
             let block = block.ok_or_else(|| {
@@ -116,7 +137,8 @@ fn take<'a>(next: &AtomicUsize, branches: &'a [Branch]) -> Option<(usize, &'a Br
     branches.get(index).map(|branch| (index, branch))
 }
 
-fn run(context: &Context<'_>, index: usize, branch: &Branch, cancel: &Cancel) -> Result<Value, Failure> {
+/// Runs a branch; its number counts from 1.
+pub(super) fn run(context: &Context<'_>, index: usize, branch: &Branch, cancel: &Cancel) -> Result<Value, Failure> {
     let mut result = Ok(Value::Null);
     context.services.in_branch(context.path, index + 1, cancel, &mut || {
         result = branch.block.call(branch.arguments.clone());
@@ -124,8 +146,21 @@ fn run(context: &Context<'_>, index: usize, branch: &Branch, cancel: &Cancel) ->
     result
 }
 
-/// The values in order; or the failure that stopped the rest, not the cancellations it caused.
+/// A run that stands still in one branch lets the others finish their calls: none is cut short for it.
+fn stops_the_rest(failure: &Failure) -> bool {
+    !matches!(failure.kind, FailureKind::Control | FailureKind::Halted)
+}
+
+/// The values in order; or the failure that stopped the rest, not the cancellations it caused. A branch that stands still
+/// leaves the end of all of them open.
 fn collect(results: Results, context: &Context<'_>) -> Result<Value, Failure> {
+    let halted = results
+        .iter()
+        .flatten()
+        .find_map(|result| result.as_ref().err().filter(|failure| failure.kind == FailureKind::Halted).cloned());
+    if let Some(failure) = halted {
+        return Err(failure);
+    }
     let mut values = Vec::with_capacity(results.len());
     let mut first: Option<Failure> = None;
     for result in results {

@@ -1,4 +1,4 @@
-use crate::primitive::{Arg, Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Spec, Ty};
+use crate::primitive::{Arg, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Primitive, Spec, Ty};
 
 /// `param(name)`: a parameter of the runbook.
 pub struct Param;
@@ -17,6 +17,10 @@ static SPEC: Spec = Spec {
 impl Primitive for Param {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {

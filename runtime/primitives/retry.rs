@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::primitive::{
-    Arg, Call, Context, Effect, Failure, FailureKind, LogStream, Outcome, Primitive, Span, Spec, Ty,
+    Arg, Call, Context, Effect, Failure, FailureKind, LogStream, Need, Outcome, Primitive, Span, Spec, Ty,
 };
 
 /// `retry(#{ … }, block)`: runs a block until it does not fail.
@@ -42,6 +42,10 @@ impl Primitive for Retry {
         &SPEC
     }
 
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
+    }
+
     fn preview(&self, _call: &Call) -> String {
         "retry".into()
     }
@@ -70,7 +74,7 @@ impl Primitive for Retry {
                 LogStream::Warn,
                 &format!("attempt {attempt} of {} failed: {failure}; again in {wait}", limits.times),
             );
-            context.sleep(delay)?;
+            context.sleep_before(branch + 1, delay)?;
             delay = Duration::try_from_secs_f64(delay.as_secs_f64() * limits.backoff).unwrap_or(limits.max_delay.0);
             delay = delay.min(limits.max_delay.0);
         }

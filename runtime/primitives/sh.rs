@@ -1,18 +1,26 @@
 //! `sh`: one program of this machine, started from an argument list.
+//!
+//! A call that changes something is run so that it survives `runbook`: what became of it can be found out afterwards.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::drivers::process::{Command, Exit, LastLines, Stream};
+use super::running::{command_options, effect, hear, result, sinks, timed_out, unknown};
+use crate::drivers::process::{Command, Exit, LastLines, Search, Whereabouts};
 use crate::primitive::{
-    Arg, ByteSize, Call, Context, Effect, Failure, FailureKind, LogStream, Outcome, Primitive, Span, Spec, Ty,
+    Action, Arg, ByteSize, Call, CancelReason, Change, Context, Effect, Failure, FailureKind, LogStream, Need, Outcome,
+    Primitive, Probe, Recovery, Sink, Span, Spec, Ty, text_of,
 };
+
+/// How long it may take to read what a program wrote that has ended.
+const READING: Duration = Duration::from_secs(600);
 
 /// Runs a program.
 pub struct Sh;
 
-crate::options! {
+command_options! {
     /// Options of `sh`.
     pub struct Options {
         /// Environment variables added to those of `runbook` itself; `()` as the value removes one.
@@ -21,18 +29,6 @@ crate::options! {
         clear_env: bool = false,
         /// The folder to run in, relative to the project; the project's own folder when left out.
         cwd: Option<String>,
-        /// Text the program reads from its standard input; without it, the input is empty.
-        stdin: Option<String>,
-        /// How long it may run; then the program and everything it started are ended.
-        timeout: Span = Span::seconds(600),
-        /// Fail when the exit code is not 0. With `false`, look at `ok` and `code` of the result.
-        check: bool = true,
-        /// How much of the end of each stream is returned. The log has every line, whatever is returned.
-        capture: ByteSize = ByteSize(1 << 20),
-        /// Running it twice does no more than running it once: a resumed run may repeat it without asking.
-        idempotent: bool = false,
-        /// It only looks and changes nothing: a plan runs it for real.
-        read_only: bool = false,
     }
 }
 
@@ -52,59 +48,129 @@ impl Primitive for Sh {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        vec![Need::command(program(call))]
+    }
+
     fn preview(&self, call: &Call) -> String {
         format!("sh {}", Command::new(call.strings(0)).line())
     }
 
     fn effect(&self, call: &Call) -> Effect {
-        let read_only = call.options.get("read_only").and_then(Value::as_bool).unwrap_or(false);
-        if read_only { Effect::Read } else { SPEC.effect }
+        effect(call)
+    }
+
+    fn sinks(&self, _call: &Call) -> Vec<Sink> {
+        sinks()
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let command = Command {
             argv: call.strings(0),
-            env: options.env,
+            env: options.env.clone(),
             clear_env: options.clear_env,
-            cwd: Some(context.resolve(options.cwd.as_deref().unwrap_or("."))),
-            stdin: options.stdin.map(String::into_bytes),
-            keep: usize::try_from(options.capture.0).unwrap_or(usize::MAX),
+            cwd: Some(context.real(options.cwd.as_deref().unwrap_or("."))?),
+            stdin: options.stdin.clone().map(String::into_bytes),
+            keep: options.keep(),
         };
-        let line = command.line();
         let mut last_lines = LastLines::default();
-        let run = context.drivers.processes().run(&command, |stream, text| {
-            last_lines.push(stream, text);
-            context.log(if stream == Stream::Stdout { LogStream::Stdout } else { LogStream::Stderr }, text);
-        });
-        let exit = match context.wait(&format!("running `{line}`"), options.timeout.0, run) {
-            Ok(exit) => exit,
-            Err(failure) if failure.kind == FailureKind::Timeout => {
-                let failure = failure.hint("raise the option `timeout` if it needs longer");
-                return Err(last_lines.explain(failure));
-            }
-            Err(failure) => return Err(failure),
+        let on_line = |stream, text: &str| hear(context, &mut last_lines, stream, text);
+        let (what, limit) = (format!("running `{}`", command.line()), options.timeout.0);
+        let processes = context.drivers.processes();
+        let result = if self.leaves_marker(call) {
+            context.wait(&what, limit, processes.run_kept(&command, &context.marker_folder(), on_line))
+        } else {
+            context.wait(&what, limit, processes.run(&command, on_line))
         };
+        match result {
+            Ok(exit) => self.end(context, call, &options, exit, last_lines),
+            Err(failure) if failure.kind == FailureKind::Timeout => Err(timed_out(failure, last_lines)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Even what may be repeated is looked after first: while it still runs, it must not be started beside itself.
+    fn recovery(&self, call: &Call) -> Recovery {
+        if self.leaves_marker(call) { Recovery::Probe } else { Recovery::Pure }
+    }
+
+    fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
+        let options: Options = call.options()?;
+        let (line, place) = (Command::new(call.strings(0)).line(), context.marker_folder());
+        let mut last_lines = LastLines::default();
+        let search = Search {
+            place: &place,
+            keep: options.keep(),
+            since: SystemTime::from(context.run.started_at),
+            limit: options.timeout.0,
+            is_wanted: &|| context.stop.reason().is_none(),
+        };
+        let on_line = |stream, text: &str| hear(context, &mut last_lines, stream, text);
+        let search = context.drivers.processes().find_out(&search, on_line);
+        let what = format!("finding out what became of `{line}`");
+        let result = match context.wait(&what, options.timeout.0 + READING, search)? {
+            Whereabouts::NeverStarted => return Ok(Probe::NotDone),
+            Whereabouts::Unknown(why) => {
+                context.log(LogStream::Warn, &format!("nobody knows how `{line}` ended: {why}"));
+                return unknown(call, options.probe, options.idempotent);
+            }
+            Whereabouts::Ended(exit) => self.end(context, call, &options, exit, last_lines),
+            Whereabouts::Stopped => Err(context.stop.reason().unwrap_or(CancelReason::Person).into()),
+            Whereabouts::TimedOut => {
+                let message = format!("timed out after {} while running `{line}`", options.timeout);
+                Err(timed_out(Failure::new(FailureKind::Timeout, message), last_lines))
+            }
+        };
+        Ok(result.map_or_else(Probe::Failed, Probe::Done))
+    }
+
+    fn leaves_marker(&self, call: &Call) -> bool {
+        self.effect(call) == Effect::Change
+    }
+
+    fn clean_up(&self, context: &Context<'_>, _call: &Call) {
+        let _ = context.drivers.processes().clear(&context.marker_folder());
+    }
+}
+
+/// The program that a call starts. Where the search for it is led elsewhere, that can be any program.
+fn program(call: &Call) -> String {
+    let redirects = |name: &String| name == "PATH" || name.starts_with("LD_");
+    let env = call.options.get("env").and_then(Value::as_object);
+    if env.is_some_and(|env| env.keys().any(redirects)) {
+        return "*".to_owned();
+    }
+    let program = text_of(call.args.first().and_then(|argv| argv.get(0).or(Some(argv))));
+    match call.options.get("cwd").filter(|_| program.contains('/') && !program.starts_with('/')) {
+        Some(folder) if !folder.is_null() => format!("{}/{program}", text_of(Some(folder))),
+        _ => program,
+    }
+}
+
+impl Sh {
+    /// The result of a program that ended, be it here or after the death of the process that started it.
+    fn end(
+        &self,
+        context: &Context<'_>,
+        call: &Call,
+        options: &Options,
+        exit: Exit,
+        last_lines: LastLines,
+    ) -> Result<Outcome, Failure> {
+        let line = Command::new(call.strings(0)).line();
+        let warn = |what: &str| context.log(LogStream::Warn, &format!("`{line}` ended, but {what}"));
         if exit.held_open {
-            context.log(
-                LogStream::Warn,
-                &format!("`{line}` ended, but something it started still holds its output, which is read no further"),
-            );
+            warn("something it started still holds its output, which is read no further");
+        }
+        if exit.incomplete {
+            warn("the disk was full, so a part of its output is missing");
         }
         if options.check && !exit.is_ok() {
             return Err(last_lines.explain(exit.failure(&line)));
         }
-        Ok(result(exit).into())
+        let outcome = Outcome::from(result(exit));
+        let changes = self.leaves_marker(call).then(|| Change::new(Action::Run, self.preview(call)));
+        Ok(outcome.made(changes))
     }
-}
-
-fn result(exit: Exit) -> Value {
-    json!({
-        "code": exit.end.code(),
-        "ok": exit.is_ok(),
-        "signal": exit.end.signal(),
-        "truncated": exit.stdout.is_truncated() || exit.stderr.is_truncated(),
-        "stdout": exit.stdout.into_text(),
-        "stderr": exit.stderr.into_text(),
-    })
 }

@@ -1,6 +1,8 @@
 use serde_json::Value;
 
-use crate::primitive::{Arg, Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Span, Spec, Ty};
+use crate::primitive::{
+    Arg, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Primitive, Span, Spec, Touches, Ty,
+};
 
 /// `sleep(time)`: waits, unless the run is told to stop.
 pub struct Sleep;
@@ -17,13 +19,23 @@ static SPEC: Spec = Spec {
 };
 
 impl Primitive for Sleep {
+    fn touches(&self, _context: &Context<'_>, _call: &Call) -> Touches {
+        Touches::Nothing
+    }
+
     fn spec(&self) -> &'static Spec {
         &SPEC
     }
 
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let time = Span::parse(call.str(0)).map_err(|why| Failure::new(FailureKind::Argument, why))?;
-        context.sleep(time.0)?;
+        if !context.planning {
+            context.sleep(time.0)?;
+        }
         Ok(Value::Null.into())
     }
 }

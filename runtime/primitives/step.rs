@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::primitive::{Arg, Call, Context, Effect, Failure, Outcome, Primitive, Spec, Ty};
+use crate::primitive::{Arg, Call, Context, Effect, Failure, Need, Outcome, Primitive, Spec, Ty};
 
 /// `step(name, block)`: groups calls under a name.
 pub struct Step;
@@ -22,6 +22,10 @@ static SPEC: Spec = Spec {
 impl Primitive for Step {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
     }
 
     fn call(&self, _context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {

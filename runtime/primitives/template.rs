@@ -4,12 +4,12 @@ mod engine;
 mod fault;
 mod filters;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::drivers::disk::{self, Place};
+use super::writing::{self, PRIVATE, is_private};
 use crate::primitive::{
-    Arg, ByteSize, Call, Context, Effect, Failure, FailureKind, FileMode, LogStream, Outcome, Primitive, Probe, Spec,
-    Ty, handle,
+    Arg, ByteSize, Call, Context, Effect, Failure, FailureKind, FileMode, Need, Outcome, Prediction, Primitive, Probe,
+    Recovery, Sink, Spec, Touches, Ty, text_of, unknown_within,
 };
 
 /// Fills in a template.
@@ -51,6 +51,15 @@ impl Primitive for Template {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        {
+            let source = call.args.first().filter(|source| source.get("text").is_none());
+            let written = call.options.get("to").filter(|to| !to.is_null());
+            let reads = source.map(|source| Need::read(text_of(Some(source))));
+            reads.into_iter().chain(written.map(|to| Need::write(text_of(Some(to))))).collect()
+        }
+    }
+
     fn preview(&self, call: &Call) -> String {
         let name = call.args.first().and_then(Value::as_str).unwrap_or(INLINE);
         match destination(call) {
@@ -63,25 +72,52 @@ impl Primitive for Template {
         if destination(call).is_some() { SPEC.effect } else { Effect::Read }
     }
 
+    fn sinks(&self, call: &Call) -> Vec<Sink> {
+        vec![Sink::new("values", "a file of mode 0600").once(is_private(call), PRIVATE)]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         if options.to.is_none() && options.mode.is_some() {
             return Err(Failure::new(FailureKind::Option, "option `mode` has no file to apply to")
                 .hint("name the file with the option `to`"));
         }
-        let text = render(context, call)?;
+        let text = render(context, call)?.unwrap_or_default();
         let Some(to) = options.to else { return Ok(Value::from(text).into()) };
-        let written = disk::write(&Place::new(context.project.root(), &to)?, text.as_bytes(), options.mode)?;
-        for line in written.shown() {
-            context.log(LogStream::Info, &line);
-        }
-        let value = handle("file", json!({ "path": to, "changed": written.changed }));
-        Ok(Outcome { value, changed: Some(written.changed), note: written.note() })
+        writing::write(context, &to, &text, options.mode)
     }
 
-    fn probe(&self, _context: &Context<'_>, _call: &Call) -> Result<Probe, Failure> {
-        // Writing the same text once more changes nothing.
-        Ok(Probe::NotDone)
+    fn recovery(&self, call: &Call) -> Recovery {
+        if destination(call).is_some() { Recovery::Probe } else { Recovery::Pure }
+    }
+
+    fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
+        writing::probe(context, destination(call).unwrap_or_default())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        match (destination(call), call.args.first()) {
+            (Some(to), _) => context.touches(to),
+            // What it includes lies anywhere in the project.
+            (None, Some(Value::String(_))) => Touches::disk(context.project.root()),
+            (None, _) => Touches::Nothing,
+        }
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let options: Options = call.options()?;
+        let is_known = call.is_known();
+        let text = if is_known { render(context, call)? } else { None };
+        match (options.to, text) {
+            (Some(to), text) => writing::foresee(context, &to, text.as_deref(), options.mode),
+            (None, Some(text)) => Ok(Prediction::nothing(text)),
+            (None, None) => Ok(Prediction::unseen(&self.preview(call))),
+        }
+    }
+
+    /// Which file is written, and with what mode, is what a plan must know.
+    fn foresees(&self, call: &Call) -> bool {
+        unknown_within(&call.options).is_none()
     }
 }
 
@@ -92,18 +128,20 @@ fn destination(call: &Call) -> Option<&str> {
     call.options.get("to").and_then(Value::as_str)
 }
 
-fn render(context: &Context<'_>, call: &Call) -> Result<String, Failure> {
+/// The text; `None` when a plan does not know the template.
+pub(super) fn render(context: &Context<'_>, call: &Call) -> Result<Option<String>, Failure> {
     let nothing = Value::Null;
     let values = call.args.get(1).unwrap_or(&nothing);
     let root = context.project.root();
+    let granted = |name: &str| context.granted(&Need::read(name));
     match call.args.first() {
         Some(Value::String(path)) => {
-            let source = disk::text(&Place::new(root, path)?, LARGEST)?;
-            engine::render(root, path, &source, values)
+            let source = writing::text_then(context, &context.readable(path)?, LARGEST)?;
+            source.map(|source| engine::render(root, path, &source, values, &granted)).transpose()
         }
         Some(Value::Object(map)) if map.len() == 1 && map.get("text").is_some_and(Value::is_string) => {
             let source = map.get("text").and_then(Value::as_str).unwrap_or_default();
-            engine::render(root, INLINE, source, values)
+            engine::render(root, INLINE, source, values, &granted).map(Some)
         }
         _ => Err(Failure::new(FailureKind::Argument, "argument `source` must be a path, or a map `#{ text: \"…\" }`")),
     }

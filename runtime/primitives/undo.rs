@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::primitive::{Arg, Call, Context, Effect, Failure, Outcome, Primitive, Spec, Ty};
+use crate::primitive::{Arg, Call, Context, Effect, Failure, Need, Outcome, Primitive, Spec, Ty};
 
 /// `undo(name, block)`: registers a compensation.
 pub struct Undo;
@@ -23,6 +23,10 @@ static SPEC: Spec = Spec {
 impl Primitive for Undo {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {

@@ -3,7 +3,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::primitive::{
-    Arg, Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Progress, Span, Spec, Ty,
+    Arg, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Progress, Span, Spec, Ty,
 };
 
 /// `wait_until(name, block)`: asks again and again until the answer is yes.
@@ -38,6 +38,18 @@ impl Primitive for WaitUntil {
         &SPEC
     }
 
+    fn needs(&self, _: &Call) -> Vec<Need> {
+        Vec::new()
+    }
+
+    fn is_gate(&self) -> bool {
+        true
+    }
+
+    fn predict(&self, _context: &Context<'_>, _call: &Call) -> Result<Prediction, Failure> {
+        Ok(Prediction::nothing(true))
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let block = call.block(1)?;
@@ -55,7 +67,7 @@ impl Primitive for WaitUntil {
                 break;
             }
             context.progress(Progress { doing: format!("asked {attempt} times"), ..Progress::default() });
-            context.sleep(options.every.0)?;
+            context.sleep_before(attempt + 1, options.every.0)?;
         }
         let message = format!("waited {} for `{}` in vain", options.within, call.str(0));
         Err(Failure::new(FailureKind::Timeout, message).hint("give it more time with `within`"))

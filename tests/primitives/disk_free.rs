@@ -49,3 +49,18 @@ fn a_script_stops_before_it_fills_the_disk() {
     let script = "let disk = disk_free(\".\").at_least(\"1KiB\");\ninfo(`${disk.total > disk.free}`);\ndisk.at_least(\"900TiB\");";
     Project::script(script).run().code(1).says("true").says("900.0 TiB are needed").says("docker system prune");
 }
+
+#[test]
+fn a_plan_takes_it_that_there_will_be_enough_and_is_not_stale_for_a_byte() {
+    let direct = Direct::new();
+    let disk = direct.call(primitive("disk_free"), json!(["."]), Value::Null).unwrap().value;
+    let later = json!({ "$unknown": "how much will be free at `.`" });
+    let predicted = direct.predict("disk_free", Value::Null, json!(["."]), Value::Null).unwrap();
+    assert_eq!((&predicted.value["total"], &predicted.value["free"]), (&disk["total"], &later));
+    let predicted = direct.predict("disk.at_least", disk.clone(), json!(["900TiB"]), Value::Null).unwrap();
+    assert_eq!((&predicted.value["mount"], &predicted.value["used_percent"]), (&disk["mount"], &later));
+    direct.look(primitive("disk_free"), json!(["."]), Value::Null, |_, call| {
+        let seen = primitive("disk_free").observed(call, &disk);
+        assert_eq!(seen, json!({ "$kind": "disk", "path": ".", "mount": disk["mount"], "total": disk["total"] }));
+    });
+}

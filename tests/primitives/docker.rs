@@ -1,11 +1,14 @@
 //! `docker` and its methods against a real engine.
 
 mod containers;
+mod crash;
 mod exec;
 mod images;
 mod networks;
+mod plan;
 mod registry;
 mod run;
+mod send;
 
 use runbook::primitive::{Failure, Outcome, handle};
 use serde_json::{Value, json};
@@ -25,7 +28,10 @@ impl Bench {
 
     /// Calls a method of the local engine's handle.
     fn call(&self, method: &str, args: Value, options: Value) -> Result<Outcome, Failure> {
-        self.direct.method(&format!("docker.{method}"), handle("docker", json!({})), args, options)
+        let (method, docker) = (format!("docker.{method}"), handle("docker", json!({})));
+        let result = self.direct.method(&method, docker.clone(), args.clone(), options.clone());
+        self.direct.clean_up(&method, docker, args, options);
+        result
     }
 }
 

@@ -1,3 +1,7 @@
+//! `folder`: naming, making, listing and removing a folder of this machine.
+
+mod crash;
+
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use runbook::primitive::{Failure, FailureKind, Outcome};

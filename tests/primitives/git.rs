@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use runbook::drivers::disk::short_name;
 use runbook::primitive::{Failure, FailureKind, Outcome, Probe};
 use serde_json::{Value, json};
 
@@ -125,10 +126,31 @@ fn the_same_revision_again_changes_nothing() {
     checkout(&direct, "v1", "releases/v1").unwrap();
     let outcome = checkout(&direct, "v1", "releases/v1").unwrap();
     assert_eq!((outcome.changed, outcome.value["changed"].as_bool()), (Some(false), Some(false)));
-    let probe = direct.probe(primitive("git.checkout"), here(), json!(["v1", "releases/v1"])).unwrap();
-    assert!(matches!(probe, Probe::Done(_)));
-    let probe = direct.probe(primitive("git.checkout"), here(), json!(["v2", "releases/v2"])).unwrap();
-    assert!(matches!(probe, Probe::NotDone));
+}
+
+#[test]
+fn a_checkout_that_died_returns_what_it_would_have_and_leaves_nothing() {
+    let direct = project();
+    let probe = || direct.probe(primitive("git.checkout"), here(), json!(["v1", "releases/v1"])).unwrap();
+    let left = direct.path().join(format!("releases/.runbook-{}", short_name(&direct.key())));
+    std::fs::create_dir_all(left.join("tree")).unwrap();
+    std::fs::write(left.join("tree/app.txt"), "ha").unwrap();
+    assert!(matches!(probe(), Probe::NotDone), "died while it collected the files");
+    assert!(!left.exists());
+    std::fs::create_dir_all(left.join("tree/old")).unwrap();
+    let args = || json!(["v1", "releases/v1"]);
+    direct.dies_before_its_effect("git.checkout", here(), args(), Value::Null);
+    assert!(matches!(probe(), Probe::NotDone), "died before it put the folder in its place");
+    let predicted = direct.predict("git.checkout", here(), args(), Value::Null).unwrap();
+    let outcome = direct.again("git.checkout", here(), args(), Value::Null).unwrap();
+    assert_eq!((predicted.value, &predicted.changes), (outcome.value.clone(), &outcome.changes));
+    assert_eq!(outcome.changes[0].what, "folder releases/v1");
+    let Probe::Done(found) = probe() else { panic!("died after the folder was in its place") };
+    assert_eq!((found.value, found.changed, found.changes), (outcome.value, Some(true), outcome.changes));
+    assert!(!direct.path().join("releases/v1/old").exists());
+    assert!(direct.predict("git.checkout", here(), args(), Value::Null).unwrap().changes.is_empty());
+    direct.anew();
+    assert!(matches!(probe(), Probe::NotDone), "it was there before");
 }
 
 #[test]

@@ -1,3 +1,7 @@
+//! `http_check`: does a URL answer as it should?
+
+mod plan;
+
 use std::time::{Duration, Instant};
 
 use runbook::primitive::{Failure, FailureKind, Primitive};

@@ -53,3 +53,26 @@ fn a_killed_holder_is_replaced_and_shown_as_killed() {
     let ran = project.runbook(&["runs", "--json"]).success();
     assert!(ran.stdout.contains("\"killed\""), "{}", ran.stdout);
 }
+
+#[test]
+fn a_resumed_run_takes_its_locks_again_and_stays_as_it_is_while_another_has_one() {
+    let script = HOLDER
+        .replace("//! @lock deploy/{env}", "let held = lock(\"deploy\"); info(held.name); file(\"b\").write(\"\");");
+    let other = "lock(\"deploy\"); file(\"theirs\").write(\"\"); wait_until(\"end\", || file(\"end\").exists(), #{ every: \"20ms\" });";
+    let project = Project::script(&script).file("other.rhai", other);
+    let mut holder = project.command(&["run", "test.rhai"]).stderr(Stdio::null()).spawn().unwrap();
+    until("the holder is ready", || project.path().join("ready").exists());
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let another = project.command(&["run", "other.rhai"]).stderr(Stdio::null()).spawn().unwrap();
+    until("another run has the lock", || project.path().join("theirs").exists());
+    std::fs::write(project.path().join("go"), "").unwrap();
+    let refused = project.runbook(&["resume", "1"]);
+    assert_ne!(refused.code, 0);
+    refused.says("run 1 stopped where it was").says("`deploy` is locked by run 2");
+    std::fs::write(project.path().join("end"), "").unwrap();
+    assert!(another.wait_with_output().unwrap().status.success());
+    project.runbook(&["resume", "1"]).success();
+    project.runbook(&["show", "1"]).success().prints("lock deploy");
+    assert!(!project.runbook(&["show", "1", "--json"]).stdout.contains("fence"));
+}

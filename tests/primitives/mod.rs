@@ -1,23 +1,35 @@
 //! Tests of `runtime/primitives`.
 
 mod always;
+mod backup;
 mod compose;
 mod confirm;
 mod disk_free;
 mod docker;
+mod env_file;
+mod env_var;
 mod file;
 mod folder;
 mod git;
 mod http_check;
 mod info;
 mod lock;
+mod now;
 mod parallel;
 mod param;
+mod random;
+mod restore;
 mod retry;
+mod rolling;
+mod secret;
+mod secret_eq;
+mod secret_join;
 mod sh;
 mod sleep;
+mod ssh;
 mod step;
 mod template;
+mod this_machine;
 mod undo;
 mod wait_until;
 mod warn;

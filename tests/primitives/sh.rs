@@ -1,11 +1,13 @@
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
-use runbook::primitive::{Effect, FailureKind};
+use runbook::primitive::{Effect, FailureKind, Recovery};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::harness::{Direct, Project, primitive};
+
+mod killed;
 
 #[test]
 fn the_result_has_code_and_both_streams() {
@@ -147,7 +149,9 @@ fn a_command_that_only_looks_counts_as_a_read() {
         site: runbook::primitive::Site::default(),
     };
     assert_eq!(primitive("sh").effect(&call(json!({}))), Effect::Change);
+    assert_eq!(primitive("sh").recovery(&call(json!({}))), Recovery::Probe);
     assert_eq!(primitive("sh").effect(&call(json!({ "read_only": true }))), Effect::Read);
+    assert_eq!(primitive("sh").recovery(&call(json!({ "read_only": true }))), Recovery::Pure);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::os::unix::fs::MetadataExt;
 
-use runbook::primitive::{Call, Effect, Failure, FailureKind, Outcome, Site};
+use runbook::primitive::{Call, Effect, Failure, FailureKind, Outcome, Probe, Site};
 use serde_json::{Value, json};
 
 use crate::harness::{Direct, Project, primitive};
@@ -261,4 +261,24 @@ template("compose.j2", #{ tga: "v1", command: [] });"#;
     let ran = project.run().code(1).says("rendered").says("still the same").says("v1!");
     ran.says("template `compose.j2`, line 1: `tag` is not defined").says("did you mean `tga`?");
     assert_eq!(project.read("compose.yaml"), "image: app:v1\ncommand: [\"sh\",\"-c\",\"x\"]\n");
+}
+
+#[test]
+fn a_written_template_is_foreseen_and_found_again_after_a_crash() {
+    let direct = Direct::new();
+    direct.write("out", "port = 80\n");
+    let arguments = || json!([{ "text": "port = {{ port }}\n" }, { "port": 8080 }]);
+    let options = || json!({ "to": "out" });
+    let probe = || direct.probe_with(primitive("template"), Value::Null, arguments(), options()).unwrap();
+    let predicted = direct.predict("template", Value::Null, arguments(), options()).unwrap();
+    assert_eq!(std::fs::read_to_string(direct.path().join("out")).unwrap(), "port = 80\n");
+    direct.dies_before_its_effect("template", Value::Null, arguments(), options());
+    assert!(matches!(probe(), Probe::NotDone));
+    let outcome = direct.again("template", Value::Null, arguments(), options()).unwrap();
+    assert_eq!((&predicted.value, &predicted.changes), (&outcome.value, &outcome.changes));
+    assert_eq!(outcome.changes[0].detail, ["1 line added, 1 removed"]);
+    let Probe::Done(found) = probe() else { panic!("died after the effect") };
+    assert_eq!((found.value, found.changes), (outcome.value, outcome.changes));
+    let same = direct.predict("template", Value::Null, arguments(), options()).unwrap();
+    assert_eq!((same.changes.len(), same.value["changed"].as_bool()), (0, Some(false)));
 }

@@ -1,12 +1,16 @@
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::images::value;
 use super::login::login;
-use super::{engine, method};
+use super::{ask, engine, method, needs, touches};
 use crate::drivers::docker::{BuildRequest, BuildStep, Engine, Reference};
 use crate::primitive::{
-    Arg, Call, Context, Effect, Failure, LogStream, Outcome, Primitive, Probe, Progress, Span, Spec, Ty,
+    Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, LogStream, Need, Outcome, Prediction, Primitive,
+    Progress, Recovery, Span, Spec, Touches, Ty, text_of, unknown,
 };
+use crate::primitives::on_engine::image;
 
 crate::options! {
     /// Options of `build`.
@@ -53,6 +57,16 @@ impl Primitive for Build {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        let tags = call.options.get("tags").and_then(Value::as_array).filter(|tags| !tags.is_empty());
+        // An image without a name goes by its folder.
+        let names =
+            tags.map_or_else(|| vec![call.needed(0)], |tags| tags.iter().map(|tag| text_of(Some(tag))).collect());
+        let mut needs = needs(&SPEC, call, names);
+        needs.push(Need::read(call.needed(0)));
+        needs
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let tags = options.tags.iter().map(|tag| Reference::parse(tag)).collect::<Result<Vec<_>, _>>()?;
@@ -64,7 +78,7 @@ impl Primitive for Build {
             }
         }
         let request = BuildRequest {
-            folder: context.resolve(call.str(0)),
+            folder: context.real(call.str(0))?,
             dockerfile: options.dockerfile.into(),
             tags,
             args: options.args,
@@ -78,30 +92,65 @@ impl Primitive for Build {
         };
         let engine = engine(context, call)?;
         let work = build(context, &engine, &request);
-        context.wait(&format!("building `{}`", call.str(0)), options.timeout.0, work)
+        let outcome = context.wait(&format!("building `{}`", call.str(0)), options.timeout.0, work)?;
+        // An image without a name is new or not: nobody can tell.
+        let nameless = request.tags.is_empty().then(|| nameless(call));
+        Ok(outcome.made(nameless))
     }
 
-    fn probe(&self, _: &Context<'_>, _: &Call) -> Result<Probe, Failure> {
-        Ok(Probe::NotDone) // What was built already comes from the cache.
+    /// What was built already comes from the cache; what was there before is noted.
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.one("image", None))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let options: Options = call.options()?;
+        let tags = options.tags.iter().map(|tag| Reference::parse(tag)).collect::<Result<Vec<_>, _>>()?;
+        let file = context.resolve(call.str(0)).join(&options.dockerfile);
+        if !file.is_file() {
+            return Err(Failure::new(FailureKind::NotFound, format!("there is no `{}`", file.display())));
+        }
+        let mut changes = Vec::new();
+        for tag in tags.iter().map(ToString::to_string) {
+            let present = ask(context, call, "looking at images", async |engine| engine.image(&tag).await)?;
+            changes.push(image::built(&tag, present.is_some()));
+        }
+        let certain = changes.iter().any(|change| change.condition.is_none());
+        let changed =
+            if certain || tags.is_empty() { true.into() } else { unknown("whether the image is another one") };
+        let id = unknown(format!("what building `{}` gives", call.str(0)));
+        let mut value = json!({ "id": id, "changed": changed });
+        if let Some(first) = tags.first() {
+            value["reference"] = first.to_string().into();
+        } else {
+            changes.push(nameless(call));
+        }
+        Ok(Prediction { value, changes })
     }
 }
 
+fn nameless(call: &Call) -> Change {
+    Change::new(Action::Create, format!("image of {}", call.str(0)))
+}
+
 async fn build(context: &Context<'_>, engine: &Engine, request: &BuildRequest) -> Result<Outcome, Failure> {
-    let name = request.tags.first();
-    let before = match name {
-        Some(name) => engine.image(&name.to_string()).await?,
-        None => None,
-    };
+    let tags: Vec<String> = request.tags.iter().map(ToString::to_string).collect();
+    let before = image::before(context, engine, tags.iter().map(String::as_str)).await?;
     let mut on_step = |step| match step {
         BuildStep::Instruction(number, total, text) => {
             context.log(LogStream::Info, &format!("{number}/{total} {text}"));
-            let item = name.map(ToString::to_string).unwrap_or_default();
+            let item = tags.first().cloned().unwrap_or_default();
             context.progress(Progress { item, doing: text, current: Some(number), total: Some(total) });
         }
         BuildStep::Line(line) => context.log(LogStream::Stdout, &line),
     };
     let image = engine.build(request, &mut on_step).await?;
-    let changed = before.is_none_or(|before| before.id != image.id);
-    let outcome = Outcome { changed: Some(changed), ..value(&image, name, changed).into() };
-    Ok(outcome.note(if changed { "new image" } else { "unchanged" }))
+    let changes: Vec<Change> = tags.iter().filter_map(|tag| before.change(tag, &image.id)).collect();
+    let changed = tags.first().is_none_or(|first| before.change(first, &image.id).is_some());
+    let outcome = Outcome { changed: Some(changed), ..value(&image, request.tags.first(), changed).into() };
+    Ok(outcome.note(if changed { "new image" } else { "unchanged" }).made(changes))
 }

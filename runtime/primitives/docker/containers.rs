@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
-use super::{CONTAINER, ask, method};
-use crate::primitive::{Call, Context, Failure, Outcome, Primitive, Spec};
+use super::{CONTAINER, ask, method, needs, touches, without};
+use crate::primitive::{Call, Context, Failure, Need, Outcome, Primitive, Spec, Touches};
 
 crate::options! {
     /// Options of `containers`.
@@ -31,12 +31,25 @@ impl Primitive for Containers {
         &CONTAINERS
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&CONTAINERS, call, ["*".to_owned()])
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: ListOptions = call.options()?;
         let found = ask(context, call, "listing containers", async |engine| engine.containers(&options.labels).await)?;
         let running = |state| state == crate::drivers::docker::ContainerState::Running;
         let wanted = found.into_iter().filter(|found| !options.running || running(found.state));
         Ok(json!(wanted.collect::<Vec<_>>()).into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.look_at_container(""))
+    }
+
+    fn observed(&self, _: &Call, result: &Value) -> Value {
+        let seen = result.as_array().into_iter().flatten();
+        seen.map(|container| without(container, &["id", "status", "created", "labels", "ports"])).collect()
     }
 }
 
@@ -68,6 +81,10 @@ impl Primitive for Inspect {
         &INSPECT
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&INSPECT, call, [call.needed(0)])
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: InspectOptions = call.options()?;
         let found = ask(context, call, "inspecting a container", async |engine| engine.inspect(call.str(0)).await)?;
@@ -82,5 +99,18 @@ impl Primitive for Inspect {
             }
         }
         Ok(value.into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.look_at_container(call.str(0)))
+    }
+
+    fn observed(&self, _: &Call, result: &Value) -> Value {
+        let passing = ["id", "pid", "created", "started", "finished", "labels", "raw", "ports", "networks"];
+        let mut seen = without(result, &passing);
+        if let Some(health) = seen.get_mut("health") {
+            *health = without(health, &["log", "failing_streak"]);
+        }
+        seen
     }
 }

@@ -1,7 +1,7 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{ask, method};
-use crate::primitive::{Call, Context, Failure, Outcome, Primitive, Spec};
+use super::{ask, method, needs, touches};
+use crate::primitive::{Call, Context, Failure, Need, Outcome, Primitive, Spec, Touches};
 
 /// What kind of engine it is.
 pub struct Version;
@@ -18,8 +18,16 @@ impl Primitive for Version {
         &VERSION
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&VERSION, call, ["*".to_owned()])
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         Ok(json!(ask(context, call, "asking the engine about itself", async |engine| engine.info().await)?).into())
+    }
+
+    fn touches(&self, _: &Context<'_>, _: &Call) -> Touches {
+        Touches::Nothing
     }
 }
 
@@ -38,7 +46,19 @@ impl Primitive for DiskUsage {
         &DISK_USAGE
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&DISK_USAGE, call, ["*".to_owned()])
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         Ok(json!(ask(context, call, "measuring the engine's data", async |engine| engine.disk_usage().await)?).into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.everything())
+    }
+
+    fn observed(&self, _: &Call, _: &Value) -> Value {
+        Value::Null
     }
 }

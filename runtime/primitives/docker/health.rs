@@ -1,8 +1,10 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{CONTAINER, engine, method};
+use super::{CONTAINER, engine, method, needs, touches, without};
 use crate::drivers::docker::{HealthWait, Verdict};
-use crate::primitive::{Call, Context, Failure, Outcome, Primitive, Progress, Span, Spec};
+use crate::primitive::{
+    Call, Context, Failure, Need, Outcome, Prediction, Primitive, Progress, Span, Spec, Touches, unknown,
+};
 
 crate::options! {
     /// Options of `wait_healthy`.
@@ -34,6 +36,10 @@ impl Primitive for WaitHealthy {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&SPEC, call, [call.needed(0)])
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let wait = HealthWait { limit: options.within.0, every: options.every.0, settle: options.settle.0 };
@@ -53,5 +59,18 @@ impl Primitive for WaitHealthy {
             Verdict::Running => "running",
         };
         Ok(json!({ "name": container, "by": by }).into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.look_at_container(call.str(0)))
+    }
+
+    /// It is a gate: a plan goes on behind it.
+    fn predict(&self, _: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        Ok(Prediction::nothing(json!({ "name": call.str(0), "by": unknown("who sees that it is healthy") })))
+    }
+
+    fn observed(&self, _: &Call, result: &Value) -> Value {
+        without(result, &["by"])
     }
 }

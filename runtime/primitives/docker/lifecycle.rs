@@ -1,5 +1,9 @@
-use super::{CONTAINER, ask, engine, made, method};
-use crate::primitive::{Arg, Call, Context, Effect, Failure, Outcome, Primitive, Probe, Span, Spec, Ty};
+use super::{CONTAINER, Foreseen, ask, container_after, converge, engine, method, needs, present, touches};
+use crate::primitive::{
+    Action, Arg, Call, Change, Context, Effect, Failure, Need, Outcome, Prediction, Primitive, Probe, Recovery, Span,
+    Spec, Touches, Ty,
+};
+use crate::primitives::on_engine::{RESTARTED, STARTED, STOPPED};
 
 crate::options! {
     /// Options of `stop` and `restart`.
@@ -27,12 +31,28 @@ impl Primitive for Start {
         &START
     }
 
-    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
-        ask(context, call, "starting a container", async |engine| engine.start(call.str(0)).await).map(made)
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&START, call, [call.needed(0)])
     }
 
-    fn probe(&self, _: &Context<'_>, _: &Call) -> Result<Probe, Failure> {
-        Ok(Probe::NotDone) // Starting what runs changes nothing.
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        converge(
+            context,
+            || starting(context, call),
+            |_| ask(context, call, "starting a container", async |engine| engine.start(call.str(0)).await.map(drop)),
+        )
+    }
+
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.container(call.str(0)))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        starting(context, call).map(Foreseen::prediction)
     }
 }
 
@@ -55,17 +75,35 @@ impl Primitive for Stop {
         &STOP
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&STOP, call, [call.needed(0)])
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: StopOptions = call.options()?;
         let grace = options.grace.map(|span| span.0);
         let engine = engine(context, call)?;
-        // A container's own stop time may be long; the engine ends the wait.
-        let limit = grace.unwrap_or(super::ANSWER * 60) + super::ANSWER;
-        context.wait("stopping a container", limit, engine.stop(call.str(0), grace)).map(made)
+        converge(
+            context,
+            || stopping(context, call),
+            |_| {
+                // A container's own stop time may be long; the engine ends the wait.
+                let limit = grace.unwrap_or(super::ANSWER * 60) + super::ANSWER;
+                context.wait("stopping a container", limit, engine.stop(call.str(0), grace)).map(drop)
+            },
+        )
     }
 
-    fn probe(&self, _: &Context<'_>, _: &Call) -> Result<Probe, Failure> {
-        Ok(Probe::NotDone) // Stopping what is stopped changes nothing.
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.container(call.str(0)))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        stopping(context, call).map(Foreseen::prediction)
     }
 }
 
@@ -88,13 +126,39 @@ impl Primitive for Restart {
         &RESTART
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&RESTART, call, [call.needed(0)])
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: StopOptions = call.options()?;
         let grace = options.grace.map(|span| span.0);
         let engine = engine(context, call)?;
+        let foreseen = restarting(context, call)?;
+        context.announce(&foreseen.outcome, &foreseen.proof)?;
         let limit = grace.unwrap_or(super::ANSWER * 60) + super::ANSWER;
         context.wait("restarting a container", limit, engine.restart(call.str(0), grace))?;
-        Ok(Outcome::changed(()))
+        Ok(foreseen.outcome)
+    }
+
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Probe
+    }
+
+    /// It was restarted if its process is another one than before.
+    fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
+        let Some(announced) = context.announced() else { return Ok(Probe::NotDone) };
+        let now = ask(context, call, "looking for a container", async |engine| engine.find(call.str(0)).await)?;
+        let restarted = now.is_some_and(|now| now.is_running() && announced.proof != now.started);
+        Ok(if restarted { Probe::Done(announced.outcome) } else { Probe::NotDone })
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.container(call.str(0)))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        restarting(context, call).map(Foreseen::prediction)
     }
 }
 
@@ -125,14 +189,35 @@ impl Primitive for Remove {
         &REMOVE
     }
 
-    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
-        let options: RemoveOptions = call.options()?;
-        ask(context, call, "removing a container", async |engine| engine.remove(call.str(0), options.volumes).await)
-            .map(made)
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&REMOVE, call, [call.needed(0)])
     }
 
-    fn probe(&self, _: &Context<'_>, _: &Call) -> Result<Probe, Failure> {
-        Ok(Probe::NotDone) // Removing what is gone changes nothing.
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        let options: RemoveOptions = call.options()?;
+        converge(
+            context,
+            || removing(context, call),
+            |foreseen| {
+                // Whoever has the name by now is not the one that was meant.
+                let id = foreseen.proof.as_str().unwrap_or_default();
+                ask(context, call, "removing a container", async |engine| {
+                    engine.remove(id, options.volumes).await.map(drop)
+                })
+            },
+        )
+    }
+
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.container(call.str(0)))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        removing(context, call).map(Foreseen::prediction)
     }
 }
 
@@ -154,26 +239,71 @@ impl Primitive for Rename {
         &RENAME
     }
 
-    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
-        let (from, to) = (call.str(0), call.str(1));
-        ask(context, call, "renaming a container", async |engine| {
-            let present = engine.inspect(from).await?;
-            if present.name == to {
-                return Ok(Outcome::unchanged(()));
-            }
-            engine.rename(from, to).await?;
-            Ok(Outcome::changed(()))
-        })
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&RENAME, call, [call.needed(0), call.needed(1)])
     }
 
-    fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
-        ask(context, call, "looking for a container", async |engine| {
-            let (old, new) = (engine.find(call.str(0)).await?, engine.find(call.str(1)).await?);
-            Ok(match (old, new) {
-                (None, Some(_)) => Probe::Done(Outcome::changed(())),
-                (Some(_), None) => Probe::NotDone,
-                _ => Probe::Unknown,
-            })
-        })
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        converge(
+            context,
+            || renaming(context, call),
+            |foreseen| {
+                let id = foreseen.proof.as_str().unwrap_or_default();
+                ask(context, call, "renaming a container", async |engine| {
+                    if engine.inspect(id).await?.name == call.str(1) {
+                        Ok(())
+                    } else {
+                        engine.rename(id, call.str(1)).await
+                    }
+                })
+            },
+        )
     }
+
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.container(call.str(0)))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        renaming(context, call).map(Foreseen::prediction)
+    }
+}
+
+fn starting(context: &Context<'_>, call: &Call) -> Result<Foreseen, Failure> {
+    let found = present(context, call)?;
+    Ok(if found.is_running() { Foreseen::nothing(false) } else { Foreseen::change(true, update(&found.name, STARTED)) })
+}
+
+fn stopping(context: &Context<'_>, call: &Call) -> Result<Foreseen, Failure> {
+    let found = present(context, call)?;
+    let stops = found.is_running() || found.state == crate::drivers::docker::ContainerState::Restarting;
+    Ok(if stops { Foreseen::change(true, update(&found.name, STOPPED)) } else { Foreseen::nothing(false) })
+}
+
+fn restarting(context: &Context<'_>, call: &Call) -> Result<Foreseen, Failure> {
+    let found = present(context, call)?;
+    Ok(Foreseen::change((), update(&found.name, RESTARTED)).proof(found.started))
+}
+
+fn removing(context: &Context<'_>, call: &Call) -> Result<Foreseen, Failure> {
+    let Some(found) = container_after(context, call)? else { return Ok(Foreseen::nothing(false)) };
+    let what = format!("container {}", found.name);
+    Ok(Foreseen::change(true, Change::new(Action::Remove, what)).proof(found.id))
+}
+
+fn renaming(context: &Context<'_>, call: &Call) -> Result<Foreseen, Failure> {
+    let (found, to) = (present(context, call)?, call.str(1));
+    if found.name == to {
+        return Ok(Foreseen::nothing(()));
+    }
+    let detail = format!("name: {} → {to}", found.name);
+    Ok(Foreseen::change((), update(&found.name, &detail)).proof(found.id))
+}
+
+fn update(container: &str, detail: &str) -> Change {
+    Change::new(Action::Update, format!("container {container}")).detail(detail)
 }

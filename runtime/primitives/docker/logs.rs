@@ -1,9 +1,10 @@
 use futures_util::StreamExt;
 use jiff::Timestamp;
+use serde_json::Value;
 
-use super::{CONTAINER, engine, method};
+use super::{CONTAINER, engine, method, needs, touches};
 use crate::drivers::docker::{Engine, LogRequest, OutputStream};
-use crate::primitive::{Call, Context, Failure, FailureKind, Outcome, Primitive, Span, Spec};
+use crate::primitive::{Call, Context, Failure, FailureKind, Need, Outcome, Primitive, Span, Spec, Touches};
 
 crate::options! {
     /// Options of `logs`.
@@ -39,6 +40,10 @@ impl Primitive for Logs {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&SPEC, call, [call.needed(0)])
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let since = options.since.map(|span| {
@@ -51,17 +56,26 @@ impl Primitive for Logs {
             let read = engine.logs(container, &request);
             let lines = context.wait("reading a log", options.timeout.0, read)?;
             let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
-            return Ok(Outcome::from(serde_json::Value::from(lines.join("\n"))));
+            return Ok(Outcome::from(Value::from(lines.join("\n"))));
         };
         let what = format!("waiting for `{wanted}` in the log of `{container}`");
         match context.wait(&what, options.timeout.0, follow(&engine, container, &request, &wanted)) {
-            Ok(lines) => Ok(Outcome::from(serde_json::Value::from(lines))),
+            Ok(lines) => Ok(Outcome::from(Value::from(lines))),
             Err(failure) if failure.kind == FailureKind::Timeout => {
                 let diagnosis = async { Ok(engine.diagnose(container, failure).await) };
                 Err(context.wait("looking at a container", super::ANSWER, diagnosis)?)
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.look_at_container(call.str(0)))
+    }
+
+    /// It goes on while nobody changes anything.
+    fn observed(&self, _: &Call, _: &Value) -> Value {
+        Value::Null
     }
 }
 

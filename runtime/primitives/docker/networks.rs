@@ -1,10 +1,13 @@
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{ask, labels, made, method};
+use super::{Foreseen, ask, converge, is_there, labels, method, needs, touches, without};
 use crate::drivers::docker::{Network, NetworkSpec, Subnet};
-use crate::primitive::{Arg, Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Probe, Spec, Ty};
+use crate::primitive::{
+    Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Recovery,
+    Spec, Touches, Ty,
+};
 
 const NAME: Arg = Arg::new("name", Ty::Str, "The network's name.");
 
@@ -29,10 +32,23 @@ impl Primitive for Networks {
         &NETWORKS
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&NETWORKS, call, ["*".to_owned()])
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: ListOptions = call.options()?;
         let found = ask(context, call, "listing networks", async |engine| engine.networks(&options.labels).await)?;
         Ok(json!(found).into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.look_at_all("network"))
+    }
+
+    fn observed(&self, _: &Call, result: &Value) -> Value {
+        let seen = result.as_array().into_iter().flatten();
+        seen.map(|network| without(network, &["id", "subnets", "labels"])).collect()
     }
 }
 
@@ -75,31 +91,34 @@ impl Primitive for CreateNetwork {
         &CREATE
     }
 
-    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
-        let options: CreateOptions = call.options()?;
-        let subnets = (options.subnet.is_some() || options.gateway.is_some()).then(|| Subnet {
-            subnet: options.subnet,
-            gateway: options.gateway,
-            ..Subnet::default()
-        });
-        let spec = NetworkSpec {
-            name: call.str(0).to_owned(),
-            driver: options.driver,
-            driver_options: options.driver_options,
-            labels: labels(context, options.labels),
-            internal: options.internal,
-            ipv6: options.ipv6.then_some(true),
-            subnets: subnets.into_iter().collect(),
-            ..NetworkSpec::default()
-        };
-        ask(context, call, "creating a network", async |engine| match engine.network(&spec.name).await? {
-            Some(present) if present.name == spec.name => same(&present, &spec).map(|()| made(false)),
-            _ => engine.create_network(&spec).await.map(|_| made(true)),
-        })
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&CREATE, call, [call.needed(0)])
     }
 
-    fn probe(&self, _: &Context<'_>, _: &Call) -> Result<Probe, Failure> {
-        Ok(Probe::NotDone) // One that is there is left alone.
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        let spec = wanted(context, call)?;
+        converge(
+            context,
+            || creating(context, call),
+            |_| {
+                ask(context, call, "creating a network", async |engine| match engine.network(&spec.name).await? {
+                    Some(present) if present.name == spec.name => Ok(()),
+                    _ => engine.create_network(&spec).await.map(drop),
+                })
+            },
+        )
+    }
+
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.one("network", Some(call.str(0))))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        creating(context, call).map(Foreseen::prediction)
     }
 }
 
@@ -138,11 +157,77 @@ impl Primitive for RemoveNetwork {
         &REMOVE
     }
 
-    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
-        ask(context, call, "removing a network", async |engine| engine.remove_network(call.str(0)).await).map(made)
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&REMOVE, call, [call.needed(0)])
     }
 
-    fn probe(&self, _: &Context<'_>, _: &Call) -> Result<Probe, Failure> {
-        Ok(Probe::NotDone) // Removing what is gone changes nothing.
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        converge(
+            context,
+            || removing(context, call),
+            |foreseen| {
+                let id = foreseen.proof.as_str().unwrap_or_default();
+                ask(context, call, "removing a network", async |engine| engine.remove_network(id).await.map(drop))
+            },
+        )
     }
+
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.one("network", Some(call.str(0))))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        removing(context, call).map(Foreseen::prediction)
+    }
+}
+
+fn wanted(context: &Context<'_>, call: &Call) -> Result<NetworkSpec, Failure> {
+    let options: CreateOptions = call.options()?;
+    let subnets = (options.subnet.is_some() || options.gateway.is_some()).then(|| Subnet {
+        subnet: options.subnet,
+        gateway: options.gateway,
+        ..Subnet::default()
+    });
+    Ok(NetworkSpec {
+        name: call.str(0).to_owned(),
+        driver: options.driver,
+        driver_options: options.driver_options,
+        labels: labels(context, options.labels),
+        internal: options.internal,
+        ipv6: options.ipv6.then_some(true),
+        subnets: subnets.into_iter().collect(),
+        ..NetworkSpec::default()
+    })
+}
+
+fn find(context: &Context<'_>, call: &Call) -> Result<Option<Network>, Failure> {
+    ask(context, call, "looking for a network", async |engine| engine.network(call.str(0)).await)
+}
+
+fn creating(context: &Context<'_>, call: &Call) -> Result<Foreseen, Failure> {
+    let (spec, what) = (wanted(context, call)?, format!("network {}", call.str(0)));
+    let present = find(context, call)?.filter(|present| present.name == spec.name);
+    if !is_there(context, &what, present.is_some()) {
+        return Ok(Foreseen::change(
+            true,
+            Change::new(Action::Create, what).detail(format!("driver: {}", spec.driver)),
+        ));
+    }
+    present.map_or(Ok(()), |present| same(&present, &spec))?;
+    Ok(Foreseen::nothing(false))
+}
+
+fn removing(context: &Context<'_>, call: &Call) -> Result<Foreseen, Failure> {
+    let present = find(context, call)?;
+    let name = present.as_ref().map_or(call.str(0), |present| present.name.as_str());
+    let what = format!("network {name}");
+    if !is_there(context, &what, present.is_some()) {
+        return Ok(Foreseen::nothing(false));
+    }
+    let id = present.map_or_else(|| call.str(0).to_owned(), |present| present.id);
+    Ok(Foreseen::change(true, Change::new(Action::Remove, what)).proof(id))
 }

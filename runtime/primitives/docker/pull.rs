@@ -1,10 +1,16 @@
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::images::value;
 use super::login::login;
-use super::{engine, method};
+use super::{engine, method, needs, touches};
 use crate::drivers::docker::{Engine, Image, Login, Reference, Transfer};
-use crate::primitive::{Arg, Call, Context, Effect, Failure, Outcome, Primitive, Probe, Progress, Span, Spec, Ty};
+use crate::primitive::{
+    Arg, Call, Context, Effect, Failure, Need, Outcome, Prediction, Primitive, Progress, Recovery, Sink, Span, Spec,
+    Touches, Ty, unknown,
+};
+use crate::primitives::on_engine::image;
 
 crate::options! {
     /// Options of `pull`.
@@ -37,19 +43,58 @@ impl Primitive for Pull {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&SPEC, call, [call.needed(0)])
+    }
+
+    fn sinks(&self, _call: &Call) -> Vec<Sink> {
+        vec![Sink::new("login", "the login at a registry")]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let reference = Reference::parse(call.str(0))?;
         let login = login(context, options.login, &reference.registry)?;
         let engine = engine(context, call)?;
-        let work = pull(context, &engine, &reference, options.platform.as_deref(), login.as_ref());
-        let (image, changed) = context.wait(&format!("pulling `{reference}`"), options.timeout.0, work)?;
-        let outcome = Outcome { changed: Some(changed), ..value(&image, Some(&reference), changed).into() };
-        Ok(outcome.note(if changed { "new image" } else { "up to date" }))
+        let name = reference.to_string();
+        let work = async {
+            let before = image::before(context, &engine, [name.as_str()]).await?;
+            let (image, _) = pull(context, &engine, &reference, options.platform.as_deref(), login.as_ref()).await?;
+            Ok((before, image))
+        };
+        let (before, now) = context.wait(&format!("pulling `{reference}`"), options.timeout.0, work)?;
+        let change = before.change(&name, &now.id);
+        let changed = change.is_some();
+        let outcome = Outcome { changed: Some(changed), ..value(&now, Some(&reference), changed).into() };
+        Ok(outcome.note(if changed { "new image" } else { "up to date" }).made(change))
     }
 
-    fn probe(&self, _: &Context<'_>, _: &Call) -> Result<Probe, Failure> {
-        Ok(Probe::NotDone) // What is there already is not transferred again.
+    /// What is there already is not transferred again; what was there before is noted.
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.one("image", None))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let options: Options = call.options()?;
+        let reference = Reference::parse(call.str(0))?;
+        let login = login(context, options.login, &reference.registry)?;
+        let engine = engine(context, call)?;
+        let asking = image::foresee(context, &engine, &reference, login.as_ref());
+        let foreseen = context.wait(&format!("asking about `{reference}`"), super::ANSWER, asking)?;
+        let value = match &foreseen.present {
+            Some(present) if !foreseen.is_new => value(present, Some(&reference), false),
+            _ => json!({
+                "id": unknown(format!("the id of image {reference}")),
+                "reference": reference.to_string(),
+                "digest": foreseen.digest,
+                "changed": true,
+            }),
+        };
+        Ok(Prediction { value, changes: foreseen.change.into_iter().collect() })
     }
 }
 

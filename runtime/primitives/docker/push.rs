@@ -1,12 +1,17 @@
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::login::login;
 use super::pull::shown;
-use super::{engine, method};
-use crate::drivers::docker::Reference;
-use crate::primitive::{Arg, Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Probe, Span, Spec, Ty};
+use super::{engine, method, needs, touches};
+use crate::drivers::docker::{Engine, Login, Reference};
+use crate::primitive::{
+    Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Recovery,
+    Sink, Span, Spec, Touches, Ty, unknown,
+};
+use crate::primitives::on_engine::{image, noted};
 
 crate::options! {
     /// Options of `push`.
@@ -16,6 +21,12 @@ crate::options! {
         /// How long at most.
         timeout: Span = Span::seconds(1_800),
     }
+}
+
+/// The digest that the tag had in its registry before this call.
+#[derive(Serialize, Deserialize)]
+struct Before {
+    digest: Option<String>,
 }
 
 /// Pushes an image.
@@ -37,28 +48,92 @@ impl Primitive for Push {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&SPEC, call, [call.needed(0)])
+    }
+
+    fn sinks(&self, _call: &Call) -> Vec<Sink> {
+        vec![Sink::new("login", "the login at a registry")]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let reference = Reference::parse(call.str(0))?;
         let login = login(context, options.login, &reference.registry)?;
         let engine = engine(context, call)?;
         let work = async {
-            // Only the registry knows whether the tag moves.
-            let before = match engine.registry_digest(&reference, login.as_ref()).await {
-                Ok(digest) => Some(digest),
-                Err(failure) if failure.kind == FailureKind::Unreachable => return Err(failure),
-                Err(_) => None,
+            let before = match noted::<Before>(context) {
+                Some(before) => before.digest,
+                None => in_registry(&engine, &reference, login.as_ref()).await?,
             };
+            context.mark(&json!(Before { digest: before.clone() }))?;
             let mut progress = |transfer| context.progress(shown(&reference.to_string(), transfer));
             let digest = engine.push(&reference, login.as_ref(), &mut progress).await?;
-            Ok((before.as_ref() != Some(&digest), digest))
+            Ok((before, digest))
         };
-        let (changed, digest) = context.wait(&format!("pushing `{reference}`"), options.timeout.0, work)?;
+        let (before, digest) = context.wait(&format!("pushing `{reference}`"), options.timeout.0, work)?;
+        let changed = before.as_ref() != Some(&digest);
         let value = json!({ "reference": reference.to_string(), "digest": digest, "changed": changed });
-        Ok(Outcome { changed: Some(changed), ..value.into() })
+        let change = changed.then(|| change(&reference, before.as_deref()).detail(format!("digest: {digest}")));
+        Ok(Outcome { changed: Some(changed), ..value.into() }.made(change))
     }
 
-    fn probe(&self, _: &Context<'_>, _: &Call) -> Result<Probe, Failure> {
-        Ok(Probe::NotDone) // What is there already is not transferred again.
+    /// What is there already is not transferred again; what was there before is noted.
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.one("registry", None))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let options: Options = call.options()?;
+        let reference = Reference::parse(call.str(0))?;
+        let login = login(context, options.login, &reference.registry)?;
+        let engine = engine(context, call)?;
+        let name = reference.to_string();
+        let (present, before) = context.wait(&format!("asking about `{reference}`"), super::ANSWER, async {
+            Ok((engine.image(&name).await?, in_registry(&engine, &reference, login.as_ref()).await?))
+        })?;
+        let planned = image::is_planned(context, &name);
+        if present.is_none() && planned.is_none() {
+            let message = format!("cannot push `{reference}`: there is no such image here");
+            return Err(Failure::new(FailureKind::NotFound, message).hint("build it, or give it that name with `tag`"));
+        }
+        let pushed = |digest: &String| {
+            let known = |present: &crate::drivers::docker::Image| {
+                present.digests.contains(&format!("{}@{digest}", reference.name()))
+            };
+            planned.is_none() && present.as_ref().is_some_and(known)
+        };
+        if let Some(digest) = before.as_ref().filter(|digest| pushed(digest)) {
+            let value = json!({ "reference": name, "digest": digest, "changed": false });
+            return Ok(Prediction::nothing(value));
+        }
+        let mut change = change(&reference, before.as_deref());
+        let digest = unknown(format!("the digest of {reference}"));
+        let mut value = json!({ "reference": name, "digest": digest, "changed": true });
+        // The registry may have just that, from elsewhere.
+        if before.is_some() {
+            let condition = "the registry has another image under that name";
+            value["changed"] = unknown(format!("whether {condition}"));
+            change = change.only_if(condition);
+        }
+        Ok(Prediction::one(change, value))
+    }
+}
+
+fn change(reference: &Reference, before: Option<&str>) -> Change {
+    let action = if before.is_some() { Action::Update } else { Action::Create };
+    Change::new(action, format!("image {reference} in its registry"))
+}
+
+/// Only the registry knows whether the tag moves.
+async fn in_registry(engine: &Engine, reference: &Reference, login: Option<&Login>) -> Result<Option<String>, Failure> {
+    match engine.registry_digest(reference, login).await {
+        Ok(digest) => Ok(Some(digest)),
+        Err(failure) if failure.kind == FailureKind::Unreachable => Err(failure),
+        Err(_) => Ok(None),
     }
 }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::labels;
 use crate::drivers::docker::{ContainerSpec, NetworkAttachment, PortSpec, Resources, Restart};
-use crate::primitive::{ByteSize, Context, Failure, FailureKind, Span};
+use crate::primitive::{ByteSize, Call, Context, Failure, FailureKind, Need, Span, Spec, text_of};
+use crate::primitives::on_engine::short_key;
 
 crate::options! {
     /// Options of `run`.
@@ -50,6 +53,27 @@ crate::options! {
     }
 }
 
+/// What running a container reaches: the image, the names it gets and joins, and what it sees of this machine.
+pub(super) fn needs(spec: &Spec, call: &Call) -> Vec<Need> {
+    let texts = |option: &str| -> Vec<String> {
+        match call.options.get(option) {
+            Some(Value::Array(items)) => items.iter().map(|item| text_of(Some(item))).collect(),
+            None | Some(Value::Null) => Vec::new(),
+            other => vec![text_of(other)],
+        }
+    };
+    let (paths, volumes): (Vec<String>, Vec<String>) =
+        texts("volumes").into_iter().partition(|volume| volume.starts_with(['.', '/']));
+    let volumes = volumes.iter().filter_map(|volume| volume.split_once(':')).map(|(name, _)| name.to_owned());
+    let names = [call.needed(0)].into_iter().chain(texts("name")).chain(texts("networks")).chain(volumes);
+    let mut needs = super::needs(spec, call, names);
+    needs.extend(paths.iter().filter_map(|volume| {
+        let (path, target) = volume.split_once(':')?;
+        Some(if target.ends_with(":ro") { Need::read(path) } else { Need::write(path) })
+    }));
+    needs
+}
+
 /// What to create. Refuses what makes no sense before anything happens.
 pub(super) fn spec(
     context: &Context<'_>,
@@ -92,10 +116,10 @@ pub(super) fn spec(
     })
 }
 
-/// Tells which run left it, should one ever be left.
+/// Tells which run left it, should one ever be left. It is the same when the run is resumed, and no other call has it.
 fn made_up_name(context: &Context<'_>) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("runbook-{}-{}-{:x}", context.run.id, context.path.replace('.', "-"), now.as_nanos())
+    let (run, path) = (context.run.id, context.path.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+    format!("runbook-{run}-{path}-{}", short_key(context))
 }
 
 fn bind(context: &Context<'_>, text: &str) -> Result<String, String> {
@@ -108,8 +132,10 @@ fn bind(context: &Context<'_>, text: &str) -> Result<String, String> {
     if !source.starts_with('.') {
         return Ok(text.to_owned());
     }
-    let folder = context.resolve(source);
-    let folder = folder.canonicalize().map_err(|_| format!("names `{source}`, which does not exist"))?;
+    if !context.resolve(source).exists() {
+        return Err(format!("names `{source}`, which does not exist"));
+    }
+    let folder = context.real(source).map_err(|failure| failure.message)?;
     Ok(format!("{}:{target}", folder.display()))
 }
 

@@ -1,10 +1,13 @@
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{ask, labels, made, method};
-use crate::drivers::docker::VolumeSpec;
-use crate::primitive::{Arg, Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Probe, Spec, Ty};
+use super::{Foreseen, ask, converge, is_there, labels, method, needs, touches, without};
+use crate::drivers::docker::{Volume, VolumeSpec};
+use crate::primitive::{
+    Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Recovery,
+    Spec, Touches, Ty,
+};
 
 const NAME: Arg = Arg::new("name", Ty::Str, "The volume's name.");
 
@@ -29,10 +32,22 @@ impl Primitive for Volumes {
         &VOLUMES
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&VOLUMES, call, ["*".to_owned()])
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: ListOptions = call.options()?;
         let found = ask(context, call, "listing volumes", async |engine| engine.volumes(&options.labels).await)?;
         Ok(json!(found).into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.look_at_all("volume"))
+    }
+
+    fn observed(&self, _: &Call, result: &Value) -> Value {
+        result.as_array().into_iter().flatten().map(|volume| without(volume, &["labels"])).collect()
     }
 }
 
@@ -67,29 +82,34 @@ impl Primitive for CreateVolume {
         &CREATE
     }
 
-    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
-        let options: CreateOptions = call.options()?;
-        let spec = VolumeSpec {
-            name: call.str(0).to_owned(),
-            driver: options.driver,
-            driver_options: options.driver_options,
-            labels: labels(context, options.labels),
-        };
-        ask(context, call, "creating a volume", async |engine| match engine.volume(&spec.name).await? {
-            Some(present) if present.driver != spec.driver || present.driver_options != spec.driver_options => {
-                let message = format!(
-                    "there is a volume `{}` already, of driver `{}` with other options",
-                    spec.name, present.driver
-                );
-                Err(Failure::new(FailureKind::Conflict, message))
-            }
-            Some(_) => Ok(made(false)),
-            None => engine.create_volume(&spec).await.map(|_| made(true)),
-        })
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&CREATE, call, [call.needed(0)])
     }
 
-    fn probe(&self, _: &Context<'_>, _: &Call) -> Result<Probe, Failure> {
-        Ok(Probe::NotDone) // One that is there is left alone.
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        let spec = wanted(context, call)?;
+        converge(
+            context,
+            || creating(context, call),
+            |_| {
+                ask(context, call, "creating a volume", async |engine| match engine.volume(&spec.name).await? {
+                    Some(_) => Ok(()),
+                    None => engine.create_volume(&spec).await.map(drop),
+                })
+            },
+        )
+    }
+
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.one("volume", Some(call.str(0))))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        creating(context, call).map(Foreseen::prediction)
     }
 }
 
@@ -111,11 +131,70 @@ impl Primitive for RemoveVolume {
         &REMOVE
     }
 
-    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
-        ask(context, call, "removing a volume", async |engine| engine.remove_volume(call.str(0)).await).map(made)
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(&REMOVE, call, [call.needed(0)])
     }
 
-    fn probe(&self, _: &Context<'_>, _: &Call) -> Result<Probe, Failure> {
-        Ok(Probe::NotDone) // Removing what is gone changes nothing.
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        converge(
+            context,
+            || removing(context, call),
+            |_| {
+                ask(context, call, "removing a volume", async |engine| {
+                    engine.remove_volume(call.str(0)).await.map(drop)
+                })
+            },
+        )
     }
+
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Idempotent
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call, |paths| paths.one("volume", Some(call.str(0))))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        removing(context, call).map(Foreseen::prediction)
+    }
+}
+
+fn wanted(context: &Context<'_>, call: &Call) -> Result<VolumeSpec, Failure> {
+    let options: CreateOptions = call.options()?;
+    Ok(VolumeSpec {
+        name: call.str(0).to_owned(),
+        driver: options.driver,
+        driver_options: options.driver_options,
+        labels: labels(context, options.labels),
+    })
+}
+
+fn find(context: &Context<'_>, call: &Call) -> Result<Option<Volume>, Failure> {
+    ask(context, call, "looking for a volume", async |engine| engine.volume(call.str(0)).await)
+}
+
+fn creating(context: &Context<'_>, call: &Call) -> Result<Foreseen, Failure> {
+    let (spec, what) = (wanted(context, call)?, format!("volume {}", call.str(0)));
+    let present = find(context, call)?;
+    if !is_there(context, &what, present.is_some()) {
+        return Ok(Foreseen::change(
+            true,
+            Change::new(Action::Create, what).detail(format!("driver: {}", spec.driver)),
+        ));
+    }
+    match present {
+        Some(present) if present.driver != spec.driver || present.driver_options != spec.driver_options => {
+            let message =
+                format!("there is a volume `{}` already, of driver `{}` with other options", spec.name, present.driver);
+            Err(Failure::new(FailureKind::Conflict, message))
+        }
+        _ => Ok(Foreseen::nothing(false)),
+    }
+}
+
+fn removing(context: &Context<'_>, call: &Call) -> Result<Foreseen, Failure> {
+    let what = format!("volume {}", call.str(0));
+    let there = is_there(context, &what, find(context, call)?.is_some());
+    Ok(if there { Foreseen::change(true, Change::new(Action::Remove, what)) } else { Foreseen::nothing(false) })
 }

@@ -1,12 +1,13 @@
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
 
 use serde_json::Value;
 
-use super::{FILE, place, value};
-use crate::drivers::disk::{self, Place, Replacement};
+use super::super::writing;
+use super::{FILE, place};
+use crate::drivers::disk::{self, Place, Replacement, Written};
 use crate::primitive::{
-    Arg, ByteSize, Call, Context, Effect, Failure, FailureKind, FileMode, Outcome, Primitive, Probe, Spec, Ty,
+    Arg, ByteSize, Call, Context, Effect, Failure, FailureKind, FileMode, Left, Need, Outcome, Prediction, Primitive,
+    Probe, Recovery, Spec, Touches, Ty,
 };
 
 crate::options! {
@@ -16,6 +17,9 @@ crate::options! {
         mode: Option<FileMode>,
     }
 }
+
+/// The largest text that a plan keeps in mind.
+const LARGEST: ByteSize = ByteSize(1 << 20);
 
 /// Copies a file.
 pub struct Copy;
@@ -36,6 +40,10 @@ impl Primitive for Copy {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        vec![Need::read(call.receiver_needed("path")), Need::write(call.needed(0))]
+    }
+
     fn preview(&self, call: &Call) -> String {
         format!("copy {} to {}", call.receiver_str("path"), destination(call))
     }
@@ -43,22 +51,24 @@ impl Primitive for Copy {
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let from = place(context, call)?;
-        let to = Place::new(context.project.root(), destination(call))?;
+        let to = context.writable(destination(call))?;
         let (mut source, metadata) = disk::open(&from)?;
-        if disk::exists(&to)?.is_some_and(|found| found.is_dir()) {
-            let name = from.path().file_name().unwrap_or_default().to_string_lossy();
-            return Err(Failure::new(FailureKind::Invalid, format!("`{}` is a folder", to.written()))
-                .hint(format!("name the copy: `{}/{name}`", to.written().trim_end_matches('/'))));
-        }
-        let mode = options.mode.unwrap_or(FileMode(metadata.mode() & 0o7777));
-        let mut replacement = Replacement::begin(&to, Some(mode))?;
-        if is_equal(context, &from, metadata.len(), &to)? {
-            let changed = replacement.keep()?.changed;
-            let outcome = Outcome { changed: Some(changed), ..value(to.written(), changed).into() };
-            return Ok(if changed { outcome.note(format!("mode {mode}")) } else { outcome });
+        not_a_folder(&from, &to)?;
+        let mode = options.mode.unwrap_or(FileMode::of(&metadata));
+        let mut replacement = Replacement::begin(&to, Some(mode), &context.key())?;
+        let equal = checksum_if_equal(context, &from, metadata.len(), &to)?;
+        let written = replacement.difference(equal.is_some());
+        if let Some(checksum) = equal {
+            let outcome = writing::outcome(to.written(), &written);
+            if written.changed {
+                context.announce(&outcome, &writing::proof(context, &checksum, Some(mode))?)?;
+                replacement.set_mode()?;
+            }
+            return Ok(outcome);
         }
         let mut chunk = vec![0; 1 << 20];
         let mut copied = 0;
+        let mut checksum = disk::Checksum::default();
         loop {
             context.still_wanted()?;
             let length = match source.read(&mut chunk) {
@@ -68,22 +78,71 @@ impl Primitive for Copy {
                 Err(error) => return Err(Failure::system(format!("read `{}`", from.written()), &error)),
             };
             replacement.write(&chunk[..length])?;
+            checksum.add(&chunk[..length]);
             copied += length as u64;
         }
-        replacement.commit()?;
-        Ok(Outcome::changed(value(to.written(), true)).note(ByteSize(copied).to_string()))
+        let outcome = writing::outcome(to.written(), &written).note(ByteSize(copied).to_string());
+        let proof = writing::proof(context, &checksum.finish(), Some(mode))?;
+        replacement.commit(&mut || context.announce(&outcome, &proof))?;
+        Ok(outcome)
+    }
+
+    fn recovery(&self, _call: &Call) -> Recovery {
+        Recovery::Probe
     }
 
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
-        let to = Place::new(context.project.root(), destination(call))?;
-        let from = place(context, call)?;
-        let Some(metadata) = disk::exists(&from)? else { return Ok(Probe::NotDone) };
-        Ok(if is_equal(context, &from, metadata.len(), &to)? {
-            Probe::Done(Outcome::changed(value(to.written(), true)))
-        } else {
-            Probe::NotDone
-        })
+        writing::probe(context, destination(call))
     }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        context.touches(destination(call))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let options: Options = call.options()?;
+        let from = place(context, call)?;
+        let to = context.writable(destination(call))?;
+        if context.left(&to).is_none() {
+            not_a_folder(&from, &to)?;
+        }
+        let original = context.left(&from);
+        if original.is_some() || (disk::exists(&from)?.is_none() && context.services.is_doubtful(&from.name())) {
+            let text = if original.is_some() { writing::text_then(context, &from, LARGEST)? } else { None };
+            let mode = options.mode.or_else(|| original.and_then(|(left, _)| left.mode()));
+            return writing::foresee(context, to.written(), text.as_deref(), mode);
+        }
+        let (_, metadata) = disk::open(&from)?;
+        let mode = options.mode.unwrap_or(FileMode::of(&metadata));
+        if context.left(&to).is_some() {
+            let text = disk::text(&from, LARGEST).ok();
+            return writing::foresee(context, to.written(), text.as_deref(), Some(mode));
+        }
+        let written = match Replacement::begin(&to, Some(mode), &context.key()) {
+            Ok(replacement) => {
+                replacement.difference(checksum_if_equal(context, &from, metadata.len(), &to)?.is_some())
+            }
+            Err(failure) if failure.kind == FailureKind::NotFound && writing::may_come(context, &to) => {
+                Written::created(None, Some(mode))
+            }
+            Err(failure) => return Err(failure),
+        };
+        let Outcome { value, changes, .. } = writing::outcome(to.written(), &written);
+        if written.changed {
+            let text = disk::text(&from, LARGEST).ok();
+            context.services.leaves(&to.name(), Left::File { text, mode: Some(mode) });
+        }
+        Ok(Prediction { value, changes })
+    }
+}
+
+fn not_a_folder(from: &Place, to: &Place) -> Result<(), Failure> {
+    if disk::exists(to)?.is_none_or(|found| !found.is_dir()) {
+        return Ok(());
+    }
+    let name = from.path().file_name().unwrap_or_default().to_string_lossy();
+    Err(Failure::new(FailureKind::Invalid, format!("`{}` is a folder", to.written()))
+        .hint(format!("name the copy: `{}/{name}`", to.written().trim_end_matches('/'))))
 }
 
 fn destination(call: &Call) -> &str {
@@ -91,10 +150,12 @@ fn destination(call: &Call) -> &str {
     argument.and_then(|to| to.get("path").or(Some(to))).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn is_equal(context: &Context<'_>, from: &Place, length: u64, to: &Place) -> Result<bool, Failure> {
+/// The checksum of both, when the copy is as the original.
+fn checksum_if_equal(context: &Context<'_>, from: &Place, length: u64, to: &Place) -> Result<Option<String>, Failure> {
     if disk::exists(to)?.is_none_or(|found| !found.is_file() || found.len() != length) {
-        return Ok(false);
+        return Ok(None);
     }
     let wanted = || context.still_wanted();
-    Ok(disk::checksum(from, &wanted)? == disk::checksum(to, &wanted)?)
+    let checksum = disk::checksum(from, &wanted)?;
+    Ok((checksum == disk::checksum(to, &wanted)?).then_some(checksum))
 }

@@ -1,8 +1,11 @@
 use serde_json::Value;
 
-use super::{FILE, place};
+use super::super::writing;
+use super::{FILE, place, touches};
 use crate::drivers::disk;
-use crate::primitive::{ByteSize, Call, Context, Effect, Failure, Outcome, Primitive, Spec};
+use crate::primitive::{
+    ByteSize, Call, Context, Effect, Failure, Left, Need, Outcome, Prediction, Primitive, Spec, Touches,
+};
 
 crate::options! {
     /// Options of `file.read` and `file.lines`.
@@ -12,9 +15,18 @@ crate::options! {
     }
 }
 
+/// The largest file that a plan has in mind.
+const LARGEST: ByteSize = ByteSize(16 << 20);
+
 /// A method that looks at a file and takes no arguments.
 const fn method(name: &'static str, summary: &'static str, example: &'static str) -> Spec {
     Spec { name, receiver: Some(FILE), args: &[], options: None, returns: None, effect: Effect::Read, summary, example }
+}
+
+/// The text as planned changes leave it, where one of them is about this file.
+fn planned_text(context: &Context<'_>, call: &Call) -> Result<Option<String>, Failure> {
+    let place = place(context, call)?;
+    if context.left(&place).is_none() { Ok(None) } else { writing::text_then(context, &place, LARGEST) }
 }
 
 /// The whole text.
@@ -30,9 +42,22 @@ impl Primitive for Read {
         &READ
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        vec![Need::read(call.receiver_needed("path"))]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         Ok(Value::from(disk::text(&place(context, call)?, options.max)?).into())
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let text = planned_text(context, call)?;
+        Ok(text.map_or_else(|| Prediction::unseen(&self.preview(call)), Prediction::nothing))
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }
 
@@ -53,10 +78,26 @@ impl Primitive for Lines {
         &LINES
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        vec![Need::read(call.receiver_needed("path"))]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let text = disk::text(&place(context, call)?, options.max)?;
         Ok(text.lines().collect::<Value>().into())
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let text = planned_text(context, call)?;
+        Ok(text.map_or_else(
+            || Prediction::unseen(&self.preview(call)),
+            |text| Prediction::nothing(text.lines().collect::<Value>()),
+        ))
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }
 
@@ -74,9 +115,25 @@ impl Primitive for Exists {
         &EXISTS
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        vec![Need::read(call.receiver_needed("path"))]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let found = disk::exists(&place(context, call)?)?;
         Ok(Value::from(found.is_some_and(|metadata| !metadata.is_dir())).into())
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        Ok(match context.left(&place(context, call)?) {
+            Some((Left::File { .. }, true)) => Prediction::nothing(true),
+            Some((Left::Gone | Left::Folder { .. } | Left::Tree, true)) => Prediction::nothing(false),
+            _ => Prediction::unseen(&self.preview(call)),
+        })
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }
 
@@ -91,9 +148,22 @@ impl Primitive for Size {
         &SIZE
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        vec![Need::read(call.receiver_needed("path"))]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let (_, metadata) = disk::open(&place(context, call)?)?;
         Ok(Value::from(metadata.len()).into())
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let text = planned_text(context, call)?;
+        Ok(text.map_or_else(|| Prediction::unseen(&self.preview(call)), |text| Prediction::nothing(text.len())))
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }
 
@@ -111,8 +181,24 @@ impl Primitive for Checksum {
         &CHECKSUM
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        vec![Need::read(call.receiver_needed("path"))]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let sum = disk::checksum(&place(context, call)?, &|| context.still_wanted())?;
         Ok(Value::from(sum).into())
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let text = planned_text(context, call)?;
+        Ok(text.map_or_else(
+            || Prediction::unseen(&self.preview(call)),
+            |text| Prediction::nothing(disk::checksum_of(text.as_bytes())),
+        ))
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }

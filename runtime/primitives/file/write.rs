@@ -1,7 +1,9 @@
-use super::{FILE, outcome, place};
-use crate::drivers::disk::{self, Place};
+use super::super::writing::{self, PRIVATE, is_private};
+use super::{FILE, place, touches};
+use crate::drivers::disk;
 use crate::primitive::{
-    Arg, ByteSize, Call, Context, Effect, Failure, FailureKind, FileMode, Outcome, Primitive, Probe, Spec, Ty,
+    Arg, ByteSize, Call, Context, Effect, Failure, FailureKind, FileMode, Left, Need, Outcome, Prediction, Primitive,
+    Probe, Recovery, Sink, Spec, Touches, Ty, unknown_in_text, unknown_within,
 };
 
 crate::options! {
@@ -34,18 +36,46 @@ impl Primitive for Write {
         &WRITE
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        vec![Need::write(call.receiver_needed("path"))]
+    }
+
     fn preview(&self, call: &Call) -> String {
-        format!("write {} ({})", call.receiver_str("path"), ByteSize(call.str(0).len() as u64))
+        let path = call.receiver_str("path");
+        match known_text(call) {
+            Some(text) => format!("write {path} ({})", ByteSize(text.len() as u64)),
+            None => format!("write {path}"),
+        }
+    }
+
+    fn sinks(&self, call: &Call) -> Vec<Sink> {
+        vec![Sink::new("text", "a file of mode 0600").once(is_private(call), PRIVATE)]
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
-        let written = disk::write(&place(context, call)?, call.str(0).as_bytes(), options.mode)?;
-        Ok(outcome(context, call.receiver_str("path"), &written))
+        writing::write(context, call.receiver_str("path"), call.str(0), options.mode)
+    }
+
+    fn recovery(&self, _call: &Call) -> Recovery {
+        Recovery::Probe
     }
 
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
-        holds(&place(context, call)?, call, |text| text == call.str(0))
+        writing::probe(context, call.receiver_str("path"))
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let options: Options = call.options()?;
+        writing::foresee(context, call.receiver_str("path"), known_text(call), options.mode)
+    }
+
+    fn foresees(&self, call: &Call) -> bool {
+        only_text_is_unknown(call)
     }
 }
 
@@ -68,21 +98,71 @@ impl Primitive for AppendLine {
         &APPEND_LINE
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        vec![Need::write(call.receiver_needed("path"))]
+    }
+
     fn preview(&self, call: &Call) -> String {
         format!("append a line to {}", call.receiver_str("path"))
     }
 
+    fn sinks(&self, call: &Call) -> Vec<Sink> {
+        vec![Sink::new("line", "a file of mode 0600").once(is_private(call), PRIVATE)]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
-        let (place, line) = (place(context, call)?, call.str(0));
-        if line.contains(['\n', '\r']) {
-            return Err(Failure::new(FailureKind::Argument, "argument `line` holds a line break")
-                .hint("call `append_line` once per line"));
-        }
-        let mut text = match disk::exists(&place)? {
-            Some(_) => disk::text(&place, LARGEST)?,
-            None => String::new(),
-        };
+        let text = with_line(context, call)?.unwrap_or_default();
+        writing::write(context, call.receiver_str("path"), &text, options.mode)
+    }
+
+    fn recovery(&self, _call: &Call) -> Recovery {
+        Recovery::Probe
+    }
+
+    fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
+        writing::probe(context, call.receiver_str("path"))
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let options: Options = call.options()?;
+        let is_known = unknown_within(&call.args[0]).is_none();
+        let text = if is_known { with_line(context, call)? } else { None };
+        writing::foresee(context, call.receiver_str("path"), text.as_deref(), options.mode)
+    }
+
+    fn foresees(&self, call: &Call) -> bool {
+        only_text_is_unknown(call)
+    }
+}
+
+/// The text, unless a plan does not know it.
+fn known_text(call: &Call) -> Option<&str> {
+    call.args.first()?.as_str().filter(|text| unknown_in_text(text).is_none())
+}
+
+/// Which file is written, and with what mode, is what a plan must know.
+fn only_text_is_unknown(call: &Call) -> bool {
+    unknown_within(&call.receiver).or(unknown_within(&call.options)).is_none()
+}
+
+/// The file's text with the line in it; `None` when a plan does not know the text.
+fn with_line(context: &Context<'_>, call: &Call) -> Result<Option<String>, Failure> {
+    let (place, line) = (place(context, call)?, call.str(0));
+    if line.contains(['\n', '\r']) {
+        return Err(Failure::new(FailureKind::Argument, "argument `line` holds a line break")
+            .hint("call `append_line` once per line"));
+    }
+    let is_there = match context.left(&place) {
+        Some((left, _)) => left != Left::Gone,
+        None => disk::exists(&place)?.is_some(),
+    };
+    let text = if is_there { writing::text_then(context, &place, LARGEST)? } else { Some(String::new()) };
+    Ok(text.map(|mut text| {
         if !text.lines().any(|present| present == line) {
             if !text.is_empty() && !text.ends_with('\n') {
                 text.push('\n');
@@ -90,22 +170,6 @@ impl Primitive for AppendLine {
             text.push_str(line);
             text.push('\n');
         }
-        let written = disk::write(&place, text.as_bytes(), options.mode)?;
-        Ok(outcome(context, call.receiver_str("path"), &written))
-    }
-
-    fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
-        holds(&place(context, call)?, call, |text| text.lines().any(|line| line == call.str(0)))
-    }
-}
-
-/// The rename is the whole effect, so the file tells whether it happened; when in doubt, doing it again is safe.
-fn holds(place: &Place, call: &Call, is_done: impl Fn(&str) -> bool) -> Result<Probe, Failure> {
-    if disk::exists(place)?.is_none_or(|metadata| !metadata.is_file()) {
-        return Ok(Probe::NotDone);
-    }
-    Ok(match disk::text(place, LARGEST) {
-        Ok(text) if is_done(&text) => Probe::Done(Outcome::changed(super::value(call.receiver_str("path"), true))),
-        _ => Probe::NotDone,
-    })
+        text
+    }))
 }

@@ -2,9 +2,9 @@ use ignore::WalkBuilder;
 use ignore::overrides::{Override, OverrideBuilder};
 use serde_json::Value;
 
-use super::{FOLDER, place};
+use super::{FOLDER, place, touches};
 use crate::drivers::disk::{self, Place};
-use crate::primitive::{Call, Context, Effect, Failure, FailureKind, Outcome, Primitive, Spec};
+use crate::primitive::{Call, Context, Effect, Failure, FailureKind, Need, Outcome, Primitive, Spec, Touches};
 
 /// The most entries returned: a script that needs more wants a pattern.
 const MOST: usize = 10_000;
@@ -34,6 +34,10 @@ static SPEC: Spec = Spec {
 impl Primitive for List {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        vec![Need::read(call.receiver_needed("path"))]
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
@@ -76,6 +80,10 @@ impl Primitive for List {
         }
         paths.sort_unstable();
         Ok(Value::from(paths).into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }
 

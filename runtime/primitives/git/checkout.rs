@@ -1,14 +1,14 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use super::{GIT, Repository};
-use crate::drivers::disk::Place;
+use super::{GIT, Repository, needs};
+use crate::drivers::disk::{Place, short_name};
 use crate::primitive::{
-    Arg, Call, Context, Effect, Failure, FailureKind, LogStream, Outcome, Primitive, Probe, Span, Spec, Ty, handle,
+    Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Left, LogStream, Need, Outcome, Prediction,
+    Primitive, Probe, Recovery, Span, Spec, Touches, Ty, handle,
 };
 
 /// The file in a checked out folder that says which commit it holds.
@@ -44,6 +44,14 @@ impl Primitive for Checkout {
         &SPEC
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        {
+            let mut needs = needs(call);
+            needs.push(Need::write(call.needed(1)));
+            needs
+        }
+    }
+
     fn preview(&self, call: &Call) -> String {
         format!("git.checkout {} to {}", call.str(0), destination(call))
     }
@@ -52,15 +60,16 @@ impl Primitive for Checkout {
         let options: Options = call.options()?;
         let repository = Repository::of(context, call)?;
         let commit = repository.commit(call.str(0))?;
-        let place = Place::new(context.project.root(), destination(call))?;
+        let place = context.writable(destination(call))?;
         place.check_new()?;
         if is_done(&place, &commit)? {
             return Ok(Outcome::unchanged(value(&place, &commit, false)));
         }
-        let draft = Draft::beside(&place)?;
+        let draft = Draft::beside(&place, &context.key())?;
+        draft.create()?;
         let folder = PathBuf::from(repository.ask(&["rev-parse", "--absolute-git-dir"])?);
-        let index = draft.0.join("index");
-        let tree = draft.0.join("tree");
+        let index = draft.folder.join("index");
+        let tree = draft.folder.join("tree");
         // An index of its own: the repository's index, work tree and HEAD stay as they are, and it works for bare ones too.
         let variables: [(&str, &Path); 3] =
             [("GIT_DIR", &folder), ("GIT_WORK_TREE", &tree), ("GIT_INDEX_FILE", &index)];
@@ -73,10 +82,11 @@ impl Primitive for Checkout {
         let failed = |error: &std::io::Error| Failure::system(format!("make the folder `{}`", place.written()), error);
         std::fs::write(tree.join(MARKER), format!("{commit}\n")).map_err(|error| failed(&error))?;
         force_to_disk(&tree).map_err(|error| failed(&error))?;
-        match std::fs::rename(&tree, place.path()) {
-            Ok(()) => {
-                Ok(Outcome::changed(value(&place, &commit, true)).note(commit.chars().take(12).collect::<String>()))
-            }
+        let outcome =
+            Outcome::changed(value(&place, &commit, true)).note(short(&commit)).made([change(&place, &commit)]);
+        context.announce(&outcome, &commit.clone().into())?;
+        match std::fs::rename(&tree, place.entry()?.path()) {
+            Ok(()) => Ok(outcome),
             Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
                 Err(occupied(&place, None))
             }
@@ -84,14 +94,50 @@ impl Primitive for Checkout {
         }
     }
 
+    fn recovery(&self, _call: &Call) -> Recovery {
+        Recovery::Probe
+    }
+
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
-        let commit = Repository::of(context, call)?.commit(call.str(0))?;
-        let place = Place::new(context.project.root(), destination(call))?;
-        Ok(match is_done(&place, &commit) {
-            Ok(true) => Probe::Done(Outcome::changed(value(&place, &commit, true))),
+        let place = context.writable(destination(call))?;
+        drop(Draft::beside(&place, &context.key()));
+        let Some(announcement) = context.announced() else { return Ok(Probe::NotDone) };
+        // The branch may have moved on since: the commit it named then counts.
+        let commit = announcement.proof.as_str().unwrap_or_default();
+        Ok(match is_done(&place, commit) {
+            Ok(true) => Probe::Done(announcement.outcome),
             _ => Probe::NotDone,
         })
     }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        context.touches(destination(call))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let commit = Repository::of(context, call)?.commit(call.str(0))?;
+        let place = context.writable(destination(call))?;
+        place.check_new()?;
+        let is_there = match context.left(&place) {
+            None | Some((Left::Tree, _)) => is_done(&place, &commit)?,
+            _ => false,
+        };
+        if is_there {
+            return Ok(Prediction::nothing(value(&place, &commit, false)));
+        }
+        context.services.leaves(&place.name(), Left::Tree);
+        Ok(Prediction::one(change(&place, &commit), value(&place, &commit, true)))
+    }
+}
+
+/// An empty folder that is there already makes no difference: the whole folder takes its place.
+fn change(place: &Place, commit: &str) -> Change {
+    let what = format!("folder {}", place.written().trim_end_matches('/'));
+    Change::new(Action::Create, what).detail(format!("revision {}", short(commit)))
+}
+
+fn short(commit: &str) -> String {
+    commit.chars().take(12).collect()
 }
 
 fn destination(call: &Call) -> &str {
@@ -105,12 +151,18 @@ fn value(place: &Place, commit: &str, changed: bool) -> Value {
 
 /// Does the folder hold this commit already? One that holds anything else is in the way.
 fn is_done(place: &Place, commit: &str) -> Result<bool, Failure> {
+    let failed = |error: &std::io::Error| Failure::system(format!("look into `{}`", place.written()), error);
     match std::fs::read_dir(place.path()).map(|mut entries| entries.next().is_none()) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => return Err(occupied(place, None)),
+        Err(error) => return Err(failed(&error)),
         Ok(true) => return Ok(false),
-        _ => {}
+        Ok(false) => {}
     }
-    let held = std::fs::read_to_string(place.path().join(MARKER)).unwrap_or_default();
+    let held = match std::fs::read_to_string(place.path().join(MARKER)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        held => held.map_err(|error| failed(&error))?,
+    };
     match held.trim() {
         held if held == commit => Ok(true),
         "" => Err(occupied(place, None)),
@@ -126,26 +178,34 @@ fn occupied(place: &Place, held: Option<&str>) -> Failure {
         .hint(format!("or remove it first: `folder({shown:?}).remove(#{{ recursive: true }})`"))
 }
 
-/// A folder beside the one to make, for work in progress: gone again when dropped.
-struct Draft(PathBuf);
+/// A folder beside the one to make, for work in progress: gone again when dropped, and whatever a process that died has left
+/// of the same work with it.
+struct Draft {
+    folder: PathBuf,
+    shown: String,
+}
 
 impl Draft {
-    fn beside(place: &Place) -> Result<Self, Failure> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let failed = |error: std::io::Error| Failure::system(format!("make the folder `{}`", place.written()), &error);
+    fn beside(place: &Place, key: &str) -> Result<Self, Failure> {
+        let shown = place.written().to_owned();
+        let failed = |error: std::io::Error| Failure::system(format!("make the folder `{shown}`"), &error);
         let target = std::path::absolute(place.path()).map_err(failed)?;
         let above = target.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(above).map_err(failed)?;
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let draft = Self(above.join(format!(".runbook-{}-{count}", std::process::id())));
-        std::fs::create_dir_all(draft.0.join("tree")).map_err(failed)?;
-        Ok(draft)
+        Ok(Self { folder: above.join(format!(".runbook-{}", short_name(key))), shown })
+    }
+
+    fn create(&self) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| Failure::system(format!("make the folder `{}`", self.shown), &error);
+        if self.folder.exists() {
+            std::fs::remove_dir_all(&self.folder).map_err(failed)?;
+        }
+        std::fs::create_dir_all(self.folder.join("tree")).map_err(failed)
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
-use super::{GIT, Repository};
-use crate::primitive::{Arg, Call, Context, Effect, Failure, Outcome, Primitive, Spec, Ty};
+use super::{GIT, Repository, needs, touches};
+use crate::primitive::{Arg, Call, Context, Effect, Failure, Need, Outcome, Primitive, Spec, Touches, Ty};
 
 /// A method that asks the repository something.
 const fn question(name: &'static str, summary: &'static str, example: &'static str) -> Spec {
@@ -34,12 +34,20 @@ impl Primitive for Revision {
         &REVISION
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call)
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: RevisionOptions = call.options()?;
         let repository = Repository::of(context, call)?;
         let commit = repository.commit(call.optional(0).and_then(Value::as_str).unwrap_or("HEAD"))?;
         let hash = if options.short { repository.ask(&["rev-parse", "--short", &commit])? } else { commit };
         Ok(Value::from(hash).into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }
 
@@ -57,9 +65,17 @@ impl Primitive for Branch {
         &BRANCH
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call)
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let name = Repository::of(context, call)?.ask_whether(&["symbolic-ref", "--short", "--quiet", "HEAD"])?;
         Ok(Value::from(name).into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }
 
@@ -77,8 +93,16 @@ impl Primitive for IsClean {
         &IS_CLEAN
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call)
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         Ok(Value::from(changes(context, call)?.is_empty()).into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }
 
@@ -96,8 +120,16 @@ impl Primitive for Changes {
         &CHANGES
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call)
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         Ok(Value::from(changes(context, call)?).into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }
 
@@ -153,6 +185,10 @@ impl Primitive for Tags {
         &TAGS
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call)
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: TagsOptions = call.options()?;
         // The last key decides; tags of the same second are told apart by their version.
@@ -160,6 +196,10 @@ impl Primitive for Tags {
         let answer =
             Repository::of(context, call)?.ask(&["tag", "--list", order[0], order[1], "--", &options.pattern])?;
         Ok(answer.lines().collect::<Value>().into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }
 
@@ -177,9 +217,17 @@ impl Primitive for Describe {
         &DESCRIBE
     }
 
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        needs(call)
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let repository = Repository::of(context, call)?;
         repository.commit("HEAD")?;
         Ok(Value::from(repository.ask(&["describe", "--tags", "--always", "--dirty"])?).into())
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        touches(context, call)
     }
 }

@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
 use super::Target;
-use crate::drivers::http::{self, Answer};
-use crate::primitive::{Context, Failure, Progress};
+use crate::drivers::http::{self, Answer, Gate};
+use crate::primitive::{Context, Failure, FailureKind, Progress};
 
 /// How one URL ended.
 pub(super) struct Attempts {
@@ -20,7 +20,7 @@ pub(super) struct Attempts {
 const LEAST: Duration = Duration::from_millis(100);
 
 /// Asks until the answer is the expected one or `within` is over; once, without `within`.
-pub(super) async fn until_met(context: &Context<'_>, target: &Target<'_>) -> Attempts {
+pub(super) async fn until_met(context: &Context<'_>, target: &Target<'_>, gate: &dyn Gate) -> Attempts {
     let started = Instant::now();
     let mut request = target.request.clone();
     let mut attempts = Attempts { url: request.address().to_string(), count: 0, answer: None, failure: None };
@@ -30,7 +30,7 @@ pub(super) async fn until_met(context: &Context<'_>, target: &Target<'_>) -> Att
         if let Some(within) = target.options.within {
             request.timeout = target.options.timeout.0.min(within.0.saturating_sub(started.elapsed())).max(LEAST);
         }
-        match http::send(&request).await {
+        match http::send(&request, gate).await {
             Ok(answer) => {
                 attempts.failure = target.expectation.compare(&answer).err();
                 attempts.answer = Some(answer);
@@ -40,7 +40,7 @@ pub(super) async fn until_met(context: &Context<'_>, target: &Target<'_>) -> Att
         }
         let Some(failure) = &attempts.failure else { return attempts };
         let within = target.options.within.map_or(Duration::ZERO, |within| within.0);
-        if started.elapsed() + target.options.every.0 >= within {
+        if failure.kind == FailureKind::Refused || started.elapsed() + target.options.every.0 >= within {
             break;
         }
         context.progress(Progress {

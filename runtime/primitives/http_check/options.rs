@@ -5,7 +5,7 @@ use serde::de::{Deserializer, Error};
 use serde_json::Value;
 
 use crate::drivers::http::{Address, Request, Trust};
-use crate::primitive::{ByteSize, Failure, FailureKind, OptionType, Span};
+use crate::primitive::{ByteSize, Call, Failure, FailureKind, Need, OptionType, Span, text_of, unknown_in_text};
 
 crate::options! {
     /// Options of `http_check`.
@@ -85,6 +85,35 @@ impl Options {
         }
         Ok(request)
     }
+}
+
+/// What asking needs: the addresses, those that are to be asked in their place, and the file of authorities.
+pub(super) fn needs(call: &Call) -> Vec<Need> {
+    let authorities = call.options.pointer("/tls/ca").filter(|file| !file.is_null());
+    let read = authorities.map(|file| Need::read(text_of(Some(file))));
+    asked(call).into_iter().map(Need::http).chain(read).collect()
+}
+
+/// The hosts that the call itself names.
+pub(super) fn hosts(call: &Call) -> Vec<String> {
+    let addresses = asked(call).into_iter().filter_map(|url| Address::parse(&url).ok());
+    addresses.map(|address| address.host().to_owned()).collect()
+}
+
+/// URLs in the form of their standard, where they are any, and where `resolve` sends them.
+fn asked(call: &Call) -> Vec<String> {
+    let urls: Vec<String> = match call.args.first() {
+        Some(Value::Array(urls)) => urls.iter().map(|url| text_of(Some(url))).collect(),
+        url => vec![text_of(url)],
+    };
+    let scheme = urls.first().and_then(|url| url.split_once("://")).map_or("http", |(scheme, _)| scheme);
+    let instead = call.options.get("resolve").and_then(Value::as_object).into_iter().flat_map(|places| places.values());
+    let instead: Vec<String> = instead.map(|place| format!("{scheme}://{}", text_of(Some(place)))).collect();
+    let settled = |url: String| match unknown_in_text(&url) {
+        None => Address::parse(&url).map_or(url, |address| address.to_string()),
+        Some(_) => url,
+    };
+    urls.into_iter().chain(instead).map(settled).collect()
 }
 
 macro_rules! label {

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::attempt::Attempts;
-use crate::drivers::http::Answer;
-use crate::primitive::{Failure, Outcome};
+use crate::drivers::http::{Address, Answer};
+use crate::primitive::{Failure, Outcome, unknown};
 
 /// What the script gets: a map for one URL, a list of maps for a list; or the failure of all that did not pass.
 pub(super) fn of(ended: Vec<Attempts>, many: bool, check: bool) -> Result<Outcome, Failure> {
@@ -33,6 +33,36 @@ fn value(attempts: &Attempts) -> Value {
     let certificate = answer.and_then(|answer| answer.certificate.as_ref());
     map.insert("tls_days".into(), certificate.map(|certificate| certificate.days_left(Timestamp::now())).into());
     Value::Object(map)
+}
+
+/// What a script gets before anybody was asked.
+pub(super) fn foreseen(address: &Address, check: bool) -> Value {
+    let later = |field: &str| unknown(format!("the {field} of {address}"));
+    let mut map = Map::new();
+    // Without `check: false` the call returns only when the answer is as expected.
+    map.insert("ok".into(), if check { true.into() } else { later("answer") });
+    map.insert("problem".into(), if check { Value::Null } else { later("answer") });
+    map.insert("url".into(), address.to_string().into());
+    for (field, words) in [
+        ("status", "status"),
+        ("body", "body"),
+        ("json", "body"),
+        ("headers", "headers"),
+        ("milliseconds", "time"),
+        ("attempts", "number of attempts"),
+        ("tls_days", "certificate"),
+    ] {
+        map.insert(field.into(), later(words));
+    }
+    Value::Object(map)
+}
+
+/// What must be the same for a plan to stay true: bodies and headers may tell the time, and time itself always differs.
+pub(super) fn observed(result: &Value) -> Value {
+    match result {
+        Value::Array(items) => items.iter().map(observed).collect(),
+        one => json!({ "ok": one["ok"], "url": one["url"], "status": one["status"] }),
+    }
 }
 
 /// One value per name; several of one name are joined with commas, as RFC 9110, section 5.3 allows.

@@ -1,5 +1,6 @@
 use std::io::{Error as IoError, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -14,8 +15,33 @@ use crate::primitive::{Failure, FailureKind};
 const STEPS: u64 = 5_000_000;
 
 /// Fills in `source`, which is called `name` in messages and whose `include`s start at its folder.
-pub fn render(project: &Path, name: &str, source: &str, values: &serde_json::Value) -> Result<String, Failure> {
-    let environment = environment(project)?;
+///
+/// `granted` is asked about every file that was included before anything of the text, or of an error in it, is let out.
+pub fn render(
+    project: &Path,
+    name: &str,
+    source: &str,
+    values: &serde_json::Value,
+    granted: &dyn Fn(&str) -> Result<(), Failure>,
+) -> Result<String, Failure> {
+    let included = Included::default();
+    let rendered = filled(project, name, source, values, &included);
+    let included = included.lock().map(|names| names.clone()).unwrap_or_default();
+    included.iter().try_for_each(|name| granted(name))?;
+    rendered
+}
+
+/// The names of the files that a template included.
+type Included = Arc<Mutex<Vec<String>>>;
+
+fn filled(
+    project: &Path,
+    name: &str,
+    source: &str,
+    values: &serde_json::Value,
+    included: &Included,
+) -> Result<String, Failure> {
+    let environment = environment(project, included.clone())?;
     let explain = |error: &Error| fault::explain(error, name, source, values);
     let template = environment.template_from_named_str(name, source).map_err(|error| explain(&error))?;
     let mut text = Bounded::default();
@@ -29,7 +55,7 @@ pub fn render(project: &Path, name: &str, source: &str, values: &serde_json::Val
 }
 
 /// Plain text (no escaping for HTML), an undefined value is an error, and a block tag alone on its line leaves no line.
-fn environment(project: &Path) -> Result<Environment<'static>, Failure> {
+fn environment(project: &Path, included: Included) -> Result<Environment<'static>, Failure> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
     environment.set_syntax(syntax.map_err(|error| Failure::new(FailureKind::System, error.to_string()))?);
@@ -39,7 +65,12 @@ fn environment(project: &Path) -> Result<Environment<'static>, Failure> {
     environment.set_fuel(Some(STEPS));
     environment.set_path_join_callback(|name, parent| beside(name, parent).into());
     let project = project.to_owned();
-    environment.set_loader(move |name| load(&project, name));
+    environment.set_loader(move |name| {
+        if let Ok(mut included) = included.lock() {
+            included.push(name.to_owned());
+        }
+        load(&project, name)
+    });
     filters::add(&mut environment);
     Ok(environment)
 }

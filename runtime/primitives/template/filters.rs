@@ -1,5 +1,7 @@
 use minijinja::{Environment, Error, ErrorKind, Value};
 
+use crate::secrets::env_file::Dialect;
+
 /// Adds what configuration files need and MiniJinja has not, or has in a form made for HTML.
 pub fn add(environment: &mut Environment<'_>) {
     environment.add_filter("tojson", tojson);
@@ -26,25 +28,13 @@ fn quote(value: &Value) -> Result<String, Error> {
 }
 
 /// A value of an `.env` file as Compose reads it: what it reads back is the value, character by character.
-///
-/// Plain values stay bare, which every reader of such files agrees on. Single quotes take the rest literally; only a quote,
-/// a backslash or a carriage return needs double quotes, in which Compose knows `\"`, `\\`, `\$` and `\r` (dotenv/parser.go of
-/// compose-go).
 fn env_quote(value: &Value) -> Result<String, Error> {
     let text = scalar(value, "env_quote")?;
-    if text.is_empty() || is_plain(&text) {
-        return Ok(text);
-    }
-    if text.contains('\0') {
-        return Err(Error::new(ErrorKind::InvalidOperation, "`env_quote` cannot write a NUL byte"));
-    }
-    if !text.contains(['\'', '\\', '\r']) {
-        return Ok(format!("'{text}'"));
-    }
-    Ok(format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"").replace('$', r"\$").replace('\r', r"\r")))
+    let quoted = if text.contains('\0') { None } else { Dialect::Compose.quoted(&text) };
+    quoted.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "`env_quote` cannot write a value with a zero byte"))
 }
 
-/// Characters that no shell and no reader of `.env` files gives a meaning.
+/// Characters that no shell gives a meaning.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@%+,".contains(c))
 }

@@ -76,7 +76,10 @@ fn a_rule_that_is_no_expression_is_refused() {
     let Some(shop) = Shop::new(COMPOSE) else { return };
     let failure = shop.fails("check_env", json!([]), json!({ "pattern": { "PORT": "[0-9" } }));
     assert_eq!(failure.kind, FailureKind::Option);
-    assert!(failure.message.starts_with("option `pattern.PORT`: `[0-9` is not a regular expression"), "{failure:?}");
+    assert!(
+        failure.message.starts_with("option `pattern.PORT` must be a regular expression, and `[0-9` is none"),
+        "{failure:?}"
+    );
 }
 
 #[test]

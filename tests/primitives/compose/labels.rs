@@ -34,7 +34,7 @@ fn labels_and_names_are_those_of_compose() {
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "com.docker.compose.config-hash" | "runbook.compose.config"))
         .map(|(name, value)| (name.as_str(), value.as_str()))
-        .filter(|(name, _)| !name.starts_with("runbook-test"))
+        .filter(|(name, _)| !name.starts_with("runbook-test") && !name.starts_with("dev.runbook."))
         .collect();
     let file = format!("{folder}/compose.yaml");
     let env_file = format!("{folder}/.env");

@@ -1,14 +1,22 @@
 //! `compose` and its methods against a real engine.
 
+mod afar;
 mod commands;
+mod crash;
 mod down;
 mod environment;
 mod files;
 mod gate;
+mod given;
 mod images;
 mod labels;
+mod moves;
+mod plan;
 mod release;
 mod replace;
+mod roll;
+mod rolling;
+mod secrets;
 mod up;
 
 use std::net::TcpListener;
@@ -48,7 +56,10 @@ impl Shop {
 
     /// Calls a method of the application.
     fn try_call(&self, method: &str, args: Value, options: Value) -> Result<Outcome, Failure> {
-        self.direct.method(&format!("compose.{method}"), self.handle(json!({})), args, options)
+        let (method, handle) = (format!("compose.{method}"), self.handle(json!({})));
+        let result = self.direct.method(&method, handle.clone(), args.clone(), options.clone());
+        self.direct.clean_up(&method, handle, args, options);
+        result
     }
 
     #[track_caller]

@@ -174,12 +174,10 @@ fn force_recreate_replaces_what_is_as_it_should_be() {
 }
 
 #[test]
-fn an_order_that_is_not_known_yet_is_refused() {
+fn an_order_that_there_is_not_is_refused() {
     let Some(shop) = Shop::new(TWO) else { return };
-    let failure = shop.fails("up", json!([]), json!({ "order": "start-first" }));
-    assert_eq!(failure.message, "option `order`: `start-first` is not supported yet");
     let failure = shop.fails("up", json!([]), json!({ "order": "sideways" }));
-    assert_eq!(failure.message, "option `order` cannot be `sideways`");
+    assert_eq!(failure.message, "option `order` cannot be `sideways`: it is `stop-first` or `start-first`");
     assert_eq!(shop.containers(), Vec::<String>::new());
 }
 
@@ -205,4 +203,49 @@ services:
     assert_eq!(Shop::actions(&shop.up()), ["app recreated", "vpn recreated"]);
     let mode = shop.container("app").raw["HostConfig"]["NetworkMode"].as_str().unwrap().to_owned();
     assert_eq!(mode, format!("container:{}", shop.container("vpn").id));
+}
+
+#[test]
+fn linked_services_are_found_by_their_link_and_mounts_are_had_from_others() {
+    let linked = "
+services:
+  api:
+    image: BASE
+    command: sleep 600
+    stop_grace_period: 0s
+    links: ['db:database']
+    volumes_from: ['db:ro']
+    blkio_config: { weight: 300 }
+  db:
+    image: BASE
+    command: sh -c 'echo here > /data/x; exec sleep 600'
+    stop_grace_period: 0s
+    volumes: [ /data ]
+";
+    let Some(shop) = Shop::new(linked) else { return };
+    assert_eq!(Shop::actions(&shop.up()), ["api created", "db created"]);
+    assert_eq!(shop.exec("api", &["cat", "/data/x"]), (0, "here\n".into()));
+    let (code, said) = shop.exec("api", &["ping", "-c", "1", "-W", "2", "database"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(Shop::actions(&shop.up()), ["api unchanged", "db unchanged"]);
+}
+
+#[test]
+fn what_cannot_be_granted_is_refused_with_its_place_before_anything_happens() {
+    let plugin = "
+services:
+  api: { image: BASE, command: sleep 600 }
+  cloud: { provider: { type: cloud } }
+";
+    let Some(shop) = Shop::new(plugin) else { return };
+    let failure = shop.fails("up", json!([]), json!({}));
+    assert_eq!(
+        failure.message,
+        "compose.yaml:4:12: services.cloud.provider: names a plugin of Docker Compose, which alone can run it"
+    );
+    assert_eq!(failure.hints, ["put the service into a profile that is not active here"]);
+    assert_eq!(shop.containers(), Vec::<String>::new());
+    // The services that ask for nothing of the kind can be brought up.
+    shop.call("up", json!([]), json!({ "services": ["api"] }));
+    assert_eq!(shop.containers(), ["api-1 running"]);
 }

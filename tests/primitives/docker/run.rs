@@ -66,7 +66,7 @@ fn a_container_left_running_is_labelled_with_its_run() {
     let label = |name: &str| found.labels.get(name).map(String::as_str);
     assert_eq!(
         (label("dev.runbook.run"), label("dev.runbook.call"), label("team")),
-        (Some("1"), Some("1"), Some("web"))
+        (Some("1"), Some("2"), Some("web"))
     );
     let taken = bench.call("run", json!([image, ["sleep", "600"]]), options).unwrap_err();
     assert_eq!(taken.kind, FailureKind::Conflict, "{taken:?}");
@@ -112,7 +112,7 @@ fn a_late_container_is_removed_and_shows_what_it_said() {
     let Some(bench) = Bench::start() else { return };
     let image = bench.lab.image("late", "1", "");
     let command = ["/bin/sh", "-c", "echo begun; sleep 600"];
-    let failure = bench.call("run", json!([image, command]), json!({ "timeout": "1500ms" })).unwrap_err();
+    let failure = bench.call("run", json!([image, command]), json!({ "timeout": "4s" })).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Timeout);
     assert_eq!(failure.evidence[0].text, "begun");
     assert_eq!(bench.left(&image), Vec::<String>::new());

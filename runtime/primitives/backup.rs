@@ -1,0 +1,211 @@
+//! `backup(source, #{ … })` and `restore(snapshot, target, #{ … })`: snapshots of folders and of what commands print, all of it
+//! or nothing, and what was saved back in its place, compared with what it has to be.
+
+mod program;
+mod repository;
+mod restore;
+mod source;
+
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::drivers::backup::{self, Content, Manifest, Order, Part, Pump, Snapshot};
+use crate::primitive::{
+    Action, Arg, Call, Change, Context, Effect, Failure, Need, Outcome, Prediction, Primitive, Probe, Recovery, Span,
+    Spec, Touches, Ty, unknown,
+};
+
+use program::Program;
+use repository::{Place, wanted};
+use source::{Kind, Source};
+
+/// Every primitive of this file and its folder.
+pub const ALL: &[&dyn Primitive] = &[&Backup, &restore::Restore];
+
+crate::options! {
+    /// Options of `backup`.
+    pub struct Options {
+        /// The repository: a `[backup.NAME]` of `runbook.toml`. It may be left out when there is one.
+        to: Option<String>,
+        /// The job that the snapshot belongs to: what is kept is told for each job. Without it, the project's name.
+        job: Option<String>,
+        /// Tags of the snapshot.
+        tags: Vec<String>,
+        /// Patterns, as in `.gitignore`, of what is left out of every folder.
+        exclude: Vec<String>,
+        /// How long everything may take.
+        within: Span = Span::seconds(6 * 60 * 60),
+    }
+}
+
+/// Makes a snapshot.
+pub struct Backup;
+
+static SPEC: Spec = Spec {
+    name: "backup",
+    receiver: None,
+    args: &[Arg::new(
+        "source",
+        Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map, Ty::List]),
+        "A folder; `#{ folder, exclude, name }`; `#{ command, container, engine, user, name }`; or a list of these.",
+    )],
+    options: Some(Options::SPEC),
+    returns: None,
+    effect: Effect::Change,
+    summary: "Saves folders and the output of commands as one snapshot; a fault in any of them means that there is none.",
+    example: r#"backup("uploads", #{ to: "main", exclude: ["*.tmp"] });"#,
+};
+
+impl Primitive for Backup {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        source::needs(call.args.first())
+    }
+
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        let options: Options = call.options()?;
+        let sources = source::read(call.args.first(), &options.exclude)?;
+        let place = Place::of(context, options.to.as_deref())?;
+        place.granted(context)?;
+        let order = order(context, &options);
+        let (snapshot, manifest) = save(context, &place, &order, sources, options.within)?;
+        let note = format!("{} in {}, {} new", snapshot.short(), place.name, size(snapshot.added));
+        Ok(Outcome::changed(result(&place.name, &snapshot, &manifest)).note(note).made([change(&place.name, &order)]))
+    }
+
+    fn recovery(&self, _: &Call) -> Recovery {
+        Recovery::Probe
+    }
+
+    /// The snapshot comes into being in one piece, after everything else, and carries the call's name.
+    fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
+        let options: Options = call.options()?;
+        let place = Place::of(context, options.to.as_deref())?;
+        place.granted(context)?;
+        let repository = place.open(context, wanted(context, options.within))?;
+        let key = context.key();
+        let Some(snapshot) = repository.snapshots()?.into_iter().find(|made| made.call.as_ref() == Some(&key)) else {
+            return Ok(Probe::NotDone);
+        };
+        let manifest = repository.manifest(&snapshot)?.unwrap_or_default();
+        Ok(Probe::Done(Outcome::changed(result(&place.name, &snapshot, &manifest))))
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        let named = call.options.get("to").and_then(Value::as_str);
+        context.project.backup(named).map_or(Touches::Nothing, |(_, entry)| context.touches(&entry.path))
+    }
+
+    fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let options: Options = call.options()?;
+        source::read(call.args.first(), &options.exclude)?;
+        let place = Place::of(context, options.to.as_deref())?;
+        let order = order(context, &options);
+        let known = |what: &str| unknown(format!("the {what} of the snapshot of `{}`", order.job));
+        let value = json!({
+            "id": known("name"), "repository": place.name, "job": order.job, "time": known("time"),
+            "files": known("files"), "bytes": known("size"), "added": known("size"), "parts": known("parts"),
+        });
+        Ok(Prediction::one(change(&place.name, &order), value))
+    }
+}
+
+fn order(context: &Context<'_>, options: &Options) -> Order {
+    let job = options.job.clone().unwrap_or_else(|| context.project.name().to_owned());
+    Order { job, call: context.key(), tags: options.tags.clone() }
+}
+
+fn change(repository: &str, order: &Order) -> Change {
+    Change::new(Action::Create, format!("snapshot of {} in {repository}", order.job))
+}
+
+/// What a script gets.
+fn result(repository: &str, snapshot: &Snapshot, manifest: &Manifest) -> Value {
+    json!({
+        "id": snapshot.id, "repository": repository, "job": snapshot.job, "time": snapshot.time.timestamp(),
+        "files": snapshot.files, "bytes": snapshot.bytes, "added": snapshot.added,
+        "parts": manifest.parts.iter().map(|part| &part.name).collect::<Vec<_>>(),
+    })
+}
+
+fn size(bytes: u64) -> String {
+    let mut left = bytes;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if left < 10_240 || unit == "GiB" {
+            return format!("{left} {unit}");
+        }
+        left /= 1024;
+    }
+    String::new()
+}
+
+/// Makes a snapshot of these sources: commands run beside each other, each into its own stream.
+fn save(
+    context: &Context<'_>,
+    place: &Place,
+    order: &Order,
+    sources: Vec<Source>,
+    within: Span,
+) -> Result<(Snapshot, Manifest), Failure> {
+    // A command that fails ends everything, also where nobody has come to read it yet.
+    let fault: Arc<OnceLock<Failure>> = Arc::default();
+    let (seen, still_wanted) = (Arc::clone(&fault), wanted(context, within));
+    let repository =
+        place.open(context, Arc::new(move || seen.get().map_or_else(|| still_wanted(), |fault| Err(fault.clone()))))?;
+    let (mut parts, mut programs): (Vec<Part>, Vec<(Program, Pump)>) = (Vec::new(), Vec::new());
+    for Source { name, kind } in sources {
+        let (from, content) = match kind {
+            Kind::Folder { path, exclude } => {
+                let held = context.readable(&path)?.source()?;
+                (path, Content::Folder { root: held.real().to_owned(), excludes: exclude })
+            }
+            Kind::Program(program) => {
+                let (pump, feed) = backup::feed();
+                let from = program.shown();
+                programs.push((program, pump));
+                (from, Content::Stream(feed))
+            }
+        };
+        parts.push(Part { name, from, content });
+    }
+    let over = CancellationToken::new();
+    thread::scope(|scope| {
+        for (program, pump) in programs {
+            let (over, fault) = (over.clone(), Arc::clone(&fault));
+            scope.spawn(move || program.pump(context, pump, &fault, &over, within));
+        }
+        let saved = repository.save(order, parts);
+        // Whether all was well or not: nobody reads what commands still print.
+        over.cancel();
+        saved
+    })
+}
+
+/// Saves what a restore is about to replace.
+fn save_before(
+    context: &Context<'_>,
+    place: &Place,
+    job: &str,
+    target: &std::path::Path,
+    within: Span,
+) -> Result<(), Failure> {
+    let tags = vec!["before-restore".to_owned()];
+    let order = Order { job: format!("{job}.before-restore"), call: context.key(), tags };
+    let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let from = target.display().to_string();
+    let content = if target.is_dir() {
+        Content::Folder { root: target.to_owned(), excludes: Vec::new() }
+    } else {
+        let (pump, feed) = backup::feed();
+        pump.file(target.to_owned());
+        Content::Stream(feed)
+    };
+    let repository = place.open(context, wanted(context, within))?;
+    repository.save(&order, vec![Part { name, from, content }]).map(drop)
+}

@@ -1,0 +1,326 @@
+//! `restore(snapshot, target, #{ … })`: a part of a snapshot to a folder, a file or a command, compared with the manifest.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context as Task, Poll};
+use std::thread;
+
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::mpsc;
+use tokio_util::io::StreamReader;
+
+use super::{Place, Program, save_before, wanted};
+use crate::drivers::backup::{self, PartRecord, Placing, Repository, Snapshot, Tally};
+use crate::primitive::{
+    Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Probe,
+    Recovery, Span, Spec, Touches, Ty, kind_of, parse_options, text_of, unknown,
+};
+use crate::primitives::on_engine::{engine_of, short_key};
+
+crate::options! {
+    /// Options of `restore`.
+    pub struct Options {
+        /// The repository: a `[backup.NAME]` of `runbook.toml`. A snapshot as `backup` returned it knows its own.
+        from: Option<String>,
+        /// The job whose snapshot `"latest"` means; the project's name when left out.
+        job: Option<String>,
+        /// The part of the snapshot; it may be left out when there is one.
+        part: Option<String>,
+        /// Give files back to the users and groups they belonged to, which takes root. With `false` they are whoever's
+        /// `runbook` runs as.
+        owners: bool = true,
+        /// Something may be in the way. It is saved first, as a snapshot of the job with `.before-restore` behind its name,
+        /// and removed once everything is in its place.
+        replace: bool = false,
+        /// How long everything may take.
+        within: Span = Span::seconds(6 * 60 * 60),
+    }
+}
+
+/// Restores a part of a snapshot.
+pub struct Restore;
+
+static SPEC: Spec = Spec {
+    name: "restore",
+    receiver: None,
+    args: &[
+        Arg::new(
+            "snapshot",
+            Ty::OneOf(&[Ty::Map, Ty::Str]),
+            "What `backup` returned, the first digits of a snapshot's name, or `\"latest\"`.",
+        ),
+        Arg::new(
+            "target",
+            Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map]),
+            "A path; or a command that reads the part: `#{ command, container, engine, user }`.",
+        ),
+    ],
+    options: Some(Options::SPEC),
+    returns: None,
+    effect: Effect::Destroy,
+    summary: "Restores a part of a snapshot and compares it with what it has to be before it takes its place.",
+    example: r#"restore("latest", "uploads", #{ replace: true });"#,
+};
+
+/// A command that a part is restored with.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    command: Vec<String>,
+    container: Option<String>,
+    engine: Option<Value>,
+    user: Option<String>,
+}
+
+impl Primitive for Restore {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn needs(&self, call: &Call) -> Vec<Need> {
+        let Some(target) = call.args.get(1) else { return Vec::new() };
+        match (target.get("command"), path_of(target)) {
+            (Some(command), None) => Program::needs(command, target.get("container"), target.get("engine")),
+            (_, path) => vec![Need::write(path.unwrap_or_else(|| text_of(Some(target))))],
+        }
+    }
+
+    fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
+        let options: Options = call.options()?;
+        let work = Work::begin(context, call, &options)?;
+        let tally = match &work.target {
+            Target::Path(placing) => {
+                if placing.is_taken()? {
+                    work.make_room(context, &options)?;
+                }
+                work.repository.restore(&work.snapshot, &work.inside, work.record.as_ref(), placing)?
+            }
+            Target::Program(program) => work.feed(context, program, options.within)?,
+        };
+        let note = format!("{} files, verified", tally.files);
+        Ok(Outcome::changed(work.result(&tally)).note(note).made([change(call)]))
+    }
+
+    fn recovery(&self, call: &Call) -> Recovery {
+        if call.args.get(1).and_then(path_of).is_some() { Recovery::Probe } else { Recovery::Ask }
+    }
+
+    /// It happened when the target holds what the snapshot has to hold; else nothing was touched but what is beside it.
+    fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
+        let options: Options = call.options()?;
+        let work = Work::begin(context, call, &options)?;
+        let (Target::Path(placing), Some(record)) = (&work.target, &work.record) else { return Ok(Probe::NotDone) };
+        if !placing.is_done(record, &wanted(context, options.within))? {
+            return Ok(Probe::NotDone);
+        }
+        placing.tidy()?;
+        Ok(Probe::Done(Outcome::changed(work.result(&record.tally)).made([change(call)])))
+    }
+
+    fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        let path = call.args.get(1).and_then(path_of);
+        path.map_or(Touches::Anything, |path| context.touches(&path))
+    }
+
+    fn foresees(&self, call: &Call) -> bool {
+        call.args.get(1).is_some_and(|target| crate::primitive::unknown_within(target).is_none())
+    }
+
+    fn predict(&self, _: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
+        let known = |what: &str| unknown(format!("the {what} of what is restored"));
+        let value = json!({
+            "snapshot": known("snapshot"), "part": known("name"), "files": known("files"), "bytes": known("size"),
+        });
+        Ok(Prediction::one(change(call), value))
+    }
+}
+
+fn change(call: &Call) -> Change {
+    let target = call.args.get(1);
+    let what = match target.and_then(path_of) {
+        Some(path) => format!("what `{path}` holds"),
+        None => format!("what `{}` restores", text_of(target.and_then(|target| target.get("command")?.get(0)))),
+    };
+    Change::new(Action::Replace, what)
+}
+
+/// The path of a target that is one.
+fn path_of(target: &Value) -> Option<String> {
+    match (kind_of(target), target) {
+        (Some("folder"), _) => Some(text_of(target.get("path"))),
+        (None, Value::String(path)) => Some(path.clone()),
+        _ => None,
+    }
+}
+
+enum Target {
+    Path(Placing),
+    Program(Program),
+}
+
+/// What is restored, from where and to where.
+struct Work {
+    place: Place,
+    repository: Repository,
+    snapshot: Snapshot,
+    /// Its path in the snapshot.
+    inside: String,
+    record: Option<PartRecord>,
+    target: Target,
+}
+
+impl Work {
+    fn begin(context: &Context<'_>, call: &Call, options: &Options) -> Result<Self, Failure> {
+        let named = call.args.first().cloned().unwrap_or_default();
+        let own = named.get("repository").and_then(Value::as_str);
+        let place = Place::of(context, options.from.as_deref().or(own))?;
+        place.granted(context)?;
+        let repository = place.open(context, wanted(context, options.within))?;
+        let name = named.as_str().or_else(|| named.get("id")?.as_str()).ok_or_else(|| {
+            Failure::new(FailureKind::Argument, "argument `snapshot` is a map without `id`: `backup` returns one")
+        })?;
+        let job = options.job.as_deref().unwrap_or(context.project.name());
+        let snapshot = backup::find(repository.snapshots()?, name, job)?;
+        let (inside, record) = part(&repository, &snapshot, options.part.as_deref())?;
+        let target = target(context, call, options)?;
+        Ok(Self { place, repository, snapshot, inside, record, target })
+    }
+
+    fn result(&self, tally: &Tally) -> Value {
+        json!({
+            "snapshot": self.snapshot.id, "part": self.inside, "files": tally.files, "bytes": tally.bytes,
+        })
+    }
+
+    /// Saves what is in the way; without `replace`, nothing may be.
+    fn make_room(&self, context: &Context<'_>, options: &Options) -> Result<(), Failure> {
+        let Target::Path(placing) = &self.target else { return Ok(()) };
+        let shown = placing.target.display();
+        if !options.replace {
+            return Err(Failure::new(FailureKind::Refused, format!("`{shown}` is not empty, and would be lost"))
+                .hint("`replace: true` saves it as a snapshot first, and then puts what is restored in its place")
+                .hint("or restore to another path, and compare"));
+        }
+        let job = self.snapshot.job.clone().unwrap_or_else(|| context.project.name().to_owned());
+        save_before(context, &self.place, &job, &placing.target, options.within).map_err(|mut failure| {
+            failure.message = format!("`{shown}` could not be saved, so it was not replaced: {}", failure.message);
+            failure
+        })
+    }
+
+    /// Reads the part once to see that it is what it has to be, and once more into the command.
+    fn feed(&self, context: &Context<'_>, program: &Program, within: Span) -> Result<Tally, Failure> {
+        let (id, inside) = (&self.snapshot.id, &self.inside);
+        if self.repository.is_folder(id, inside)? {
+            return Err(Failure::new(FailureKind::Argument, format!("`{inside}` is a folder: restore it to a path")));
+        }
+        let tally = self.repository.pour(id, inside, &mut io::sink())?;
+        if self.record.as_ref().is_some_and(|record| record.tally.content != tally.content) {
+            let message = format!("`{inside}` of snapshot {} is not what was saved", self.snapshot.short());
+            return Err(Failure::new(FailureKind::Check, message));
+        }
+        let (sender, pieces) = mpsc::channel(4);
+        let pieces = unfold(pieces, async |mut pieces| Some((pieces.recv().await?, pieces)));
+        let taken = Arc::new(AtomicU64::new(0));
+        let input = Taken { input: StreamReader::new(Box::pin(pieces)), bytes: Arc::clone(&taken) };
+        let (poured, fed) = thread::scope(|scope| {
+            let pouring = scope.spawn(move || {
+                let mut pieces = Pieces(sender.clone());
+                let poured = self.repository.pour(id, inside, &mut pieces);
+                if let Err(failure) = &poured {
+                    let _ = sender.blocking_send(Err(io::Error::other(failure.message.clone())));
+                }
+                poured
+            });
+            let fed = program.feed(context, input, within);
+            let lost = || Failure::new(FailureKind::System, "what was restored was not read to its end");
+            (pouring.join().unwrap_or_else(|_| Err(lost())), fed)
+        });
+        fed?;
+        // What a pipe holds may be left in it unread; what did not even go into one was not read.
+        if poured.is_err() || taken.load(Ordering::Relaxed) != tally.bytes {
+            let message = format!("{} did not read all of `{inside}`", program.shown());
+            return Err(Failure::new(FailureKind::Check, message));
+        }
+        Ok(tally)
+    }
+}
+
+/// The part that is meant: its path in the snapshot, and what it has to be.
+fn part(
+    repository: &Repository,
+    snapshot: &Snapshot,
+    name: Option<&str>,
+) -> Result<(String, Option<PartRecord>), Failure> {
+    let Some(manifest) = repository.manifest(snapshot)? else {
+        return Ok((name.unwrap_or_default().to_owned(), None));
+    };
+    let names = || manifest.parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ");
+    let found =
+        match name {
+            Some(name) => manifest.parts.iter().find(|part| part.name == name).ok_or_else(|| {
+                let message = format!("snapshot {} has no part `{name}`", snapshot.short());
+                Failure::new(FailureKind::NotFound, message).hint(format!("it has {}", names()))
+            })?,
+            None => match manifest.parts.as_slice() {
+                [only] => only,
+                _ => {
+                    return Err(Failure::new(FailureKind::Option, "which part? the option `part` names it")
+                        .hint(format!("snapshot {} has {}", snapshot.short(), names())));
+                }
+            },
+        };
+    Ok((backup::inside(&found.name), Some(found.clone())))
+}
+
+fn target(context: &Context<'_>, call: &Call, options: &Options) -> Result<Target, Failure> {
+    let value = call.args.get(1).cloned().unwrap_or_default();
+    if let Some(path) = path_of(&value) {
+        let target: PathBuf = context.writable(&path)?.entry()?.real().to_owned();
+        let key = short_key(context);
+        return Ok(Target::Path(Placing { target, key, owners: options.owners, replace: options.replace }));
+    }
+    let Written { command, container, engine, user } = parse_options(&value).map_err(|mut failure| {
+        failure.message = format!("argument `target`: {}", failure.message);
+        failure
+    })?;
+    let engine = engine.as_ref().map(engine_of).transpose()?;
+    let engine = engine.and_then(|address| Some(address.as_str()?.to_owned()));
+    Program::new(command, container, engine, user).map(Target::Program)
+}
+
+/// Counts what is taken of an input.
+struct Taken<R> {
+    input: R,
+    bytes: Arc<AtomicU64>,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Taken<R> {
+    fn poll_read(mut self: Pin<&mut Self>, task: &mut Task<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.input).poll_read(task, buffer);
+        self.bytes.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
+        polled
+    }
+}
+
+/// Hands pieces to whoever reads them.
+struct Pieces(mpsc::Sender<io::Result<Bytes>>);
+
+impl Write for Pieces {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let sent = self.0.blocking_send(Ok(Bytes::copy_from_slice(buffer)));
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe)).map(|()| buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Program;
+use crate::primitive::{Failure, FailureKind, Need, kind_of, parse_options, text_of};
+use crate::primitives::on_engine::{engine_of, machine};
+
+/// One thing that is saved.
+pub struct Source {
+    /// Its name in the snapshot.
+    pub name: String,
+    pub kind: Kind,
+}
+
+/// What it is.
+pub enum Kind {
+    /// A folder of this machine.
+    Folder { path: String, exclude: Vec<String> },
+    /// What a command prints.
+    Program(Program),
+}
+
+/// A source written as a map.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    folder: Option<Value>,
+    exclude: Vec<String>,
+    command: Option<Vec<String>>,
+    container: Option<String>,
+    engine: Option<Value>,
+    user: Option<String>,
+    name: Option<String>,
+}
+
+/// Every source of a call.
+pub fn read(value: Option<&Value>, exclude: &[String]) -> Result<Vec<Source>, Failure> {
+    each(value).map(|value| one(value, exclude)).collect()
+}
+
+/// What a call needs as it is written, before values are known.
+pub fn needs(value: Option<&Value>) -> Vec<Need> {
+    each(value).flat_map(needs_of).collect()
+}
+
+fn needs_of(value: &Value) -> Vec<Need> {
+    if kind_of(value).is_some() || value.is_string() {
+        return vec![Need::read(path_of(value))];
+    }
+    let mut needs: Vec<Need> = value.get("folder").map(|folder| Need::read(path_of(folder))).into_iter().collect();
+    if let Some(command) = value.get("command") {
+        needs.extend(Program::needs(command, value.get("container"), value.get("engine")));
+    }
+    if needs.is_empty() {
+        // Not known yet: whatever it is, it is looked at.
+        needs.push(Need::read(text_of(Some(value))));
+    }
+    needs
+}
+
+fn each(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    let list = value.and_then(Value::as_array).map(Vec::as_slice);
+    list.unwrap_or(value.map_or(&[], std::slice::from_ref)).iter()
+}
+
+/// The path of a folder that is given as a handle, or by its path.
+fn path_of(value: &Value) -> String {
+    text_of(if kind_of(value) == Some("folder") { value.get("path") } else { Some(value) })
+}
+
+fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
+    let wrong = |message: &str| Failure::new(FailureKind::Argument, format!("argument `source`: {message}"));
+    match kind_of(value) {
+        Some("folder") => return folder(path_of(value), None, exclude.to_vec()),
+        Some(other) => return Err(wrong(&format!("a {other} handle cannot be saved"))),
+        None if value.is_string() => return folder(path_of(value), None, exclude.to_vec()),
+        None => {}
+    }
+    let Written { folder: path, exclude: own, command, container, engine, user, name } =
+        parse_options(value).map_err(|mut failure| {
+            failure.message = format!("argument `source`: {}", failure.message);
+            failure
+        })?;
+    match (path, command) {
+        (Some(path), None) if container.is_none() && engine.is_none() && user.is_none() => {
+            folder(path_of(&path), name, [exclude, &own].concat())
+        }
+        (None, Some(command)) => {
+            if !own.is_empty() {
+                return Err(wrong("`exclude` is for folders"));
+            }
+            let name =
+                name.ok_or_else(|| wrong("what a command prints needs a name").hint("add `name: \"shop.dump\"`"))?;
+            let engine =
+                engine.as_ref().map(engine_of).transpose()?.and_then(|address| Some(address.as_str()?.to_owned()));
+            Ok(Source { name, kind: Kind::Program(Program::new(command, container, engine, user)?) })
+        }
+        (Some(_), None) => Err(wrong("`container`, `engine` and `user` are for commands")),
+        _ => Err(wrong("a map has either `folder` or `command`")),
+    }
+}
+
+fn folder(path: String, name: Option<String>, exclude: Vec<String>) -> Result<Source, Failure> {
+    let last = || path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+    let name = name.unwrap_or_else(last);
+    if name.is_empty() || name == "." || name == ".." {
+        return Err(Failure::new(FailureKind::Argument, format!("the folder `{path}` needs a name in the snapshot"))
+            .hint(format!("`#{{ folder: {path:?}, name: \"files\" }}`")));
+    }
+    Ok(Source { name, kind: Kind::Folder { path, exclude } })
+}
+
+impl Program {
+    /// What running it needs.
+    pub fn needs(command: &Value, container: Option<&Value>, engine: Option<&Value>) -> Vec<Need> {
+        let Some(container) = container else {
+            return vec![Need::command(text_of(command.as_array().map_or(Some(command), |words| words.first())))];
+        };
+        let address = engine.and_then(|engine| engine_of(engine).ok());
+        let machine = address.as_ref().and_then(Value::as_str).map(machine);
+        machine.into_iter().chain([Need::docker(text_of(Some(container)), "exec")]).collect()
+    }
+}

@@ -1,0 +1,227 @@
+//! Files and folders that travel between this machine and a host: what there is on either side, by checksum.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::placed::{RIGHTS, Rights};
+use crate::drivers::disk::Checksum;
+use crate::drivers::ssh::quoted;
+use crate::primitive::{Failure, FailureKind};
+
+/// One entry of a folder of this machine, by its path below it.
+pub struct Entry {
+    /// Its path below the folder, as it is on both sides.
+    pub name: String,
+    /// Where it is on this machine.
+    pub local: PathBuf,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What an entry is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A folder, with its permissions.
+    Folder(u32),
+    /// A file, with its permissions, size and checksum.
+    File(u32, u64, String),
+    /// A link, with what it says.
+    Link(String),
+}
+
+/// Everything below a path of this machine, folders before what is in them. A single file gets the name it is to have.
+pub fn local(path: &Path, name: &str, still_wanted: &dyn Fn() -> Result<(), Failure>) -> Result<Vec<Entry>, Failure> {
+    let mut entries = Vec::new();
+    let failed = |path: &Path, error: &std::io::Error| Failure::system(format!("read `{}`", path.display()), error);
+    let mut open = vec![(path.to_owned(), name.to_owned())];
+    let top = path;
+    while let Some((path, name)) = open.pop() {
+        still_wanted()?;
+        // What the script names may be a link; what is below it is taken as it is.
+        let metadata = if path == top { path.metadata() } else { path.symlink_metadata() };
+        let metadata = metadata.map_err(|error| failed(&path, &error))?;
+        let mode = metadata.permissions().mode() & 0o777;
+        let kind = if metadata.is_dir() {
+            let found = std::fs::read_dir(&path).map_err(|error| failed(&path, &error))?;
+            let mut below = BTreeSet::new();
+            for found in found {
+                let found = found.map_err(|error| failed(&path, &error))?.file_name();
+                let Some(found) = found.to_str().filter(|name| !name.contains(['\n', '\r', '\\'])) else {
+                    let message = format!(
+                        "`{}` has an entry with a name that cannot travel: {}",
+                        path.display(),
+                        found.display()
+                    );
+                    return Err(Failure::new(FailureKind::Invalid, message));
+                };
+                below.insert(found.to_owned());
+            }
+            for found in below.into_iter().rev() {
+                let inside = if name.is_empty() { found.clone() } else { format!("{name}/{found}") };
+                open.push((path.join(found), inside));
+            }
+            Kind::Folder(mode)
+        } else if metadata.is_file() {
+            Kind::File(mode, metadata.len(), checksum(&path).map_err(|error| failed(&path, &error))?)
+        } else if metadata.is_symlink() {
+            let to = path.read_link().map_err(|error| failed(&path, &error))?;
+            Kind::Link(to.to_string_lossy().into_owned())
+        } else {
+            let message = format!("`{}` is neither a file nor a folder nor a link", path.display());
+            return Err(Failure::new(FailureKind::Invalid, message));
+        };
+        if !name.is_empty() {
+            entries.push(Entry { name, local: path, kind });
+        }
+    }
+    Ok(entries)
+}
+
+/// SHA-256 of a file of this machine.
+pub fn checksum(path: &Path) -> std::io::Result<String> {
+    let (mut file, mut sum) = (std::fs::File::open(path)?, Checksum::default());
+    let mut piece = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(sum.finish()),
+            length => sum.add(&piece[..length]),
+        }
+    }
+}
+
+/// What is at a path of the host.
+#[derive(Debug, PartialEq, Eq)]
+pub enum There {
+    /// Nothing.
+    Nothing,
+    /// A folder.
+    Folder,
+    /// A file: its checksum, and whose it is.
+    File(String, Rights),
+    /// A link, with what it says.
+    Link(String),
+    /// A device or a pipe.
+    Other,
+}
+
+/// A script that tells about the paths it reads, each ended by a NUL byte. With `all`, also which files there are besides.
+pub fn look(base: &str, all: bool) -> String {
+    let base = quoted(base);
+    let rest = if all { "find . \\( -type f -o -type l \\) -print" } else { ":" };
+    format!(
+        "cd\numask 077\nlist=$(mktemp) || {{ finish failed; exit; }}\ntrap 'rm -f -- \"$list\"' EXIT\ncat >\"$list\"\n\
+         if [ ! -d {base} ]; then\nif [ -e {base} ] || [ -L {base} ]; then finish failed {base} is no folder; else echo new; finish done; fi\n\
+         exit\nfi\ncd -- {base} || {{ finish failed; exit; }}\n\
+         xargs -0 sh -c 'for p; do if [ -L \"$p\" ]; then printf \"L %s\\n\" \"$(readlink -- \"$p\" | tr \"\\n\" \"?\")\"; \
+         elif [ -d \"$p\" ]; then echo D; elif [ -f \"$p\" ]; then echo F; elif [ -e \"$p\" ]; then echo O; else echo N; fi; done' sh <\"$list\"\n\
+         echo ==\nxargs -0 sha256sum -- <\"$list\" 2>/dev/null\n\
+         echo ==\nxargs -0 stat -L -c '%n/ {RIGHTS}' -- <\"$list\" 2>/dev/null\n\
+         echo ==\n{rest}\nfinish done"
+    )
+}
+
+/// What a host has, by the answer of the script.
+#[derive(Debug, Default)]
+pub struct Remote {
+    /// Is the folder itself there?
+    pub is_there: bool,
+    /// What is at each path.
+    pub there: BTreeMap<String, There>,
+    /// Files and links, where they were asked for.
+    pub all: Vec<String>,
+}
+
+impl Remote {
+    /// Reads the answer about these paths.
+    pub fn parse(answer: &str, names: &[&str]) -> Option<Self> {
+        if answer.trim_end() == "new" {
+            return Some(Self::default());
+        }
+        let mut parts = answer.split("==\n");
+        let (kinds, sums, rights, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let sums: BTreeMap<&str, &str> =
+            sums.lines().filter_map(|line| line.split_once("  ")).map(|(sum, name)| (name, sum)).collect();
+        let rights: BTreeMap<&str, &str> = rights.lines().filter_map(|line| line.rsplit_once("/ ")).collect();
+        let mut there = BTreeMap::new();
+        let mut kinds = kinds.lines();
+        for name in names {
+            let kind = kinds.next()?;
+            let found = match kind.split_at_checked(1)? {
+                ("N", _) => There::Nothing,
+                ("D", _) => There::Folder,
+                ("F", _) => There::File((*sums.get(name)?).to_owned(), Rights::parse(rights.get(name)?)),
+                // `tr` made the end of the line visible, too.
+                ("L", to) => There::Link(to.trim_start().trim_end_matches('?').to_owned()),
+                _ => There::Other,
+            };
+            there.insert((*name).to_owned(), found);
+        }
+        let all = rest.lines().map(|line| line.strip_prefix("./").map(str::to_owned)).collect::<Option<Vec<_>>>()?;
+        Some(Self { is_there: true, there, all })
+    }
+
+    /// What is at a path.
+    pub fn at(&self, name: &str) -> &There {
+        self.there.get(name).unwrap_or(&There::Nothing)
+    }
+}
+
+/// Writes entries as a tar archive: lists first, then the entries below `files/`. Everything belongs to root in there.
+pub fn pack(to: impl Write, lists: &[(&str, String)], entries: &[&Entry], mode: Option<u32>) -> std::io::Result<()> {
+    let mut archive = tar::Builder::new(std::io::BufWriter::with_capacity(128 << 10, to));
+    let header = |size: u64, mode: u32| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(size);
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1);
+        header
+    };
+    for (name, text) in lists {
+        archive.append_data(&mut header(text.len() as u64, 0o600), name, text.as_bytes())?;
+    }
+    let mut top = header(0, 0o700);
+    top.set_entry_type(tar::EntryType::Directory);
+    archive.append_data(&mut top, "files/", std::io::empty())?;
+    for entry in entries {
+        let name = format!("files/{}", entry.name);
+        match &entry.kind {
+            Kind::Folder(own) => {
+                let mut header = header(0, *own);
+                header.set_entry_type(tar::EntryType::Directory);
+                archive.append_data(&mut header, format!("{name}/"), std::io::empty())?;
+            }
+            Kind::File(own, size, _) => {
+                let file = std::fs::File::open(&entry.local)?.take(*size);
+                archive.append_data(&mut header(*size, mode.unwrap_or(*own)), &name, file)?;
+            }
+            Kind::Link(to) => {
+                let mut header = header(0, 0o777);
+                header.set_entry_type(tar::EntryType::Symlink);
+                archive.append_link(&mut header, &name, to)?;
+            }
+        }
+    }
+    archive.into_inner()?.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_by_the_order_of_the_questions() {
+        let answer =
+            "F\nN\nL ../x y?\nD\n==\nabc  a b\n==\na b/ 644 0:0 root:root\nd/ 755 0:0 root:root\n==\n./a b\n./z\n";
+        let remote = Remote::parse(answer, &["a b", "none", "link", "d"]).unwrap();
+        assert_eq!(*remote.at("a b"), There::File("abc".into(), Rights::parse("644 0:0 root:root")));
+        assert_eq!((remote.at("none"), remote.at("d")), (&There::Nothing, &There::Folder));
+        assert_eq!(*remote.at("link"), There::Link("../x y".into()));
+        assert_eq!(remote.all, ["a b", "z"]);
+        assert!(!Remote::parse("new\n", &["a"]).unwrap().is_there);
+        assert!(Remote::parse("F\n==\n", &["a"]).is_none());
+    }
+}

@@ -1,0 +1,148 @@
+//! Many commands, each hit by something: killed, cut, stalled, timed out. None is told as a success that was none, none hangs
+//! past its deadline, none is left behind.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::web;
+use crate::harness::Direct;
+use crate::harness::cut::{Blow, Way};
+use crate::harness::sshd::Sshd;
+use runbook::primitive::{Failure, FailureKind, Outcome};
+
+/// How many commands: a sample here, more at night.
+fn count() -> usize {
+    std::env::var("RUNBOOK_SSH_POINTS").ok().and_then(|count| count.parse().ok()).unwrap_or(100)
+}
+
+/// How many at the same time: most of the time nothing happens but waiting.
+const TOGETHER: usize = 10;
+
+struct Case {
+    here: Direct,
+    /// Seconds no other process sleeps.
+    name: String,
+    number: usize,
+}
+
+impl Case {
+    fn call(&self, line: &str, read_only: bool, timeout: &str) -> Result<Outcome, Failure> {
+        let options = json!({ "read_only": read_only, "timeout": timeout });
+        self.here.method("ssh.shell", web(&self.here), json!([line]), options)
+    }
+
+    fn is_change(&self) -> bool {
+        (self.number / 4).is_multiple_of(2)
+    }
+}
+
+/// Somebody on the host kills the command.
+fn killed(case: &Case, folder: &Path) -> Result<(), String> {
+    let pid = folder.join(format!("pid-{}", case.number));
+    let line = format!("echo $$ >{0}.new; mv {0}.new {0}; exec sleep {1}", pid.display(), case.name);
+    let signal = if case.number.is_multiple_of(3) { "-TERM" } else { "-KILL" };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let began = Instant::now();
+            while !pid.exists() && began.elapsed().as_secs() < 30 {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            std::thread::sleep(Duration::from_millis(case.number as u64 * 37 % 500));
+            let pid = std::fs::read_to_string(&pid).unwrap_or_default();
+            let _ = Command::new("kill").args([signal, pid.trim()]).status();
+        });
+        match case.call(&line, !case.is_change(), "60s") {
+            Err(failure) if failure.kind == FailureKind::Exit => Ok(()),
+            other => Err(format!("killed: {other:?}")),
+        }
+    })
+}
+
+/// Its time is over.
+fn timed_out(case: &Case) -> Result<(), String> {
+    let line = format!("sleep {0} & sleep {0}", case.name);
+    match case.call(&line, !case.is_change(), "2s") {
+        Err(failure) if failure.kind == FailureKind::Timeout => Ok(()),
+        other => Err(format!("timed out: {other:?}")),
+    }
+}
+
+/// The link breaks at some byte: it is cut, or nothing comes any more.
+fn broken(case: &Case, server: &Sshd, blow: Blow, whole: u64) -> Result<(), String> {
+    let heals = blow == Blow::Cut && case.number % 16 < 8;
+    let point = whole * (case.number as u64 * 61 % 100) / 100;
+    let way = Way::until(server.port(), point, blow, heals);
+    case.here.write("runbook.toml", &server.entry_at("web", way.port()));
+    let effects = server.file(&format!("effects-{}", case.number));
+    let result = case.call(&work(&effects), !case.is_change(), "20s");
+    let done = std::fs::read_to_string(&effects).unwrap_or_default();
+    match result {
+        Ok(outcome) if outcome.value["stdout"] == "one\ntwo" && done == "a\nb\n" => Ok(()),
+        Ok(outcome) => Err(format!("a false success: {:?}, {done:?}", outcome.value)),
+        Err(_) if done.matches('a').count() > 1 => Err(format!("twice: {done:?}")),
+        Err(_) => Ok(()),
+    }
+}
+
+fn work(effects: &Path) -> String {
+    format!("echo a >>{0}; echo one; sleep 0.2; echo b >>{0}; echo two", effects.display())
+}
+
+#[test]
+fn no_false_success_no_hang_and_nothing_left_behind() {
+    let Some(server) = Sshd::start() else { return };
+    let whole = [true, false].map(|read_only| {
+        let way = Way::open(server.port());
+        let case = Case { here: Direct::new(), name: String::new(), number: 0 };
+        case.here.write("runbook.toml", &server.entry_at("web", way.port()));
+        case.call(&work(&server.file("whole")), read_only, "20s").unwrap();
+        drop(case);
+        way.passed()
+    });
+    let (next, problems) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let name = |number: usize| format!("7{number:04}.{}", std::process::id());
+    std::thread::scope(|scope| {
+        for _ in 0..TOGETHER {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count() {
+                        break;
+                    }
+                    let case = Case { here: Direct::new(), name: name(number), number };
+                    case.here.write("runbook.toml", &server.entry("web"));
+                    let whole = whole[usize::from(case.is_change())];
+                    let began = Instant::now();
+                    let (result, limit) = match number % 4 {
+                        0 => (killed(&case, &server.file("")), 45),
+                        1 => (timed_out(&case), 45),
+                        2 => (broken(&case, &server, Blow::Cut, whole), 60),
+                        _ => (broken(&case, &server, Blow::Stall, whole), 90),
+                    };
+                    let mut problems = problems.lock().unwrap();
+                    problems.extend(result.err().map(|problem| format!("{number}: {problem}")));
+                    if began.elapsed().as_secs() > limit {
+                        problems.push(format!("{number}: took {:?}", began.elapsed()));
+                    }
+                }
+            });
+        }
+    });
+    let problems = problems.into_inner().unwrap();
+    assert!(problems.is_empty(), "{} of {}:\n{}", problems.len(), count(), problems.join("\n"));
+    let began = Instant::now();
+    let left = || {
+        let found =
+            Command::new("pgrep").args(["-af", &format!("^sleep 7[0-9]{{4}}[.]{}", std::process::id())]).output();
+        String::from_utf8_lossy(&found.unwrap().stdout).into_owned()
+    };
+    while !left().is_empty() {
+        assert!(began.elapsed().as_secs() < 15, "left behind:\n{}", left());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}

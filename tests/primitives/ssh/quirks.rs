@@ -1,0 +1,197 @@
+//! Servers as they are found: other keys, little room, slow or strange shells, hosts behind hosts.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::{at, web};
+use crate::harness::sshd::{Quirks, Sshd, user};
+use crate::harness::{Direct, Project, primitive, skip};
+use runbook::primitive::FailureKind;
+
+fn says_hello(here: &Direct, host: Value) {
+    let said = here.method("ssh.exec", host, json!([["echo", "hello"]]), json!({})).unwrap();
+    assert_eq!(said.value["stdout"], "hello");
+}
+
+#[test]
+fn a_changed_key_is_always_refused() {
+    let (Some(old), Some(new)) = (Sshd::start(), Sshd::start()) else { return };
+    let here = Direct::new();
+    let entry = format!("{}host_keys = [\"{}\"]\n", new.entry_without_key("web", new.port()), old.host_key("ed25519"));
+    here.write("runbook.toml", &entry);
+    let failure = here.method("ssh.exec", web(&here), json!([["true"]]), json!({})).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Unauthorized);
+    assert!(failure.message.contains("shows another host key"), "{failure}");
+    assert!(failure.evidence.iter().any(|evidence| evidence.text.contains("SHA256:")), "{failure:?}");
+}
+
+#[test]
+fn a_server_with_several_keys_is_asked_for_the_one_that_is_known() {
+    let quirks = Quirks { host_keys: vec!["ed25519", "ecdsa", "rsa"], ..Quirks::default() };
+    let Some(server) = Sshd::with(quirks) else { return };
+    for kind in ["rsa", "ecdsa", "ed25519"] {
+        let here = Direct::new();
+        let entry = server.entry_without_key("web", server.port());
+        here.write("runbook.toml", &format!("{entry}host_keys = [\"{}\"]\n", server.host_key(kind)));
+        says_hello(&here, web(&here));
+    }
+}
+
+#[test]
+fn a_key_that_is_not_accepted_is_named_with_the_line_that_shows_it() {
+    let Some(server) = Sshd::start() else { return };
+    std::fs::write(server.file("authorized_keys"), "").unwrap();
+    let here = at(&server);
+    let failure = here.method("ssh.exec", web(&here), json!([["true"]]), json!({})).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Unauthorized);
+    assert!(failure.message.contains("does not let"), "{failure}");
+    assert!(failure.evidence[0].text.contains("id`: refused"), "{failure:?}");
+    assert!(failure.hints.iter().any(|hint| hint.contains(&format!("ssh -p {}", server.port()))), "{failure:?}");
+}
+
+#[test]
+fn a_server_with_room_for_two_sessions_serves_many_branches() {
+    let quirks = Quirks { config: vec!["MaxSessions 2".into()], ..Quirks::default() };
+    let Some(server) = Sshd::with(quirks) else { return };
+    let here = at(&server);
+    std::thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| {
+                let said =
+                    here.method("ssh.shell", web(&here), json!(["sleep 1; echo hello"]), json!({ "read_only": true }));
+                assert_eq!(said.unwrap().value["stdout"], "hello");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_slow_and_talkative_login_shell_changes_nothing() {
+    let quirks = Quirks {
+        config: vec!["ForceCommand sleep 3; echo Welcome; echo motd >&2; eval \"$SSH_ORIGINAL_COMMAND\"".into()],
+        ..Quirks::default()
+    };
+    let Some(server) = Sshd::with(quirks) else { return };
+    let here = at(&server);
+    says_hello(&here, web(&here));
+    assert!(!here.lines().iter().any(|line| line.contains("Welcome") || line.contains("motd")), "{:?}", here.lines());
+}
+
+#[test]
+fn a_fish_reads_the_same() {
+    if !std::path::Path::new("/usr/bin/fish").exists() {
+        return skip("fish");
+    }
+    let quirks = Quirks {
+        config: vec!["ForceCommand exec /usr/bin/fish -c \"$SSH_ORIGINAL_COMMAND\"".into()],
+        ..Quirks::default()
+    };
+    let Some(server) = Sshd::with(quirks) else { return };
+    let here = at(&server);
+    says_hello(&here, web(&here));
+    let said =
+        here.method("ssh.shell", web(&here), json!(["A='x y'; echo \"$A\" | tr x z"]), json!({ "read_only": true }));
+    assert_eq!(said.unwrap().value["stdout"], "z y");
+}
+
+#[test]
+fn an_account_without_a_shell_says_so() {
+    let quirks = Quirks { config: vec!["ForceCommand /usr/sbin/nologin".into()], ..Quirks::default() };
+    let Some(server) = Sshd::with(quirks) else { return };
+    let here = at(&server);
+    let failure = here.method("ssh.exec", web(&here), json!([["true"]]), json!({})).unwrap_err();
+    assert!(failure.message.contains("gets no shell there"), "{failure:?}");
+    assert!(failure.evidence[0].text.contains("not available"), "{failure:?}");
+}
+
+#[test]
+fn somebody_else_runs_it_through_sudo_or_the_rule_that_is_missing_is_named() {
+    let (Some(server), true) = (Sshd::start(), std::path::Path::new("/usr/bin/sudo").exists()) else {
+        return skip("sudo");
+    };
+    if user() != "root" {
+        return skip("root, for sudo without a password");
+    }
+    let here = at(&server);
+    for read_only in [true, false] {
+        let options = json!({ "user": "nobody", "read_only": read_only });
+        let said = here.method("ssh.exec", web(&here), json!([["id", "-un"]]), options).unwrap();
+        assert_eq!(said.value["stdout"], "nobody");
+    }
+    let denied = Command::new("sudo").args(["-n", "-u", "nobody", "sudo", "-n", "true"]).output().unwrap();
+    assert!(!denied.status.success());
+    let failure =
+        here.method("ssh.exec", web(&here), json!([["true"]]), json!({ "user": "no-such-user" })).unwrap_err();
+    assert!(failure.message.contains("cannot become `no-such-user`"), "{failure:?}");
+}
+
+#[test]
+fn a_host_behind_another_is_reached_through_it() {
+    let (Some(bastion), Some(inner)) = (Sshd::start(), Sshd::start()) else { return };
+    let here = Direct::new();
+    let entries = format!("{}{}jump = \"bastion\"\n", bastion.entry("bastion"), inner.entry("inner"));
+    here.write("runbook.toml", &entries);
+    let host = here.call(primitive("ssh"), json!(["inner"]), Value::Null).unwrap().value;
+    says_hello(&here, host.clone());
+    drop(bastion);
+    let failure = here.method("ssh.exec", host, json!([["true"]]), json!({})).unwrap_err();
+    assert!(failure.message.starts_with("`inner`: on the way to it, `bastion`"), "{failure:?}");
+}
+
+#[test]
+fn nothing_that_listens_and_no_such_name_are_told_apart() {
+    let here = Direct::new();
+    here.write("runbook.toml", "[host.web]\naddress = \"127.0.0.1\"\nport = 1\nuser = \"me\"\n");
+    let failure = here.method("ssh.exec", web(&here), json!([["true"]]), json!({})).unwrap_err();
+    assert_eq!(failure.message, "`web` (me@127.0.0.1:1): the connection was refused while connecting to `127.0.0.1:1`");
+    assert!(failure.hints.iter().any(|hint| hint.contains("`ssh -p 1 me@127.0.0.1`")), "{failure:?}");
+    let host = here.call(primitive("ssh"), json!(["no-such-host.invalid"]), Value::Null).unwrap().value;
+    let failure = here.method("ssh.exec", host, json!([["true"]]), json!({})).unwrap_err();
+    assert!(failure.message.contains("while looking up"), "{failure}");
+}
+
+#[test]
+fn a_known_hosts_file_with_nothing_but_rsa_is_no_man_in_the_middle() {
+    let quirks = Quirks { host_keys: vec!["ed25519", "ecdsa", "rsa"], ..Quirks::default() };
+    let Some(server) = Sshd::with(quirks) else { return };
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join(".ssh")).unwrap();
+    let known = format!("[127.0.0.1]:{} {}\n", server.port(), server.host_key("rsa"));
+    std::fs::write(home.path().join(".ssh/known_hosts"), &known).unwrap();
+    let project = Project::new()
+        .file("runbook.toml", &server.entry_without_key("web", server.port()))
+        .env("HOME", &home.path().display().to_string());
+    assert!(project.runbook(&["host", "ping", "web"]).success().stdout.starts_with("web  ok"));
+    // Another RSA key is another host.
+    let Some(other) = Sshd::with(Quirks { host_keys: vec!["rsa"], ..Quirks::default() }) else { return };
+    let known = format!("[127.0.0.1]:{} {}\n", server.port(), other.host_key("rsa"));
+    std::fs::write(home.path().join(".ssh/known_hosts"), &known).unwrap();
+    project.runbook(&["host", "ping", "web"]).code(1).says("shows another host key");
+}
+
+#[test]
+fn everything_at_once_is_still_a_host() {
+    // Behind a host with little room, with a talkative fish for a shell and no forwarding of sockets.
+    if !std::path::Path::new("/usr/bin/fish").exists() {
+        return skip("fish");
+    }
+    let shell = "echo Welcome; sleep 1; exec /usr/bin/fish -c \"$SSH_ORIGINAL_COMMAND\"";
+    let config = vec!["MaxSessions 1".into(), "AllowStreamLocalForwarding no".into(), format!("ForceCommand {shell}")];
+    let quirks = Quirks { config, host_keys: vec!["ecdsa", "ed25519"], ..Quirks::default() };
+    let bastion = Quirks { config: vec!["MaxSessions 0".into()], ..Quirks::default() };
+    let (Some(bastion), Some(inner)) = (Sshd::with(bastion), Sshd::with(quirks)) else { return };
+    let here = Direct::new();
+    here.write("runbook.toml", &format!("{}{}jump = \"bastion\"\n", bastion.entry("bastion"), inner.entry("inner")));
+    let host = here.call(primitive("ssh"), json!(["inner"]), Value::Null).unwrap().value;
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| says_hello(&here, host.clone()));
+        }
+    });
+    let path = inner.file("made here");
+    here.method("ssh.directory", host.clone(), json!([path]), Value::Null).unwrap();
+    here.write("a", "1");
+    here.method("ssh.upload", host, json!(["a", path.join("a")]), Value::Null).unwrap();
+    assert_eq!(std::fs::read_to_string(path.join("a")).unwrap(), "1");
+}
