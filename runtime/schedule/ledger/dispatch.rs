@@ -1,0 +1,118 @@
+use std::collections::{BTreeMap, HashSet};
+
+use super::{Action, Standing, World};
+use crate::journal::{Fire, FireChange, FireState, SkipReason};
+use crate::project::{Overlap, ServiceLimits};
+use crate::schedule::Definition;
+
+/// How much may run at once.
+pub type Limits = ServiceLimits;
+
+/// Lets begin what is due and may, in the order in which it was due, and leaves out what may no longer. `ticket` makes
+/// something that nobody can guess.
+pub fn dispatch(
+    standing: &Standing,
+    world: &World<'_>,
+    limits: &Limits,
+    ticket: &mut dyn FnMut() -> String,
+) -> (Vec<FireChange>, Vec<Action>) {
+    let mut taken = Taken::of(standing, world);
+    let (mut changes, mut actions) = (Vec::new(), Vec::new());
+    let mut waiting: Vec<&Fire> =
+        standing.open.iter().filter(|fire| fire.state == FireState::Due && fire.due <= world.now.wall).collect();
+    waiting.sort_by_key(|fire| (fire.due, fire.at, fire.id));
+    for fire in waiting {
+        let Some(definition) = world.definitions.get(&fire.schedule) else {
+            changes.push(FireChange::Skip { fire: fire.id, reason: SkipReason::Missed });
+            continue;
+        };
+        match taken.verdict(standing, world, limits, fire, definition) {
+            Verdict::Begin => {
+                let ticket = ticket();
+                taken.add(&fire.schedule, Some(definition));
+                changes.push(FireChange::Start { fire: fire.id, ticket: ticket.clone() });
+                actions.push(Action::Begin { fire: fire.id, ticket });
+            }
+            Verdict::Skip(reason) => changes.push(FireChange::Skip { fire: fire.id, reason }),
+            Verdict::Wait => {}
+            Verdict::Replace => {
+                let before = standing.open.iter().filter(|other| other.schedule == fire.schedule && other.is_live());
+                actions.extend(before.filter_map(|other| other.run).map(|run| Action::Stop { run }));
+            }
+        }
+    }
+    (changes, actions)
+}
+
+enum Verdict {
+    Begin,
+    Wait,
+    Skip(SkipReason),
+    /// It waits until the run before has been stopped.
+    Replace,
+}
+
+/// What is in use.
+#[derive(Default)]
+struct Taken {
+    runs: usize,
+    environments: BTreeMap<String, usize>,
+    schedules: HashSet<String>,
+    mutexes: HashSet<String>,
+}
+
+impl Taken {
+    fn of(standing: &Standing, world: &World<'_>) -> Self {
+        let mut taken = Self::default();
+        for fire in standing.open.iter().filter(|fire| fire.is_live()) {
+            taken.add(&fire.schedule, world.definitions.get(&fire.schedule));
+        }
+        taken
+    }
+
+    fn add(&mut self, schedule: &str, definition: Option<&Definition>) {
+        self.runs += 1;
+        self.schedules.insert(schedule.to_owned());
+        if let Some(entry) = definition.map(Definition::entry) {
+            *self.environments.entry(entry.env.clone().unwrap_or_default()).or_default() += 1;
+            self.mutexes.extend(entry.mutexes.iter().cloned());
+        }
+    }
+
+    fn verdict(
+        &self,
+        standing: &Standing,
+        world: &World<'_>,
+        limits: &Limits,
+        fire: &Fire,
+        definition: &Definition,
+    ) -> Verdict {
+        let entry = definition.entry();
+        let first_try = fire.attempt == 1;
+        let is_paused = standing.schedules.iter().any(|row| row.name == fire.schedule && row.paused.is_some());
+        if is_paused && !fire.manual && first_try {
+            return Verdict::Skip(SkipReason::Paused);
+        }
+        let deadline = i64::try_from(entry.deadline.0.as_secs()).unwrap_or(i64::MAX);
+        if first_try && world.now.wall - (fire.at + definition.jitter()) > deadline {
+            return Verdict::Skip(SkipReason::Deadline);
+        }
+        if self.schedules.contains(&fire.schedule) {
+            match entry.overlap {
+                Overlap::Allow => {}
+                Overlap::Replace => return Verdict::Replace,
+                // What is made up for runs one after the other, and another try is not given up.
+                Overlap::Skip if first_try && !fire.late && !fire.manual => return Verdict::Skip(SkipReason::Overlap),
+                Overlap::Skip | Overlap::Queue => return Verdict::Wait,
+            }
+        }
+        let environment = entry.env.as_deref().unwrap_or_default();
+        let runs_there = self.environments.get(environment).copied().unwrap_or(0);
+        let is_full =
+            self.runs >= limits.runs || limits.runs_on.get(environment).is_some_and(|most| runs_there >= *most);
+        if is_full || entry.mutexes.iter().any(|name| self.mutexes.contains(name)) {
+            return Verdict::Wait;
+        }
+        Verdict::Begin
+    }
+}

@@ -1,0 +1,337 @@
+//! The loop.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::notify::Notifier;
+use super::owner::Owner;
+use super::signals::{Asked, Signals};
+use super::wait::Waking;
+use super::worker::{Start, Worker};
+use crate::failure::Failure;
+use crate::journal::{ClockReading, Fire, FireChange, FireState, FireTicket, Journal, RunState};
+use crate::project::ServiceLimits;
+use crate::schedule::ledger::{self, Action, Standing, Upcoming, World};
+use crate::schedule::{Clock, Definition, SystemClock};
+
+/// What the service needs of the project, read anew whenever the project changes.
+pub struct Project {
+    /// The schedules, by name.
+    pub definitions: BTreeMap<String, Definition>,
+    /// What a worker is told that runs a schedule's runbook, by name: all but the fire it does it for.
+    pub words: BTreeMap<String, Vec<String>>,
+    /// How much may run at once.
+    pub limits: ServiceLimits,
+    /// What all this was read from: when one of these files changes, it is read anew.
+    pub files: Vec<PathBuf>,
+}
+
+/// Masks in a text about that environment what is not to be shown.
+pub type Redact = Box<dyn Fn(Option<&str>, &mut String)>;
+
+/// How the service is put together.
+pub struct Service {
+    /// The run log.
+    pub journal: Journal,
+    /// This program.
+    pub program: PathBuf,
+    /// The project's folder.
+    pub root: PathBuf,
+    /// Reads the project.
+    pub load: Box<dyn Fn() -> Result<Project, Failure>>,
+    /// Somebody who is told what happens, a line at a time.
+    pub say: Box<dyn Fn(&str)>,
+    /// Masks in words of a run on this environment what is not to be shown.
+    pub redact: Redact,
+    /// Told after each step: something may have happened that others are to be told of.
+    pub stepped: Box<dyn Fn()>,
+    /// How long runs may go on after the service was told to stop.
+    pub drain: Duration,
+}
+
+/// A service at work.
+struct Running {
+    service: Service,
+    project: Project,
+    /// How its files looked when it was read.
+    version: u64,
+    clock: SystemClock,
+    upcoming: Upcoming,
+    workers: HashMap<i64, Worker>,
+    /// Runs that were told to stop: a second time would end them at once.
+    stopped: HashSet<i64>,
+    is_draining: bool,
+    /// Are further fires still expected?
+    goes_on: bool,
+}
+
+impl Service {
+    /// Serves until a signal says to stop; with `once`, until nothing is left to do at the moment.
+    pub fn run(self, once: bool) -> Result<(), Failure> {
+        let _owner = Owner::claim(self.journal.state_folder())?;
+        let project = (self.load)()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::system("start the service", &error))?;
+        let mut running = Running {
+            service: self,
+            version: version_of(&project.files),
+            project,
+            clock: SystemClock,
+            upcoming: Upcoming::default(),
+            workers: HashMap::new(),
+            stopped: HashSet::new(),
+            is_draining: false,
+            goes_on: true,
+        };
+        runtime.block_on(running.serve(once))
+    }
+}
+
+impl Running {
+    async fn serve(&mut self, once: bool) -> Result<(), Failure> {
+        let systemd = Notifier::from_environment();
+        let mut signals = Signals::listen()?;
+        self.register()?;
+        systemd.tell("READY=1");
+        let mut give_up = None;
+        loop {
+            if version_of(&self.project.files) != self.version {
+                self.reload()?;
+            }
+            let waking = self.step()?;
+            (self.service.stepped)();
+            self.goes_on = !once;
+            systemd.tell("WATCHDOG=1");
+            if self.workers.is_empty() && (self.is_draining || once) {
+                return Ok(());
+            }
+            if give_up.is_some_and(|give_up| tokio::time::Instant::now() >= give_up) {
+                self.workers.values_mut().for_each(Worker::stop);
+            }
+            let wait = waking.wait(&self.clock);
+            match tokio::time::timeout(wait, signals.next()).await {
+                Ok(Asked::Stop) if self.is_draining => give_up = Some(tokio::time::Instant::now()),
+                Ok(Asked::Stop) => {
+                    systemd.tell("STOPPING=1");
+                    self.is_draining = true;
+                    give_up = Some(tokio::time::Instant::now() + self.service.drain);
+                    let left = self.workers.len();
+                    (self.service.say)(&format!("stopping: {left} runs still go on; a second signal stops them too"));
+                }
+                Ok(Asked::Reload) => self.reload()?,
+                Ok(Asked::Look) | Err(_) => {}
+            }
+        }
+    }
+
+    /// Reads the project anew. One that cannot be read leaves everything as it was.
+    fn reload(&mut self) -> Result<(), Failure> {
+        // Looked at before: a change while it is read is seen the next time.
+        self.version = version_of(&self.project.files);
+        match (self.service.load)() {
+            Ok(project) => {
+                self.version = version_of(&project.files);
+                self.project = project;
+                self.register()
+            }
+            Err(failure) => {
+                (self.service.say)(&format!("the project cannot be read, what it said before holds: {failure}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn register(&mut self) -> Result<(), Failure> {
+        self.upcoming.forget();
+        let (standing, now, working) = (self.standing()?, self.clock.read(), self.working());
+        let changes = ledger::register(&standing, &self.world(&now, &working));
+        self.service.journal.change_fires(&changes)
+    }
+
+    /// One step: everything that can be decided now is. Says when to look again.
+    fn step(&mut self) -> Result<Waking, Failure> {
+        self.service.journal.settle()?;
+        let now = self.clock.read();
+        self.look_at_workers(&now)?;
+        let working = self.working();
+
+        // What is due from now on is the next service's business: it may be made up for, or not.
+        if self.goes_on && !self.is_draining {
+            let standing = self.standing()?;
+            let world = World { definitions: &self.project.definitions, now: &now, working: &working };
+            let changes = ledger::account(&standing, &world, &mut self.upcoming);
+            self.service.journal.change_fires(&changes)?;
+            self.report_missed(&changes);
+        }
+
+        let standing = self.standing()?;
+        let (changes, actions) = ledger::settle(&standing, &self.world(&now, &working));
+        self.service.journal.change_fires(&changes)?;
+        self.act(&standing, actions)?;
+
+        if !self.is_draining {
+            let (standing, working) = (self.standing()?, self.working());
+            let world = self.world(&now, &working);
+            let (changes, actions) = ledger::dispatch(&standing, &world, &self.project.limits, &mut ticket);
+            self.service.journal.change_fires(&changes)?;
+            self.act(&standing, actions)?;
+        }
+        self.waking(&now)
+    }
+
+    /// Says at once what nobody was there for; each has its row besides.
+    fn report_missed(&self, changes: &[FireChange]) {
+        let late = |change: &&FireChange| matches!(change, FireChange::Expect { late: true, .. });
+        let left_out = |change: &&FireChange| matches!(change, FireChange::Expect { late: true, skip: Some(_), .. });
+        let (late, left_out) = (changes.iter().filter(late).count(), changes.iter().filter(left_out).count());
+        if late > 0 {
+            let made_up_for = late - left_out;
+            (self.service.say)(&format!(
+                "{late} fires were missed: {made_up_for} are made up for, {left_out} are left out; `runbook schedule history` lists them"
+            ));
+        }
+    }
+
+    /// Which workers have ended; one that never began its run says why.
+    fn look_at_workers(&mut self, now: &ClockReading) -> Result<(), Failure> {
+        let ended: Vec<i64> =
+            self.workers.iter_mut().filter_map(|(fire, worker)| worker.has_ended().then_some(*fire)).collect();
+        for id in ended {
+            let Some(worker) = self.workers.remove(&id) else { continue };
+            let Some(fire) = self.service.journal.fire(id)?.filter(|fire| fire.state == FireState::Starting) else {
+                continue;
+            };
+            let entry = self.project.definitions.get(&fire.schedule).map(|definition| definition.entry().clone());
+            let entry = entry.unwrap_or_default();
+            let words = worker.bury(|text| (self.service.redact)(entry.env.as_deref(), text));
+            (self.service.say)(&format!("`{}` did not begin: {words}", fire.schedule));
+            let change = ledger::never_began(&fire, &entry, now.wall, &words);
+            self.service.journal.change_fires(&[change])?;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, standing: &Standing, actions: Vec<Action>) -> Result<(), Failure> {
+        for action in actions {
+            match action {
+                Action::Begin { fire, ticket } => self.begin(standing, fire, ticket)?,
+                Action::Resume { fire, run } => {
+                    (self.service.say)(&format!("going on with run {run}"));
+                    let words = ["resume".to_owned(), run.to_string(), "--quiet".to_owned()];
+                    self.start(fire, words.map(OsString::from).to_vec())?;
+                }
+                Action::Stop { run } => self.stop(run),
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, standing: &Standing, id: i64, ticket: String) -> Result<(), Failure> {
+        let fire = standing.open.iter().find(|fire| fire.id == id);
+        let Some(definition) = fire.and_then(|fire| self.project.definitions.get(&fire.schedule)) else {
+            return Ok(());
+        };
+        let mut words: Vec<OsString> =
+            self.project.words.get(definition.name()).into_iter().flatten().map(OsString::from).collect();
+        words.push(format!("--fire={}", FireTicket { fire: id, ticket }).into());
+        (self.service.say)(&format!("starting {} for `{}`", definition.runbook(), definition.name()));
+        self.start(id, words)
+    }
+
+    fn start(&mut self, fire: i64, arguments: Vec<OsString>) -> Result<(), Failure> {
+        let output = self.outputs().join(format!("fire-{fire}.txt"));
+        let start = Start {
+            program: &self.service.program,
+            root: &self.service.root,
+            output,
+            arguments,
+            memory: self.project.limits.memory,
+            user: None,
+        };
+        self.workers.insert(fire, Worker::start(start)?);
+        Ok(())
+    }
+
+    /// Tells a run to stop: its worker when that is a child, else whoever has it.
+    fn stop(&mut self, run: i64) {
+        if let Some(worker) = self.workers.values_mut().find(|worker| worker.run == Some(run)) {
+            worker.stop();
+        } else if self.stopped.insert(run) {
+            // One that has ended meanwhile needs no telling.
+            let _ = self.service.journal.tell_to_stop(run);
+        }
+    }
+
+    /// When there is something to do again.
+    fn waking(&mut self, now: &ClockReading) -> Result<Waking, Failure> {
+        let mut waking = Waking::default();
+        let standing = self.standing()?;
+        for row in &standing.schedules {
+            let Some(definition) = self.project.definitions.get(&row.name) else { continue };
+            if let Some(next) = self.upcoming.next(definition, row.accounted.min(now.wall)) {
+                waking.at(next);
+            }
+        }
+        for fire in &standing.open {
+            self.wake_for(fire, now, &mut waking);
+        }
+        Ok(waking)
+    }
+
+    fn wake_for(&mut self, fire: &Fire, now: &ClockReading, waking: &mut Waking) {
+        if let Some(worker) = self.workers.get_mut(&fire.id) {
+            worker.run = fire.run;
+        } else if fire.run_state == Some(RunState::Running) {
+            waking.when_adopted_ends();
+        }
+        if fire.state == FireState::Due && fire.due > now.wall {
+            waking.at(fire.due);
+        }
+        let timeout = self.project.definitions.get(&fire.schedule).and_then(|definition| definition.entry().timeout);
+        if let (Some(timeout), Some(since)) = (timeout, fire.run_since) {
+            let end = since.saturating_add(i64::try_from(timeout.0.as_secs()).unwrap_or(i64::MAX));
+            if end > now.wall {
+                waking.at(end);
+            }
+        }
+    }
+
+    /// Where workers print until they are gone.
+    fn outputs(&self) -> PathBuf {
+        self.service.journal.state_folder().join("runs")
+    }
+
+    fn standing(&self) -> Result<Standing, Failure> {
+        let journal = &self.service.journal;
+        Ok(Standing { schedules: journal.schedules()?, open: journal.open_fires()?, seen: journal.clock_seen()? })
+    }
+
+    fn working(&self) -> HashSet<i64> {
+        self.workers.keys().copied().collect()
+    }
+
+    fn world<'a>(&'a self, now: &'a ClockReading, working: &'a HashSet<i64>) -> World<'a> {
+        World { definitions: &self.project.definitions, now, working }
+    }
+}
+
+/// Something that nobody can guess.
+fn ticket() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().trim().to_owned()
+}
+
+/// A number that changes whenever one of these files does.
+fn version_of(files: &[PathBuf]) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    use std::os::unix::fs::MetadataExt;
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        let seen = std::fs::metadata(file).ok().map(|data| (data.mtime(), data.mtime_nsec(), data.ino(), data.size()));
+        seen.hash(&mut hasher);
+    }
+    hasher.finish()
+}

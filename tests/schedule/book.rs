@@ -1,0 +1,141 @@
+//! A ledger in memory that keeps what the run log keeps: for simulations of many years.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use runbook::journal::{ClockReading, Fire, FireChange, FireState, Pause, RunState, ScheduleRow};
+use runbook::schedule::ledger::Standing;
+
+#[derive(Default)]
+pub struct Book {
+    pub schedules: BTreeMap<String, ScheduleRow>,
+    pub fires: BTreeMap<i64, Fire>,
+    by_time: BTreeMap<(String, i64), i64>,
+    open: BTreeSet<i64>,
+    seen: Option<ClockReading>,
+}
+
+impl Book {
+    pub fn standing(&self) -> Standing {
+        Standing {
+            schedules: self.schedules.values().cloned().collect(),
+            open: self.open.iter().map(|id| self.fires[id].clone()).collect(),
+            seen: self.seen.clone(),
+        }
+    }
+
+    pub fn open(&self) -> impl Iterator<Item = &Fire> {
+        self.open.iter().map(|id| &self.fires[id])
+    }
+
+    pub fn pause(&mut self, name: &str, pause: Option<Pause>) {
+        if let Some(row) = self.schedules.get_mut(name) {
+            row.paused = pause;
+        }
+    }
+
+    /// What the worker of a fire does at its beginning; false when it may no longer.
+    pub fn claim(&mut self, fire: i64, ticket: &str, run: i64, now: i64) -> bool {
+        let Some(fire) = self.fires.get_mut(&fire) else { return false };
+        let may = fire.state == FireState::Starting && fire.ticket == ticket;
+        if may {
+            fire.state = FireState::Running;
+            (fire.run, fire.run_state, fire.run_since) = (Some(run), Some(RunState::Running), Some(now));
+        }
+        may
+    }
+
+    pub fn run_is(&mut self, fire: i64, state: RunState) {
+        if let Some(fire) = self.fires.get_mut(&fire) {
+            fire.run_state = Some(state);
+        }
+    }
+
+    pub fn apply(&mut self, changes: &[FireChange]) {
+        for change in changes {
+            self.apply_one(change);
+        }
+    }
+
+    fn apply_one(&mut self, change: &FireChange) {
+        match change.clone() {
+            FireChange::Register { name, definition, accounted } => {
+                let paused = self.schedules.get(&name).and_then(|row| row.paused.clone());
+                self.schedules.insert(name.clone(), ScheduleRow { name, definition, accounted, paused });
+            }
+            FireChange::Remove { name } => drop(self.schedules.remove(&name)),
+            FireChange::Rewind { to } => {
+                let (fires, by_time) = (&mut self.fires, &mut self.by_time);
+                fires.retain(|_, fire| {
+                    let stays = fire.state != FireState::Skipped || fire.at <= to;
+                    if !stays {
+                        by_time.remove(&(fire.schedule.clone(), fire.at));
+                    }
+                    stays
+                });
+                self.schedules.values_mut().for_each(|row| row.accounted = row.accounted.min(to));
+            }
+            FireChange::Expect { schedule, at, due, late, skip } => {
+                let row = self.schedules.get_mut(&schedule).unwrap();
+                row.accounted = row.accounted.max(at);
+                if self.by_time.contains_key(&(schedule.clone(), at)) {
+                    return;
+                }
+                let id = self.fires.last_key_value().map_or(1, |(id, _)| id + 1);
+                let state = if skip.is_some() { FireState::Skipped } else { FireState::Due };
+                self.by_time.insert((schedule.clone(), at), id);
+                let fire = Fire {
+                    id,
+                    schedule,
+                    at,
+                    manual: false,
+                    due,
+                    late,
+                    state,
+                    reason: skip,
+                    result: None,
+                    attempt: 1,
+                    resumes: 0,
+                    ticket: String::new(),
+                    run: None,
+                    run_state: None,
+                    run_since: None,
+                    note: None,
+                };
+                self.fires.insert(id, fire);
+                if state == FireState::Due {
+                    self.open.insert(id);
+                }
+            }
+            FireChange::Skip { fire, reason } => {
+                self.change(fire, |fire| (fire.state, fire.reason) = (FireState::Skipped, Some(reason)));
+            }
+            FireChange::Start { fire, ticket } => {
+                self.change(fire, |fire| (fire.state, fire.ticket) = (FireState::Starting, ticket));
+            }
+            FireChange::Return { fire } => self.change(fire, |fire| {
+                if fire.state == FireState::Starting {
+                    (fire.state, fire.ticket) = (FireState::Due, String::new());
+                }
+            }),
+            FireChange::Retry { fire, due } => self.change(fire, |fire| {
+                (fire.state, fire.ticket, fire.due, fire.attempt) =
+                    (FireState::Due, String::new(), due, fire.attempt + 1);
+            }),
+            FireChange::Resume { fire } => self.change(fire, |fire| fire.resumes += 1),
+            FireChange::Close { fire, result, note } => self.change(fire, |fire| {
+                (fire.state, fire.result, fire.note) = (FireState::Ran, Some(result), note);
+            }),
+            FireChange::Seen(reading) => self.seen = Some(reading),
+        }
+    }
+
+    fn change(&mut self, id: i64, change: impl FnOnce(&mut Fire)) {
+        let fire = self.fires.get_mut(&id).unwrap();
+        change(fire);
+        if matches!(fire.state, FireState::Ran | FireState::Skipped) {
+            self.open.remove(&id);
+        } else {
+            self.open.insert(id);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+mod book;
+mod debian;
+mod decade;
+mod definitions;
+pub mod expressions;
+mod mistakes;
+mod next;
+mod speed;
