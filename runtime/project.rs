@@ -1,16 +1,32 @@
 //! The project file, its environments, and where things are.
 
+mod api;
+mod backup;
+mod dst;
 mod environment;
 mod file;
+mod host;
+mod keep;
+mod notify;
 mod registry;
 mod revision;
+mod schedule;
+mod secrets;
 
 use std::path::{Path, PathBuf};
 
+pub use api::{ApiSection, WebhookEntry};
+pub use backup::BackupRepository;
+pub use dst::DstPolicy;
 pub use environment::Environment;
-pub use file::{PROJECT_FILE, ProjectFile, RegistryLogin, find};
+pub use file::{LogRetention, PROJECT_FILE, ProjectFile, RegistryLogin, ServiceLimits, find};
+pub use host::Host;
+pub use keep::{Candidate, Keep, Reach};
+pub use notify::{Channel, MailTls, NotifyEvent, NotifyRule, NotifySection, Quiet, SecretName, Setting};
 pub use registry::RegistryCredential;
 pub use revision::revision;
+pub use schedule::{Missed, OnCrash, Overlap, ScheduleEntry};
+pub use secrets::{EnvironmentSecrets, SecretSource, SecretsSection};
 
 /// A project with one environment chosen.
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ pub mod header;
 mod library;
 mod origin;
 mod program;
+mod unknown;
 
 pub use header::{Header, Param, ParamType};
 pub use library::{Library, SourceFile};

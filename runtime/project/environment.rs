@@ -17,6 +17,11 @@ impl Environment {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
+    /// Do only strong values go here: is it protected, or named `prod` or `production`?
+    pub fn is_for_production(&self) -> bool {
+        self.protected || matches!(self.name.as_str(), "prod" | "production")
+    }
+
     /// A string value.
     pub fn str(&self, key: &str) -> Option<&str> {
         self.values.get(key)?.as_str()

@@ -1,11 +1,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Environment;
+use super::{
+    ApiSection, BackupRepository, Environment, Host, NotifySection, ScheduleEntry, SecretsSection, WebhookEntry,
+};
 use crate::failure::{Failure, FailureKind};
+use crate::units::{ByteSize, Span};
 
 /// The name of the project file.
 pub const PROJECT_FILE: &str = "runbook.toml";
@@ -23,6 +27,40 @@ pub struct RegistryLogin {
     pub password_env: String,
 }
 
+/// `[logs]`: how long the output of runs is kept.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogRetention {
+    /// Months that ended longer ago are dropped.
+    pub keep: Span,
+    /// Of more than this, the oldest months are dropped.
+    pub max_size: ByteSize,
+}
+
+impl Default for LogRetention {
+    fn default() -> Self {
+        Self { keep: Span(Duration::from_secs(400 * 24 * 60 * 60)), max_size: ByteSize(5 << 30) }
+    }
+}
+
+/// `[service]`: how much `runbook serve` does at once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceLimits {
+    /// Runs at the same time.
+    pub runs: usize,
+    /// Runs at the same time on one environment; as many as there may be where it is not named.
+    pub runs_on: BTreeMap<String, usize>,
+    /// Memory that the process of a run may ask the system for; any amount when left out.
+    pub memory: Option<ByteSize>,
+}
+
+impl Default for ServiceLimits {
+    fn default() -> Self {
+        Self { runs: 4, runs_on: BTreeMap::new(), memory: None }
+    }
+}
+
 /// What `runbook.toml` says.
 #[derive(Clone, Debug, Default)]
 pub struct ProjectFile {
@@ -34,6 +72,24 @@ pub struct ProjectFile {
     pub environments: BTreeMap<String, Environment>,
     /// `[registry."host:port"]`, by address.
     pub registries: BTreeMap<String, RegistryLogin>,
+    /// `[host.NAME]`, by name.
+    pub hosts: BTreeMap<String, Host>,
+    /// `[logs]`.
+    pub logs: LogRetention,
+    /// `[schedule.NAME]`, by name.
+    pub schedules: BTreeMap<String, ScheduleEntry>,
+    /// `[service]`.
+    pub service: ServiceLimits,
+    /// `[secrets]`.
+    pub secrets: SecretsSection,
+    /// `[notify]`.
+    pub notify: NotifySection,
+    /// `[api]`; none where the service is not to be asked.
+    pub api: Option<ApiSection>,
+    /// `[webhook.NAME]`, by name.
+    pub webhooks: BTreeMap<String, WebhookEntry>,
+    /// `[backup.NAME]`, by name.
+    pub backups: BTreeMap<String, BackupRepository>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +101,23 @@ struct Text {
     env: BTreeMap<String, Map<String, Value>>,
     #[serde(default)]
     registry: BTreeMap<String, RegistryLogin>,
+    #[serde(default)]
+    host: BTreeMap<String, Host>,
+    #[serde(default)]
+    logs: LogRetention,
+    #[serde(default)]
+    schedule: BTreeMap<String, ScheduleEntry>,
+    #[serde(default)]
+    service: ServiceLimits,
+    #[serde(default)]
+    secrets: SecretsSection,
+    #[serde(default)]
+    notify: NotifySection,
+    api: Option<ApiSection>,
+    #[serde(default)]
+    webhook: BTreeMap<String, WebhookEntry>,
+    #[serde(default)]
+    backup: BTreeMap<String, BackupRepository>,
 }
 
 #[derive(Default, Deserialize)]
@@ -88,11 +161,26 @@ impl ProjectFile {
         if let Some(default) = parsed.project.default_env.as_ref().filter(|name| !environments.contains_key(*name)) {
             return Err(format!("`default_env` names `{default}`, but there is no [env.{default}]"));
         }
+        if let Some(problem) = parsed.secrets.problem(&environments.keys().collect::<Vec<_>>()) {
+            return Err(problem);
+        }
+        if let Some(problem) = parsed.notify.problem(&environments.keys().collect::<Vec<_>>()) {
+            return Err(problem);
+        }
         Ok(Self {
             name: parsed.project.name.unwrap_or_else(|| folder_name.to_owned()),
             default_environment: parsed.project.default_env,
             environments,
             registries: parsed.registry,
+            hosts: parsed.host,
+            logs: parsed.logs,
+            schedules: parsed.schedule,
+            service: parsed.service,
+            secrets: parsed.secrets,
+            notify: parsed.notify,
+            api: parsed.api,
+            webhooks: parsed.webhook,
+            backups: parsed.backup,
         })
     }
 

@@ -20,7 +20,7 @@ use self::view::View;
 use super::style::{terminal_height, terminal_width};
 use super::text::clean;
 use super::{Sink, Style, Verbosity};
-use crate::journal::Event;
+use crate::journal::Redacted;
 
 /// Gives the text of a script or module by the name that places in it use.
 pub type Sources = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -91,7 +91,7 @@ impl Console {
 }
 
 impl Sink for Console {
-    fn event(&self, event: &Event) {
+    fn event(&self, event: &Redacted) {
         lock(&self.view).event(event);
     }
 }

@@ -2,7 +2,7 @@ use std::io::Write;
 use std::sync::Mutex;
 
 use super::Sink;
-use crate::journal::Event;
+use crate::journal::Redacted;
 
 /// Events for programs: one JSON object a line, each flushed, so that a reader sees them as they happen.
 pub struct JsonLines {
@@ -28,8 +28,8 @@ impl Default for JsonLines {
 }
 
 impl Sink for JsonLines {
-    fn event(&self, event: &Event) {
-        let Ok(mut line) = serde_json::to_vec(event) else { return };
+    fn event(&self, event: &Redacted) {
+        let Ok(mut line) = serde_json::to_vec(&**event) else { return };
         line.push(b'\n');
         let mut out = self.out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // A reader that cannot be written to must not stop a deployment; the journal keeps everything.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::state::{clock, mark, of_call};
 use super::style::Paint;
 use super::text::{clean, columns, cut};
-use super::{Style, elapsed, failure, outcome};
+use super::{Style, elapsed, failure, outcome, standing};
 use crate::journal::{CallRecord, CallState, RunRecord, RunState, Source, around};
 use crate::primitive::{Effect, Failure};
 
@@ -42,6 +42,9 @@ pub fn show(out: &mut dyn Write, details: &Details<'_>, all: bool, style: Style)
         writeln!(out)?;
         let text = |path: &str| sources.iter().find(|source| source.path == path).map(|source| source.text.clone());
         failure(out, reason, &run.trace, &text, style)?;
+    }
+    if let Some(advice) = standing::advice(run) {
+        write!(out, "{advice}")?;
     }
     Ok(())
 }
@@ -83,24 +86,29 @@ fn rows(calls: &[CallRecord], all: bool, over: bool) -> Vec<(usize, &CallRecord)
     let wanted = |call: &&CallRecord| {
         let is_done = call.state == CallState::Done || (call.state == CallState::Started && !over);
         let is_inside = around(&call.path).skip(1).any(|path| steps.contains(path));
-        let is_arranging = call.effect == Effect::Flow && !call.is_step();
+        let is_arranging = call.effect == Effect::Flow && !call.is_step() && call.name != "lock";
         all || call.is_step() || !is_done || !(is_inside || is_arranging)
     };
     let mut shown: Vec<&CallRecord> = calls.iter().filter(wanted).collect();
-    shown.sort_by_cached_key(|call| order(&call.path));
+    shown.sort_by_cached_key(|call| order(&call.path, calls));
     let paths: HashSet<&str> = shown.iter().map(|call| call.path.as_str()).collect();
     let depth = |call: &CallRecord| around(&call.path).skip(1).filter(|path| paths.contains(path)).count();
     shown.into_iter().map(|call| (depth(call), call)).collect()
 }
 
-/// Paths by number, and the undo and always blocks behind the script's own calls.
-fn order(path: &str) -> Vec<(u64, u64)> {
-    let part = |part: &str| match part {
-        "undo" => (1, 0),
-        "always" => (2, 0),
-        number => (0, number.parse().unwrap_or(u64::MAX)),
+/// Paths by number; behind the script's own calls the undo blocks and then the always blocks, in the order they ran in.
+fn order(path: &str, calls: &[CallRecord]) -> Vec<usize> {
+    let number = |part: &str| part.parse().unwrap_or(usize::MAX);
+    let parts = path.split('.');
+    let kind = match path.split('.').next() {
+        Some("undo") => 1,
+        Some("always") => 2,
+        _ => return std::iter::once(0).chain(parts.map(number)).collect(),
     };
-    path.split('.').map(part).collect()
+    let block: Vec<&str> = parts.clone().take(2).collect();
+    let block = block.join(".");
+    let began = calls.iter().position(|call| call.path == block).unwrap_or(usize::MAX);
+    [kind, began].into_iter().chain(parts.skip(2).map(number)).collect()
 }
 
 fn row(out: &mut dyn Write, depth: usize, call: &CallRecord, run: &RunRecord, style: Style) -> Result<()> {

@@ -12,7 +12,9 @@ pub fn outcome(run: &RunRecord, style: Style) -> String {
     let (word, paint) = of_run(run.state);
     let (between, time) = match run.state {
         RunState::Running => (" for ", duration(run, Timestamp::now())),
-        RunState::Waiting => (" since ", run.finished_at.map(clock).unwrap_or_default()),
+        RunState::Waiting | RunState::InDoubt => {
+            (" since ", run.parked.as_ref().map(|parked| clock(parked.at)).unwrap_or_default())
+        }
         RunState::Ok => (" in ", duration(run, Timestamp::now())),
         _ => (" after ", duration(run, Timestamp::now())),
     };

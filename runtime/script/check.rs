@@ -6,6 +6,7 @@
 
 mod compile;
 mod cx;
+mod declare;
 mod finding;
 mod given;
 mod guess;
@@ -13,6 +14,7 @@ mod known;
 mod lints;
 mod lower;
 mod names;
+mod needed;
 mod program;
 mod rules;
 mod scope;
@@ -23,15 +25,32 @@ mod walk;
 
 use std::path::Path;
 
+pub use declare::Declaration;
 pub use rules::RULES;
 
 use super::{Library, header};
 use crate::failure::{Finding, Findings};
-use crate::primitive::Spec;
+use crate::policy::{Narrowing, PolicyFile};
+use crate::primitive::{Primitive, Spec};
 use crate::project::{Environment, ProjectFile};
 
 /// Finds the services of compose files: `check` does not read compose files itself.
 pub type ComposeServices<'a> = dyn Fn(&Environment, &[String]) -> Option<Vec<String>> + 'a;
+
+/// Finds what stands in the way of replacing containers as they are to be: code, message and hint.
+pub type ComposeUpdates<'a> =
+    dyn Fn(&Environment, &[String], &ComposeUpdate) -> Vec<(&'static str, String, String)> + 'a;
+
+/// How a call of `up` is to replace containers, as far as that is known before the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ComposeUpdate {
+    /// `start-first` or `stop-first`; the files say it when this is nothing.
+    pub order: Option<String>,
+    /// Volumes and folders that two containers may write to.
+    pub shared: Vec<String>,
+    /// Services that are told to look their upstreams up again.
+    pub reloaded: Vec<String>,
+}
 
 /// What to check, and against what.
 pub struct Request<'a> {
@@ -42,16 +61,34 @@ pub struct Request<'a> {
     /// The environments it must be right for; none when it is not known where it will run.
     pub environments: &'a [Environment],
     /// The primitives there are.
-    pub specs: &'a [&'static Spec],
+    pub primitives: &'a [&'static dyn Primitive],
+    /// `policy.toml`, where there is one.
+    pub policy: Option<&'a PolicyFile>,
+    /// What the command line takes away.
+    pub narrowing: &'a Narrowing,
     /// The services that these compose files define in an environment; `None` when that is not known before the run.
     pub services: &'a ComposeServices<'a>,
+    /// What these compose files have that keeps containers from being replaced start-first.
+    pub updates: &'a ComposeUpdates<'a>,
 }
 
 /// Checks a runbook and every module it imports. Nothing is executed.
 pub fn check(request: &Request<'_>) -> Findings {
+    look(request).0
+}
+
+/// The runbook with everything declared that its script is seen to need; `None` when nothing is missing.
+pub fn declare(request: &Request<'_>) -> Option<Declaration> {
+    let text = request.library.text(request.library.runbook()).unwrap_or_default();
+    declare::complete(request.project, text, &look(request).1)
+}
+
+fn look(request: &Request<'_>) -> (Findings, Vec<needed::Needed>) {
+    let mut needed = Vec::new();
     let mut findings = Vec::new();
     let program = program::Program::load(request.project, request.library, &mut findings);
-    let known = known::Known::new(request.specs);
+    let specs: Vec<&'static Spec> = request.primitives.iter().map(|primitive| primitive.spec()).collect();
+    let known = known::Known::new(&specs);
     let header = header::Header::parse(request.library.text(&program.runbook).unwrap_or_default());
     let all_environments: Vec<Environment> =
         ProjectFile::load(request.project).map(|file| file.environments.into_values().collect()).unwrap_or_default();
@@ -67,6 +104,7 @@ pub fn check(request: &Request<'_>) -> Findings {
             all_environments: &all_environments,
             scope,
             findings,
+            needed: Vec::new(),
         };
         for file in program.files.values().filter(|file| file.compiles) {
             cx.file = file;
@@ -75,11 +113,12 @@ pub fn check(request: &Request<'_>) -> Findings {
         cx.file = runbook;
         lints.iter_mut().filter(|_| runbook.compiles).for_each(|lint| lint.finish(&mut cx));
         findings = cx.findings;
+        needed = cx.needed;
     }
     let mut report = Findings { findings, ..Findings::default() };
     report.files.extend(program.files.values().map(|file| (file.path.clone(), file.source.text().to_owned())));
     sort(&mut report.findings, &program.runbook);
-    report
+    (report, needed)
 }
 
 fn sort(findings: &mut Vec<Finding>, runbook: &str) {

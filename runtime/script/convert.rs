@@ -7,7 +7,8 @@ use serde_json::{Map, Number, Value};
 
 use super::fault::Fault;
 use super::handle::Handle;
-use crate::primitive::{BlockRef, kind_of};
+use super::unknown::Unknown;
+use crate::primitive::{BlockRef, kind_of, unknown, unknown_of};
 
 /// How deep a value may nest.
 const DEEPEST: usize = 64;
@@ -56,6 +57,9 @@ fn nested(value: &Dynamic, closures: &mut Vec<FnPtr>, depth: usize) -> Result<Va
     if let Some(handle) = value.read_lock::<Handle>() {
         return Ok(Value::Object((*handle.0).clone()));
     }
+    if let Some(what) = value.read_lock::<Unknown>() {
+        return Ok(unknown(&*what.0));
+    }
     if let Some(fault) = value.read_lock::<Fault>() {
         return serde_json::to_value(&*fault.0).map_err(|error| error.to_string());
     }
@@ -81,6 +85,9 @@ pub(super) fn to_dynamic(value: &Value) -> Dynamic {
         Value::Array(items) => items.iter().map(to_dynamic).collect::<Array>().into(),
         Value::Object(map) if kind_of(value).is_some() => Dynamic::from(Handle(Arc::new(map.clone()))),
         Value::Object(map) => {
+            if let Some(what) = unknown_of(value) {
+                return Dynamic::from(Unknown(what.into()));
+            }
             Dynamic::from_map(map.iter().map(|(key, item)| (key.as_str().into(), to_dynamic(item))).collect())
         }
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Position};
 
 use super::origin::Origins;
+use super::unknown;
 use crate::primitive::{Failure, FailureKind, Site};
 
 /// A failure as a script's `catch (error)` sees it: `error.kind`, `error.message`, `error.hints`.
@@ -77,6 +78,8 @@ pub(super) fn describe(error: &EvalAltResult) -> Failure {
             describe(inner)
         }
         EvalAltResult::ErrorRuntime(value, _) | EvalAltResult::ErrorTerminated(value, _) => thrown(value, error),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) if unknown::is_named(signature) => not_known(),
+        EvalAltResult::ErrorMismatchDataType(_, got, _) if unknown::is_named(got) => not_known(),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(signature),
         EvalAltResult::ErrorVariableNotFound(name, _) => {
             Failure::new(FailureKind::Invalid, format!("there is no variable `{name}`"))
@@ -137,6 +140,11 @@ fn thrown(value: &Dynamic, error: &EvalAltResult) -> Failure {
         return Failure::new(kind, message);
     }
     Failure::new(kind, if value.is_unit() { "thrown without a message".to_owned() } else { value.to_string() })
+}
+
+/// A plan came to a decision on something it cannot know.
+fn not_known() -> Failure {
+    Failure::new(FailureKind::Halted, "")
 }
 
 fn unknown_function(signature: &str) -> Failure {

@@ -1,3 +1,5 @@
+mod secret;
+
 use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
@@ -13,6 +15,18 @@ pub(super) struct Handle(pub(super) Arc<Map<String, Value>>);
 impl Handle {
     pub(super) fn kind(&self) -> &str {
         self.0.get(KIND).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// What stands for a secret in texts.
+    fn token(&self) -> Option<&str> {
+        self.0.get("text").and_then(Value::as_str).filter(|_| self.kind() == "secret")
+    }
+
+    fn equals(&self, other: &Self) -> Result<bool, Box<EvalAltResult>> {
+        match self.token().or(other.token()) {
+            Some(_) => Err(secret::COMPARED.into()),
+            None => Ok(self.0 == other.0),
+        }
     }
 
     fn field(&self, name: &str) -> Result<Dynamic, Box<EvalAltResult>> {
@@ -32,11 +46,15 @@ pub(super) fn register(engine: &mut Engine) {
         .register_indexer_get(|handle: &mut Handle, name: ImmutableString| handle.field(&name))
         .register_fn("to_string", |handle: &mut Handle| describe(handle))
         .register_fn("to_debug", |handle: &mut Handle| describe(handle))
-        .register_fn("==", |a: &mut Handle, b: Handle| a.0 == b.0)
-        .register_fn("!=", |a: &mut Handle, b: Handle| a.0 != b.0);
+        .register_fn("==", |a: &mut Handle, b: Handle| a.equals(&b))
+        .register_fn("!=", |a: &mut Handle, b: Handle| a.equals(&b).map(|equal| !equal));
+    secret::register(engine);
 }
 
 fn describe(handle: &Handle) -> String {
+    if let Some(token) = handle.token() {
+        return token.to_owned();
+    }
     let name = ["name", "project", "path", "id"].iter().find_map(|key| handle.0.get(*key)?.as_str());
     name.map_or_else(|| handle.kind().to_owned(), |name| format!("{} {name}", handle.kind()))
 }

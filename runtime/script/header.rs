@@ -5,6 +5,7 @@
 //! //!
 //! //! @param tag: string = "latest"   image tag to deploy
 //! //! @needs docker shop; http https://shop.example.com
+//! //! @budget containers 5, volumes 0
 //! //! @lock deploy/{env}
 //! //! @timeout 20m
 //! ```
@@ -13,6 +14,8 @@ mod param;
 
 pub use param::{Param, ParamType};
 
+use crate::policy::{Budget, Declared, Grant};
+use crate::project::ScheduleEntry;
 use crate::units::Span;
 
 /// What a runbook says about itself.
@@ -24,12 +27,14 @@ pub struct Header {
     pub description: String,
     /// `@param`, in order.
     pub params: Vec<Param>,
-    /// `@needs`: one entry per `;`, as written.
-    pub needs: Vec<String>,
+    /// `@needs` and `@budget`: what it asks to be allowed, and how much of it.
+    pub declared: Declared,
     /// `@lock`: the name of the lock held for the whole run; `{env}` stands for the environment.
     pub lock: Option<String>,
     /// `@timeout`: how long the run may take.
     pub timeout: Option<Span>,
+    /// `@schedule`, by name: when it runs by itself.
+    pub schedules: Vec<(String, ScheduleEntry)>,
     /// The names in `@param` lines that are not understood: they are meant to be declared.
     pub undecided: Vec<String>,
     /// Lines that are not understood.
@@ -53,7 +58,7 @@ pub struct HeaderProblem {
     pub replacement: Option<String>,
 }
 
-const TAGS: &[&str] = &["param", "needs", "lock", "timeout"];
+const TAGS: &[&str] = &["param", "needs", "budget", "lock", "timeout", "schedule"];
 
 impl Header {
     /// Reads the header of a script. Never fails: what is not understood is kept in `problems`.
@@ -100,7 +105,11 @@ impl Header {
                     self.problems.push(problem);
                 }
             },
-            "needs" => self.needs.extend(value.text.split(';').map(|need| need.trim().to_owned())),
+            "needs" => self.needs(&value),
+            "budget" => match Budget::parse(value.text) {
+                Ok(budget) => self.declared.budget = self.declared.budget.and(budget),
+                Err(message) => self.problems.push(value.problem(format!("`@budget`: {message}"))),
+            },
             "lock" if value.text.is_empty() => {
                 self.problems.push(line.problem("`@lock` takes the name of a lock").hint("as in `@lock deploy/{env}`"));
             }
@@ -113,13 +122,32 @@ impl Header {
                     value.problem(format!("`@timeout`: {message}"))
                 }),
             },
+            "schedule" => match schedule(&value) {
+                Ok(schedule) => self.schedules.push(schedule),
+                Err(problem) => self.problems.push(problem),
+            },
             unknown => {
                 let problem = line.part(&line.text[..=end]).problem(format!("there is no `@{unknown}` in a header"));
                 let near = TAGS.iter().find(|tag| strsim::osa_distance(tag, unknown) <= 2);
                 self.problems.push(match near {
                     Some(tag) => problem.hint(format!("did you mean `@{tag}`?")).replace(format!("@{tag}")),
-                    None => problem.hint("a header knows `@param`, `@needs`, `@lock` and `@timeout`"),
+                    None => problem
+                        .hint("a header knows `@param`, `@needs`, `@budget`, `@lock`, `@timeout` and `@schedule`"),
                 });
+            }
+        }
+    }
+
+    /// A line that cannot be read declares nothing, and says that something is declared.
+    fn needs(&mut self, line: &Piece<'_>) {
+        let needs = self.declared.needs.get_or_insert_default();
+        match Grant::parse(line.text) {
+            Ok(grants) => needs.extend(grants),
+            Err(mistake) => {
+                let mut problem = line.part(line.text.get(mistake.place).unwrap_or_default()).problem(mistake.message);
+                problem.hint = mistake.hint;
+                problem.replacement = mistake.replacement;
+                self.problems.push(problem);
             }
         }
     }
@@ -133,6 +161,27 @@ impl Header {
         } else {
             self.params.push(param);
         }
+    }
+}
+
+/// What TOML calls a document with one entry.
+#[derive(serde::Deserialize)]
+struct Wrapped {
+    entry: ScheduleEntry,
+}
+
+/// Reads `nightly { cron = "30 2 * * *", env = "prod" }`: a name, and what a `[schedule.NAME]` of the project file holds.
+fn schedule(line: &Piece<'_>) -> Result<(String, ScheduleEntry), HeaderProblem> {
+    let example = "as in `@schedule nightly { cron = \"30 2 * * *\" }`";
+    let Some((name, entry)) = line.text.split_once('{').map(|(name, _)| (name.trim(), &line.text[name.len()..])) else {
+        return Err(line.problem("`@schedule` takes a name and, in braces, when").hint(example));
+    };
+    if name.is_empty() || name.contains(char::is_whitespace) {
+        return Err(line.problem("`@schedule` takes a name of one word before the braces").hint(example));
+    }
+    match toml::from_str::<Wrapped>(&format!("entry = {entry}")) {
+        Ok(Wrapped { entry }) => Ok((name.to_owned(), entry)),
+        Err(error) => Err(line.part(entry).problem(format!("`@schedule`: {}", error.message())).hint(example)),
     }
 }
 
@@ -193,7 +242,8 @@ mod tests {
         assert_eq!(header.params[0].default, Some(json!("latest")));
         assert_eq!(header.params[0].doc, "image tag to deploy");
         assert!(header.params[1].default.is_none());
-        assert_eq!(header.needs, ["docker shop", "http https://x"]);
+        let needs: Vec<String> = header.declared.needs.iter().flatten().map(ToString::to_string).collect();
+        assert_eq!(needs, ["docker shop", "http https://x"]);
         assert_eq!((header.lock.as_deref(), header.timeout), (Some("deploy/{env}"), Some(Span::seconds(1200))));
     }
 
@@ -217,6 +267,14 @@ mod tests {
         assert_eq!(
             message("//! @timeout 20"),
             "`@timeout`: `20` is not a duration: write a number with a unit, as in \"90s\", \"5m\" or \"1h30m\""
+        );
+        assert_eq!(
+            place("//! T\n//! @needs docker shop; htp https://x"),
+            (2, 25, 3, "there is no kind of need called `htp`".into())
+        );
+        assert_eq!(
+            message("//! @budget many"),
+            "`@budget`: `many` names no number: write it like `containers 5, volumes 0`"
         );
         assert_eq!(message("//! @param tag = \"x\""), "parameter `tag` has no type");
         assert_eq!(message("//! @param"), "`@param` takes a name and a type");

@@ -15,6 +15,7 @@ const STANDARD: &[(&str, &str)] = &[
     ("std/deploy", include_str!("../../stdlib/deploy.rhai")),
     ("std/health", include_str!("../../stdlib/health.rhai")),
     ("std/options", include_str!("../../stdlib/options.rhai")),
+    ("std/proxy", include_str!("../../stdlib/proxy.rhai")),
     ("std/rollback", include_str!("../../stdlib/rollback.rhai")),
 ];
 

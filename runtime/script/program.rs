@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::bind::Binding;
 use super::origin::Origins;
-use super::{Library, bind, convert, engine, fault, functions, handle};
+use super::{Library, bind, convert, engine, fault, functions, handle, unknown};
 use crate::primitive::{Failure, FailureKind, Primitive};
 use crate::project::Environment;
 use crate::run::{Door, Ending};
@@ -44,6 +44,7 @@ impl Program {
             };
             bind::register(&mut engine, primitives, &binding);
             functions::register(&mut engine);
+            unknown::register(&mut engine, door);
             register_environment(&mut engine, environment);
             engine.set_module_resolver(Modules {
                 library: library.clone(),

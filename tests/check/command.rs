@@ -159,3 +159,30 @@ fn a_services_name_is_looked_up_in_the_compose_files() {
         .says("error[unknown-service]: the compose files define no service `postgress`\n --> a.rhai:2:10\n")
         .says("hint: did you mean `postgres`?");
 }
+
+#[test]
+fn what_keeps_a_service_from_being_replaced_start_first_is_named() {
+    let compose = "services:
+  web: { image: a, ports: ['8000:80'], deploy: { update_config: { order: start-first } } }
+  api: { image: a, volumes: ['data:/data'] }
+  proxy: { image: nginx, volumes: ['./site.conf:/etc/nginx/conf.d/site.conf'] }
+volumes: { data: }
+";
+    let project = Project::new()
+        .file("runbook.toml", "[env.prod]\nfiles = [\"compose.yaml\"]\n")
+        .file("compose.yaml", compose)
+        .file("site.conf", "location / { proxy_pass http://api; }\n")
+        .file("a.rhai", "let app = compose(\"shop\", #{ files: env::files });\napp.up();\n")
+        .file("b.rhai", "let app = compose(\"shop\", #{ files: env::files });\napp.up(#{ order: \"start-first\", shared_volumes: [\"data\"] });\n")
+        .file("c.rhai", "let app = compose(\"shop\", #{ files: env::files });\napp.up(#{ order: \"stop-first\" });\n");
+    project
+        .runbook(&["check", "a.rhai"])
+        .says("warning[not-start-first]: `web` cannot be replaced start-first: the port 8000 of the host is fixed (compose.yaml:2:")
+        .never_says("`api`");
+    project
+        .runbook(&["check", "b.rhai"])
+        .says("warning[not-start-first]: `web`")
+        .says("warning[stale-upstream]: `proxy` looks `api` up only when it reads site.conf:1")
+        .never_says("has one writer");
+    project.runbook(&["check", "c.rhai"]).success().never_says("warning");
+}

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use runbook::policy::Narrowing;
 use runbook::project::Environment;
 use runbook::script::Library;
 use runbook::script::check::{Request, check};
@@ -20,8 +21,11 @@ fn found(text: &str) -> Vec<String> {
         project: folder.path(),
         library: &library,
         environments: &environments,
-        specs: &runbook::primitives::specs(),
+        primitives: &runbook::primitives::all(),
+        policy: None,
+        narrowing: &Narrowing::default(),
         services: &|_, _| None,
+        updates: &|_, _, _| Vec::new(),
     };
     let outside = ["undeclared-variable", "missing-file", "unknown-parameter", "unused-parameter"];
     let findings = check(&request).findings.into_iter().filter(|finding| !outside.contains(&finding.code));

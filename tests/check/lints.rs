@@ -206,3 +206,21 @@ fn nothing_is_executed() {
     assert_eq!(found(&text), [] as [&str; 0]);
     assert!(!path.exists());
 }
+
+#[test]
+fn a_secret_stands_where_it_may() {
+    finds!("let s = secret(\"A\"); sh([\"true\"], #{ env: #{ A: s, B: `x${s}` }, stdin: s + \"\\n\" });");
+    finds!("file(\"out\").write(secret(\"A\") + \"\\n\", #{ mode: \"0600\" });");
+    finds!(
+        "let s = secret(\"A\");\nsh([\"echo\", s]);",
+        "2:13 misplaced-secret the secret `A` may not stand in `argv` of `sh`"
+    );
+    finds!(
+        "info(`is ${secret(\"B\").base64()}`);",
+        "1:24 misplaced-secret the secret `…` may not stand in `text` of `info`"
+    );
+    finds!(
+        "file(\"out\").write(secret(\"A\"), #{ mode: \"0644\" });",
+        "1:19 misplaced-secret the secret `A` may not stand in `text` of `file.write`"
+    );
+}

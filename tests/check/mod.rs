@@ -11,6 +11,7 @@ mod speed;
 use std::path::{Path, PathBuf};
 
 use runbook::failure::{Finding, Findings};
+use runbook::policy::Narrowing;
 use runbook::project::{Environment, ProjectFile};
 use runbook::script::Library;
 use runbook::script::check::{Request, check};
@@ -34,8 +35,11 @@ pub fn check_text(text: &str, environments: &[Environment]) -> Findings {
         project: &project(),
         library: &library,
         environments,
-        specs: &runbook::primitives::specs(),
+        primitives: &runbook::primitives::all(),
+        policy: None,
+        narrowing: &Narrowing::default(),
         services: &services,
+        updates: &|_, _, _| Vec::new(),
     })
 }
 

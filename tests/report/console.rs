@@ -416,7 +416,7 @@ fn a_silent_pipe_gets_a_sign_of_life_every_half_minute() {
     let console = Console::to(Box::new(kept.clone()), Style::plain());
     let mut story = Story::begins("prod");
     story.step("1", "replace").change("1.1", "compose.up shop").progress("1.1", "", "waiting until healthy: api", None);
-    story.events.iter().for_each(|event| console.event(event));
+    story.events.iter().for_each(|event| console.event(&crate::harness::fit(event)));
     for seconds in 1..=65 {
         console.tick(story.timestamp() + SignedDuration::from_secs(seconds));
     }

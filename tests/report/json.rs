@@ -8,7 +8,7 @@ fn every_event_is_one_line_that_reads_back() {
     let kept = Kept::default();
     let sink = JsonLines::to(Box::new(kept.clone()));
     let story = failed_deployment();
-    story.events.iter().for_each(|event| sink.event(event));
+    story.events.iter().for_each(|event| sink.event(&crate::harness::fit(event)));
     let text = kept.text();
     assert_eq!(text.lines().count(), story.events.len());
     assert!(text.lines().all(|line| serde_json::from_str::<Event>(line).is_ok()));

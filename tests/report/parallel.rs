@@ -140,7 +140,7 @@ fn events_from_many_threads_never_mix_within_a_line() {
                     let path = format!("1.{branch}.{call}");
                     story.read(&path, "disk_free /").noted(&path, "enough");
                 }
-                story.events.iter().for_each(|event| console.event(event));
+                story.events.iter().for_each(|event| console.event(&crate::harness::fit(event)));
             });
         }
     });

@@ -126,7 +126,18 @@ impl Story {
     ) -> &mut Self {
         let (milliseconds, at) = (self.now - self.started[path], self.timestamp());
         let (path, note) = (path.to_owned(), note.map(str::to_owned));
-        self.push(Event::CallFinished { path, state, result: Value::Null, changed, note, failure, milliseconds, at })
+        self.push(Event::CallFinished {
+            path,
+            state,
+            result: Value::Null,
+            changed,
+            note,
+            changes: Vec::new(),
+            failure,
+            masked: false,
+            milliseconds,
+            at,
+        })
     }
 
     fn push(&mut self, event: Event) -> &mut Self {
@@ -197,7 +208,7 @@ pub fn shown(events: &[Event], style: Style) -> String {
     let kept = Kept::default();
     let console = Console::to(Box::new(kept.clone()), style).with_sources(sources());
     for event in events {
-        console.event(event);
+        console.event(&crate::harness::fit(event));
     }
     drop(console);
     kept.text()

@@ -46,7 +46,7 @@ pub fn screen(events: &[Event], width: usize) -> String {
     let kept = Kept::default();
     let console = Console::to(Box::new(kept.clone()), Style { width, ..TERMINAL }).with_sources(sources());
     for event in events {
-        console.event(event);
+        console.event(&crate::harness::fit(event));
     }
     standing(&kept.text())
 }
@@ -128,7 +128,7 @@ fn a_running_step_shows_what_each_call_is_doing() {
     story.progress("1.2", "api", "pulling", Some((30 << 20, 60 << 20)));
     story.progress("1.2", "bot", "pulling", Some((60 << 20, 60 << 20)));
     story.progress("1.2", "redis", "waiting for the registry", None);
-    story.events.iter().for_each(|event| console.event(event));
+    story.events.iter().for_each(|event| console.event(&crate::harness::fit(event)));
     console.tick(story.timestamp() + SignedDuration::from_millis(4_200));
     assert_text(
         &standing(&kept.text()),
@@ -208,7 +208,7 @@ fn a_narrow_terminal_is_never_wrapped_by_a_moving_line() {
     story.progress("1.1", "", "starting", Some((3, 5)));
     let kept = Kept::default();
     let console = Console::to(Box::new(kept.clone()), Style { width: 40, ..TERMINAL });
-    story.events.iter().for_each(|event| console.event(event));
+    story.events.iter().for_each(|event| console.event(&crate::harness::fit(event)));
     console.tick(story.timestamp() + SignedDuration::from_secs(75));
     assert_text(
         &standing(&kept.text()),
@@ -227,7 +227,7 @@ run 12: deploy.rhai on prod — Deploy t…
 fn verbose_on_a_terminal_keeps_one_moving_line_below_the_output() {
     let kept = Kept::default();
     let console = Console::to(Box::new(kept.clone()), TERMINAL.verbosity(Verbosity::Verbose));
-    deployment().events[..9].iter().for_each(|event| console.event(event));
+    deployment().events[..9].iter().for_each(|event| console.event(&crate::harness::fit(event)));
     assert_text(
         &standing(&kept.text()),
         "
@@ -249,10 +249,10 @@ fn nothing_is_written_while_a_question_is_open() {
     let kept = Kept::default();
     let console = Console::to(Box::new(kept.clone()), TERMINAL);
     let story = deployment();
-    story.events[..3].iter().for_each(|event| console.event(event));
+    story.events[..3].iter().for_each(|event| console.event(&crate::harness::fit(event)));
     let paused = console.pause();
     let before = kept.text();
-    story.events[3..].iter().for_each(|event| console.event(event));
+    story.events[3..].iter().for_each(|event| console.event(&crate::harness::fit(event)));
     assert_eq!(kept.text(), before);
     drop(paused);
     assert_text(&standing(&kept.text()), &screen(&story.events, 80));

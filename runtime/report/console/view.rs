@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::super::text::clean_lines;
-use super::super::{Style, Verbosity};
+use super::super::{Style, Verbosity, standing};
 use super::Sources;
 use super::origin::Origins;
 use super::screen::Screen;
 use super::summary::Totals;
 use super::tree::{End, Item, Kind, Tree};
-use crate::failure::{Evidence, Failure};
+use crate::failure::{Evidence, Failure, FailureKind};
 use crate::journal::Event;
 use crate::primitive::{Effect, LogStream};
 
@@ -65,6 +65,16 @@ impl View {
                 self.totals.environment.clone_from(environment);
                 self.write_heading(*run, title, parameters, &mut text);
             }
+            Event::RunResumed { run, runbook, environment, finished, .. } => {
+                self.last_written = self.now;
+                self.totals.runbook.clone_from(runbook);
+                self.totals.environment.clone_from(environment);
+                text.push_str(&standing::resumed(*run, runbook, environment, *finished));
+            }
+            Event::RunParked { run, parked } => {
+                self.write_unfinished(&mut text);
+                text.push_str(&standing::parked(*run, parked));
+            }
             Event::CallStarted { path, name, title, effect, arguments, at, .. } => {
                 self.tree.start(path, (name, title), *effect, arguments, *at);
                 if self.streams() && self.tree.get(path).is_some_and(|call| call.kind == Kind::Step) {
@@ -74,7 +84,8 @@ impl View {
             Event::CallFinished { path, state, changed, note, failure, milliseconds, .. } => {
                 let effect = self.tree.get(path).map(|call| call.effect);
                 self.totals.count(*state, *changed, effect);
-                let problem = failure.as_ref().map_or_else(Vec::new, |failure| self.failed(path, failure));
+                let shown = failure.as_ref().filter(|failure| failure.kind != FailureKind::Cancelled);
+                let problem = shown.map_or_else(Vec::new, |failure| self.failed(path, failure));
                 let (state, changed, note) = (*state, *changed, note.clone());
                 self.finish(path, End { state, changed, note, problem, milliseconds: *milliseconds }, &mut text);
             }
@@ -90,6 +101,12 @@ impl View {
                 }
                 return;
             }
+            Event::CallMarked { .. }
+            | Event::ScriptEnded { .. }
+            | Event::ScriptReplaced { .. }
+            | Event::Decided { .. }
+            | Event::PolicyApplied { .. }
+            | Event::CancelRequested { .. } => {}
             Event::UndoStarted { blocks, .. } => {
                 self.totals.undo = Some((*blocks, 0));
                 self.write_unfinished(&mut text);
@@ -247,11 +264,19 @@ impl View {
 fn at(event: &Event) -> Option<Timestamp> {
     match event {
         Event::RunStarted { at, .. }
+        | Event::RunResumed { at, .. }
+        | Event::ScriptReplaced { at, .. }
+        | Event::Decided { at, .. }
+        | Event::PolicyApplied { at, .. }
+        | Event::CancelRequested { at, .. }
+        | Event::CallMarked { at, .. }
+        | Event::ScriptEnded { at, .. }
         | Event::CallStarted { at, .. }
         | Event::CallFinished { at, .. }
         | Event::Log { at, .. }
         | Event::UndoStarted { at, .. }
         | Event::RunFinished { at, .. } => Some(*at),
+        Event::RunParked { parked, .. } => Some(parked.at),
         Event::Progress { .. } => None,
     }
 }

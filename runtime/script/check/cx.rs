@@ -29,6 +29,8 @@ pub(super) struct Cx<'a> {
     pub all_environments: &'a [Environment],
     pub scope: Scope<'a>,
     pub findings: Vec<Finding>,
+    /// What the calls need, once all files were looked at.
+    pub needed: Vec<super::needed::Needed>,
 }
 
 /// What a call calls.
@@ -200,6 +202,14 @@ impl<'a> Cx<'a> {
             finding.environment = environment.map(|environment| environment.name.clone());
         }
         self.report(finding);
+    }
+
+    /// Notes a finding of another file than the current one.
+    pub fn report_at(&mut self, environment: Option<&Environment>, file: &str, finding: Finding) {
+        let current = self.file;
+        self.file = self.program.files.get(file).unwrap_or(current);
+        self.report_in(environment, finding);
+        self.file = current;
     }
 
     /// The call that made a handle: through variables, and through the step it was made in.

@@ -9,11 +9,14 @@ mod environment;
 mod files;
 mod flow;
 mod imports;
+mod needs;
 mod options;
 mod params;
+mod secrets;
 mod services;
 mod shadowing;
 mod steps;
+mod updates;
 mod variables;
 
 use super::walk::Lint;
@@ -30,11 +33,14 @@ pub(super) fn all() -> Vec<Box<dyn Lint>> {
         Box::new(files::Files::default()),
         Box::new(flow::Flow),
         Box::new(imports::Imports),
+        Box::new(needs::Needs::default()),
         Box::new(options::Options),
         Box::new(params::Params::default()),
+        Box::new(secrets::Secrets),
         Box::new(services::Services),
         Box::new(shadowing::Shadowing),
         Box::new(steps::Steps),
+        Box::new(updates::Updates),
         Box::new(variables::Variables),
     ]
 }

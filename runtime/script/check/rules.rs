@@ -38,7 +38,7 @@ pub const RULES: &[Rule] = &[
     rule(
         "header",
         "A line of the header is not understood.",
-        "A header knows `@param name: type = default  doc`, `@needs`, `@lock name` and `@timeout duration`.",
+        "A header knows `@param name: type = default  doc`, `@needs`, `@budget`, `@lock name`, `@timeout duration` and `@schedule name { … }`.",
     ),
     rule(
         "hides-built-in",
@@ -67,6 +67,12 @@ pub const RULES: &[Rule] = &[
         "`app.ps` reads a field; the method is called with `app.ps()`.",
     ),
     rule(
+        "misplaced-secret",
+        "A secret stands where none may.",
+        "A secret may go into an environment, a file of mode 0600, standard input, a header or a login: each call says into which of \
+         its options.",
+    ),
+    rule(
         "missing-file",
         "A call reads a file that the project does not have.",
         "Paths are relative to the project's folder. Only files that are part of a project are looked for, not those a run makes.",
@@ -77,9 +83,26 @@ pub const RULES: &[Rule] = &[
         "Paths start at the project's folder, `./` and `../` at the importing file, `std/` is the standard library.",
     ),
     rule(
+        "needs",
+        "A call needs something that is not declared or not granted.",
+        "Declare it in the header with `@needs`: `runbook check --fix` writes what is missing. What `policy.toml` does not grant \
+         has to be granted there. Where the header says nothing, the environment is not protected and there is no \
+         `policy.toml`, nothing is limited.",
+    ),
+    rule(
+        "not-start-first",
+        "A service is to be replaced start-first and cannot be.",
+        "Two of its containers cannot run beside each other: a port, name or address is fixed, or both would write to the same volume. Take that away, name the volume in `shared_volumes` when two may write to it, or let the order be stop-first.",
+    ),
+    rule(
         "private-function",
         "A private function of a module is called from outside.",
         "Remove `private` from its definition, or call a public one.",
+    ),
+    rule(
+        "stale-upstream",
+        "A proxy would go on asking a container that was replaced.",
+        "nginx looks a name up once, unless a variable or `resolve` makes it look again, and keeps it as long as `valid=` says. Without these the proxy has to be reloaded: `up` has the option `reload`.",
     ),
     rule(
         "syntax",

@@ -214,7 +214,7 @@ fn asks_environment(condition: &Node) -> bool {
 
 fn role_of_arguments(call: &Call) -> Role {
     match (call.name.as_str(), &call.receiver) {
-        ("parallel", None) => Role::Branch,
+        ("parallel" | "rolling", None) => Role::Branch,
         ("undo", None) => Role::Later("undo"),
         ("always", None) => Role::Later("always"),
         ("push" | "insert" | "append", Some(_)) => Role::Later("push"),

@@ -8,7 +8,7 @@ use super::super::walk::Lint;
 use crate::primitive::Ty;
 
 /// How many values a primitive hands to its closure, where it hands any.
-const HANDED: &[(&str, usize)] = &[("retry", 1), ("parallel", 1)];
+const HANDED: &[(&str, usize)] = &[("retry", 1), ("parallel", 1), ("rolling", 1), ("forward", 1)];
 
 pub(super) struct Blocks;
 

@@ -110,10 +110,11 @@ fn unknown_function(cx: &mut Cx<'_>, call: &Call) {
         return;
     }
     let own = cx.file.tree.functions.iter().map(|function| function.name.as_str());
-    let near = names::nearest(name, cx.known.functions().chain(own).chain(known::language_names()));
+    // A word of another tool says more than a function of the language that happens to look like it.
+    let near = names::nearest(name, cx.known.functions().chain(own));
     let finding = match habit(name).filter(|_| near.is_none()) {
         Some(hint) => finding.hint(hint),
-        None => finding.did_you_mean(near),
+        None => finding.did_you_mean(near.or_else(|| names::nearest(name, known::language_names()))),
     };
     cx.report(finding);
 }
@@ -131,6 +132,16 @@ fn habit(name: &str) -> Option<&'static str> {
         "fail" | "abort" | "die" | "error" | "raise" | "panic" => "a run is ended with `throw \"reason\"`",
         "rollback" | "defer" | "finally" | "on_error" => "a way back is registered with `undo(\"name\", || { … })`",
         "read" | "open" | "write" | "cat" => "files are read and written with `file(\"path\")`",
+        "timestamp" | "time" | "date" | "today" | "datetime" | "strftime" | "clock" => {
+            "the time is `now()`: `now().iso`, `now().date`, `now().stamp` for names, `now().unix` to count"
+        }
+        "rand" | "rand_int" | "rand_float" | "uuid" | "shuffle" => {
+            "chance is `random(#{ bytes: 16 })`, `random(#{ from: 1, to: 6 })` or `random(#{ of: list })`"
+        }
+        "getenv" | "env" | "environ" => {
+            "a variable of this process is read with `env_var(\"NAME\")`, a key of the environment with `env::key`"
+        }
+        "hostname" | "whoami" | "uname" | "nproc" | "host" => "facts about this machine are in `this_machine()`",
         _ => return None,
     })
 }

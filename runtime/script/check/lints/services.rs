@@ -41,7 +41,7 @@ impl Lint for Services {
 }
 
 /// The literal texts of a name or a list of names.
-fn texts(node: &Node) -> Vec<&Node> {
+pub(super) fn texts(node: &Node) -> Vec<&Node> {
     match &node.kind {
         Kind::Text(_) => vec![node],
         Kind::List(items) => items.iter().filter(|item| item.text().is_some()).collect(),
@@ -50,7 +50,7 @@ fn texts(node: &Node) -> Vec<&Node> {
 }
 
 /// The files of the compose project in an environment, none for the default ones; `None` when they are not known.
-fn compose_files(cx: &Cx<'_>, maker: &Call, environment: &Environment) -> Option<Vec<String>> {
+pub(super) fn compose_files(cx: &Cx<'_>, maker: &Call, environment: &Environment) -> Option<Vec<String>> {
     let has_options = matches!(maker.args.last().map(|last| &last.kind), Some(Kind::Map(_)));
     if !has_options && maker.args.len() > 1 {
         return None;

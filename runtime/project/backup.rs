@@ -1,0 +1,53 @@
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{Keep, PROJECT_FILE, Project};
+use crate::failure::{Failure, FailureKind};
+use crate::units::Span;
+
+/// `[backup.NAME]`: a repository of backups.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupRepository {
+    /// Its folder, relative to the project's.
+    pub path: String,
+    /// The name of the secret with its password.
+    pub password: String,
+    /// Which snapshots of each job stay.
+    #[serde(default)]
+    pub keep: Keep,
+    /// How old the newest snapshot of each job may be.
+    pub max_age: Option<Span>,
+}
+
+impl Project {
+    /// The repository of that name with its name; without one, the only one.
+    pub fn backup(&self, name: Option<&str>) -> Result<(&str, &BackupRepository), Failure> {
+        let all = &self.file().backups;
+        let names = || all.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let found = match name {
+            Some(name) => all.get_key_value(name),
+            None if all.len() > 1 => {
+                return Err(Failure::new(FailureKind::Argument, "which repository of backups?")
+                    .hint(format!("{PROJECT_FILE} has {}", names())));
+            }
+            None => all.iter().next(),
+        };
+        found.map(|(name, repository)| (name.as_str(), repository)).ok_or_else(|| {
+            let what = name.map_or_else(|| "no repository of backups".into(), |name| format!("no [backup.{name}]"));
+            let failure = Failure::new(FailureKind::NotFound, format!("there is {what} in {PROJECT_FILE}"));
+            if all.is_empty() {
+                let name = name.unwrap_or("main");
+                return failure
+                    .hint(format!("add one: [backup.{name}] with `path` and, as `password`, the name of a secret"));
+            }
+            failure.hint(format!("there is {}", names()))
+        })
+    }
+
+    /// Where a repository is.
+    pub fn backup_folder(&self, repository: &BackupRepository) -> PathBuf {
+        self.root().join(&repository.path)
+    }
+}
