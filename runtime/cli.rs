@@ -1,21 +1,43 @@
 //! The command line: one file per command. Here: parse, dispatch, print the error if there is one, pick the exit code.
 
+mod audit;
+mod backup;
+mod cancel;
 mod check;
+mod compose;
+mod conduct;
+mod decide;
 mod diff;
 mod doctor;
 mod history;
+mod host;
 mod init;
 mod logs;
+mod notify;
 mod places;
+mod plan;
+mod redact;
+mod resume;
 mod run;
 mod runs;
+mod schedule;
+mod secret;
+mod serve;
+mod service;
 mod show;
+mod state;
+mod stats;
+mod terminal;
 mod test;
+mod token;
+mod top;
 
+use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::drivers::process;
 use crate::failure::{Failure, FailureKind};
 use crate::report;
 
@@ -40,27 +62,100 @@ enum Command {
     Init(init::Init),
     /// Run a runbook: checked before it starts, journaled while it runs, undone when it fails
     Run(run::Run),
+    /// Show what a run would change, without changing anything
+    Plan(plan::Plan),
+    /// Go on with a run that was interrupted, where it was interrupted
+    Resume(resume::Resume),
+    /// Stop a run in good order and undo what it did
+    Cancel(cancel::Cancel),
+    /// Say yes to the question a run waits for
+    Approve(decide::Approve),
+    /// Say no to the question a run waits for
+    Reject(decide::Reject),
+    /// Say what became of a call that a run is in doubt about
+    Resolve(decide::Resolve),
     /// List the runs of this project, newest first
     Runs(runs::Runs),
+    /// Say how the newest runs of each runbook went: success rate, median and 95th percentile of their time, last success
+    Stats(stats::Stats),
+    /// Watch what goes on, what waits, what comes next and what ended
+    Top(top::Top),
     /// Show one run: its steps with times, and why it failed
     Show(show::Show),
     /// Print the output of a run, or search that of all runs
     Logs(logs::Logs),
+    /// Tell who had which secret put where, who decided what, and who changed what runs do
+    Audit(audit::Audit),
+    /// Look after repositories of backups, and restore out of them
+    #[command(subcommand)]
+    Backup(backup::Backup),
+    /// Read compose files as a deployment reads them, without an engine
+    #[command(subcommand)]
+    Compose(compose::Compose),
+    /// Copy standard input to standard output with the secrets of an environment masked
+    Redact(redact::Redact),
     /// Show what is different between two runs
     Diff(diff::Diff),
+    /// Keep secrets in the repository, sealed and signed
+    #[command(subcommand)]
+    Secret(secret::Secret),
+    /// Copy, verify or tidy what this machine remembers: run log and log lines
+    #[command(subcommand)]
+    State(state::State),
+    /// Say when runbooks run by themselves, and what became of it
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
+    /// Run what is scheduled, when it is due
+    Serve(serve::Serve),
+    /// Say who may ask the service over HTTP
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Try out how people are told what happens, and see what they were told
+    #[command(subcommand)]
+    Notify(notify::Notify),
+    /// Have systemd run the service
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
+    /// Add, trust, reach and list the hosts of the project
+    #[command(subcommand)]
+    Host(host::Host),
     /// Run test runbooks: every `*_test.rhai`
     Test(test::Test),
 }
 
 /// Exit codes: 0 ok, 1 the run failed, 2 usage or check errors and nothing ran, 3 waiting for a person, 130 cancelled.
 pub fn main() -> ExitCode {
+    if let Some(code) = process::keep_watch() {
+        return code;
+    }
+    std::panic::set_hook(Box::new(report_panic));
     let result = match Cli::parse().command {
+        Command::Audit(command) => command.run(),
+        Command::Backup(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Compose(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Init(command) => command.run(),
         Command::Run(command) => command.run(),
+        Command::Plan(command) => command.run(),
+        Command::Redact(command) => command.run(),
+        Command::Resume(command) => command.run(),
+        Command::Cancel(command) => command.run(),
+        Command::Approve(command) => command.run(),
+        Command::Reject(command) => command.run(),
+        Command::Resolve(command) => command.run(),
         Command::Runs(command) => command.run(),
+        Command::Stats(command) => command.run(),
+        Command::Top(command) => command.run(),
         Command::Show(command) => command.run(),
+        Command::Secret(command) => command.run(),
+        Command::State(command) => command.run(),
+        Command::Schedule(command) => command.run(),
+        Command::Serve(command) => command.run(),
+        Command::Service(command) => command.run(),
+        Command::Notify(command) => command.run(),
+        Command::Token(command) => command.run(),
+        Command::Host(command) => command.run(),
         Command::Test(command) => command.run(),
         Command::Logs(command) => command.run(),
         Command::Diff(command) => command.run(),
@@ -69,6 +164,12 @@ pub fn main() -> ExitCode {
         let _ = report::failure(&mut report::stderr(), &failure, &[], &|_| None, report::Style::detect());
         exit_code(&failure)
     })
+}
+
+/// Says where the program failed in a way it never should. What it says of it may hold anything, also secrets: that is not shown.
+fn report_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    report::note(&format!("error: the runtime failed at {place} in a way it should never fail; please report it"));
 }
 
 /// A mistake in what was asked for is 2; trouble while doing it is 1.

@@ -7,6 +7,7 @@
 //! - `run` — one execution: the door every call passes, steps, undo, cancellation;
 //! - `journal` — what happened, in SQLite; `policy` — what a script may do; `secrets` — what must not be shown;
 //! - `primitive` — the contract of a primitive; `primitives` — one file each;
+//! - `schedule` — when runbooks run by themselves; `serve` — the service that sees to it; `notify` — telling people;
 //! - `compose` — the compose model; `drivers` — the outside world behind small types; `project` — the project file;
 //! - `failure`, `units` — the words everything above shares.
 
@@ -15,12 +16,15 @@ pub mod compose;
 pub mod drivers;
 pub mod failure;
 pub mod journal;
+pub mod notify;
 pub mod policy;
 pub mod primitive;
 pub mod primitives;
 pub mod project;
 pub mod report;
 pub mod run;
+pub mod schedule;
 pub mod script;
 pub mod secrets;
+pub mod serve;
 pub mod units;

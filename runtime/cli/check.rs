@@ -8,14 +8,16 @@ use clap::Args;
 
 use super::CommandResult;
 use crate::failure::{Failure, FailureKind, Findings};
+use crate::policy::{Narrowing, PolicyFile};
 use crate::primitives;
 use crate::project::{Environment, PROJECT_FILE, ProjectFile, find};
 use crate::report::{self, Style};
 use crate::script::Library;
-use crate::script::check::{RULES, Request, check};
+use crate::script::check::{RULES, Request, check, declare};
 
 /// Find mistakes in runbooks without running them.
 #[derive(Args)]
+#[allow(clippy::struct_excessive_bools)]
 pub struct Check {
     /// The runbooks to check; without any, all of the project
     scripts: Vec<PathBuf>,
@@ -25,6 +27,9 @@ pub struct Check {
     /// Check for every environment of the project file
     #[arg(long)]
     all_envs: bool,
+    /// Declare in the header what the script is seen to need: writes or completes its `@needs`
+    #[arg(long)]
+    fix: bool,
     /// Write the findings to standard output as one JSON object
     #[arg(long, conflicts_with = "sarif")]
     json: bool,
@@ -41,7 +46,11 @@ impl Check {
         for target in &all {
             let environments = self.environments(&target.root)?;
             let library = Library::load(&target.root, &target.script)?;
-            report.merge(checked(&target.root, &library, &environments));
+            if self.fix {
+                fix(target, &library, &environments)?;
+            }
+            let library = if self.fix { Library::load(&target.root, &target.script)? } else { library };
+            report.merge(checked(&target.root, &library, &environments, &Narrowing::default())?);
         }
         self.show(&report, all.len())?;
         Ok(if report.has_errors() { ExitCode::from(2) } else { ExitCode::SUCCESS })
@@ -94,10 +103,47 @@ impl Check {
 }
 
 /// Checks a program against the environments it must be right for; none when that is not known.
-pub(super) fn checked(project: &Path, library: &Library, environments: &[Environment]) -> Findings {
+pub(super) fn checked(
+    project: &Path,
+    library: &Library,
+    environments: &[Environment],
+    narrowing: &Narrowing,
+) -> Result<Findings, Failure> {
     let services = services::Services::of(project);
     let named = |environment: &Environment, files: &[String]| services.named(environment, files);
-    check(&Request { project, library, environments, specs: &primitives::specs(), services: &named })
+    let policy = PolicyFile::load(project)?;
+    Ok(check(&Request {
+        project,
+        library,
+        environments,
+        primitives: &primitives::all(),
+        policy: policy.as_ref(),
+        narrowing,
+        services: &named,
+        updates: &|_, files, update| services.updates(files, update),
+    }))
+}
+
+/// Writes what the script needs into its header.
+fn fix(target: &Target, library: &Library, environments: &[Environment]) -> Result<(), Failure> {
+    let found = declare(&Request {
+        project: &target.root,
+        library,
+        environments,
+        primitives: &primitives::all(),
+        policy: None,
+        narrowing: &Narrowing::default(),
+        services: &|_, _| None,
+        updates: &|_, _, _| Vec::new(),
+    });
+    let Some(found) = found else { return Ok(()) };
+    let shown = target.script.display();
+    std::fs::write(&target.script, &found.text).map_err(|error| Failure::system(format!("write `{shown}`"), &error))?;
+    report::note(&format!("{shown}: declared `@needs {}`\n", found.added));
+    for place in &found.open {
+        report::note(&format!("  {place}: known only in the run, so a star stands for it\n"));
+    }
+    Ok(())
 }
 
 struct Target {
@@ -115,8 +161,20 @@ impl Target {
     }
 }
 
-/// Every runbook of a project: scripts that no other script imports. Hidden and ignored folders are left out.
+/// Every runbook of a project: scripts that no other script imports.
 fn runbooks(root: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut scripts = scripts(root)?;
+    let mut imported = Vec::new();
+    for script in &scripts {
+        let library = Library::load(root, script)?;
+        imported.extend(library.sources().into_iter().skip(1).map(|source| root.join(source.path)));
+    }
+    scripts.retain(|script| !imported.contains(script));
+    Ok(scripts)
+}
+
+/// Every script of a project, in order. Hidden and ignored folders are left out.
+pub(super) fn scripts(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut scripts = Vec::new();
     for entry in ignore::WalkBuilder::new(root).require_git(false).build() {
         let entry =
@@ -126,11 +184,5 @@ fn runbooks(root: &Path) -> Result<Vec<PathBuf>, Failure> {
         }
     }
     scripts.sort();
-    let mut imported = Vec::new();
-    for script in &scripts {
-        let library = Library::load(root, script)?;
-        imported.extend(library.sources().into_iter().skip(1).map(|source| root.join(source.path)));
-    }
-    scripts.retain(|script| !imported.contains(script));
     Ok(scripts)
 }

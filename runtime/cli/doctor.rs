@@ -1,6 +1,7 @@
 mod engine;
 mod machine;
 mod project;
+mod store;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ impl Doctor {
         let mut all = engine::look();
         all.extend(machine::look(&ward));
         all.extend(project::look(&ward));
+        all.extend(store::look(&ward));
         self.show(&all).map_err(|error| Failure::system("write what was found", &error))?;
         let missing = all.iter().any(|condition| condition.state == State::Missing);
         Ok(if missing { ExitCode::from(1) } else { ExitCode::SUCCESS })

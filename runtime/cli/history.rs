@@ -3,11 +3,16 @@
 use std::io::{BufWriter, Write};
 use std::str::FromStr;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 use super::places;
 use crate::failure::{Failure, FailureKind};
 use crate::journal::{Journal, RunFilter, RunRecord};
 use crate::project::state_folder;
 use crate::report;
+use crate::units::Span;
 
 /// A run as people name it: its number, or `last`.
 #[derive(Clone, Copy, Debug)]
@@ -70,4 +75,16 @@ fn no_runs(name: RunName) -> Failure {
 pub(super) fn answer(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Failure> {
     let mut out = BufWriter::new(report::stdout());
     write(&mut out).and_then(|()| out.flush()).map_err(|error| Failure::system("write to standard output", &error))
+}
+
+/// A moment in the past (`2d`, `90m`), a local day or time, or a time with its offset.
+pub(super) fn parse_moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(Span(ago)) = Span::parse(text) {
+        return Timestamp::now().checked_sub(ago).map_err(|_| format!("`{text}` is too long ago"));
+    }
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(moment);
+    }
+    let local = text.parse::<DateTime>().ok().and_then(|local| local.to_zoned(TimeZone::system()).ok());
+    local.map(|zoned| zoned.timestamp()).ok_or_else(|| "write `2d`, `2026-11-01` or `2026-11-01T14:30`".into())
 }

@@ -3,13 +3,10 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
 use super::{CommandResult, history};
 use crate::journal::{RunFilter, RunState};
 use crate::report;
-use crate::units::Span;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,10 +27,10 @@ pub struct Runs {
     #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = state_parser())]
     states: Vec<RunState>,
     /// Only runs begun since then: `2d` ago, or `2026-11-01`, or `2026-11-01T14:30`
-    #[arg(long, value_name = "WHEN", value_parser = parse_moment)]
+    #[arg(long, value_name = "WHEN", value_parser = history::parse_moment)]
     since: Option<Timestamp>,
     /// Only runs begun before then
-    #[arg(long, value_name = "WHEN", value_parser = parse_moment)]
+    #[arg(long, value_name = "WHEN", value_parser = history::parse_moment)]
     until: Option<Timestamp>,
     /// At most so many
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
@@ -81,16 +78,4 @@ impl Runs {
 fn state_parser() -> impl TypedValueParser<Value = RunState> {
     PossibleValuesParser::new(["running", "waiting", "in_doubt", "ok", "failed", "cancelled", "killed"])
         .try_map(|word| serde_json::from_value::<RunState>(word.into()))
-}
-
-/// A moment in the past (`2d`, `90m`), a local day or time, or a time with its offset.
-fn parse_moment(text: &str) -> Result<Timestamp, String> {
-    if let Ok(Span(ago)) = Span::parse(text) {
-        return Timestamp::now().checked_sub(ago).map_err(|_| format!("`{text}` is too long ago"));
-    }
-    if let Ok(moment) = text.parse::<Timestamp>() {
-        return Ok(moment);
-    }
-    let local = text.parse::<DateTime>().ok().and_then(|local| local.to_zoned(TimeZone::system()).ok());
-    local.map(|zoned| zoned.timestamp()).ok_or_else(|| "write `2d`, `2026-11-01` or `2026-11-01T14:30`".into())
 }

@@ -7,14 +7,15 @@ use super::CommandResult;
 use super::history::{self, RunName};
 use crate::failure::{Failure, FailureKind};
 use crate::journal::{CallRecord, RunRecord, Source};
-use crate::report;
+use crate::report::{self, Style};
 
 const EXAMPLES: &str = "\
 Examples:
   runbook show last
   runbook show 12 --calls
   runbook show 12 --script > deploy-as-it-ran.rhai
-  runbook show 12 --script std/deploy";
+  runbook show 12 --script std/deploy
+  runbook show 12 --verify";
 
 /// Show one run: its steps with times, and why it failed.
 #[derive(Args)]
@@ -29,6 +30,9 @@ pub struct Show {
     /// Show every call, not just the steps
     #[arg(long)]
     calls: bool,
+    /// Say whether everything recorded of the run is as it was recorded, and what is not: exit code 0 or 1
+    #[arg(long, conflicts_with_all = ["script", "calls"])]
+    verify: bool,
     /// Write everything known as one JSON object, with scripts and calls
     #[arg(long)]
     json: bool,
@@ -47,6 +51,17 @@ impl Show {
     /// Shows the run.
     pub fn run(self) -> CommandResult {
         let (journal, run) = history::open_run(self.run)?;
+        if self.verify {
+            let verdict = journal.verify(run.id)?;
+            history::answer(|out| {
+                if self.json {
+                    report::document(out, &verdict)
+                } else {
+                    report::verdict(out, &verdict, Style::detect_stdout())
+                }
+            })?;
+            return Ok(if verdict.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        }
         let sources = journal.sources(run.id)?;
         if let Some(wanted) = self.script {
             let source = choose(&sources, run.id, &wanted)?;
@@ -59,7 +74,7 @@ impl Show {
                 return report::document(out, &Document { run: &run, sources: &sources, calls: &calls });
             }
             let details = report::Details { run: &run, sources: &sources, calls: &calls };
-            report::show(out, &details, self.calls, report::Style::detect_stdout())
+            report::show(out, &details, self.calls, Style::detect_stdout())
         })?;
         Ok(ExitCode::SUCCESS)
     }

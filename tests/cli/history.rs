@@ -30,6 +30,10 @@ pub fn filled() -> Project {
 
 fn new_run(runbook: &str, environment: &str) -> NewRun {
     NewRun {
+        uid: "0123456789abcdef".into(),
+        plan: None,
+        narrowing: Value::Null,
+        fire: None,
         runbook: runbook.into(),
         title: "Deploy the shop".into(),
         environment: environment.into(),
@@ -59,6 +63,8 @@ fn deploy(journal: &Journal, at: &str, tag: &str, failure: Option<Failure>) {
         })
         .unwrap();
     let end = |path: &str, seconds: i64, milliseconds: u64, failure: Option<&Failure>| Event::CallFinished {
+        changes: Vec::new(),
+        masked: false,
         path: path.into(),
         state: if failure.is_some() { CallState::Failed } else { CallState::Done },
         result: if failure.is_some() { Value::Null } else { json!({ "tag": tag }) },
@@ -139,6 +145,6 @@ fn record(journal: &Journal, run: i64, at: Timestamp, events: &[Event]) {
     let moved = "UPDATE run SET started_at = ?2, pid = 4711, machine = 'desk' WHERE id = ?1";
     rusqlite::Connection::open(file).unwrap().execute(moved, (run, at.as_microsecond())).unwrap();
     for event in events {
-        journal.record(run, event).unwrap();
+        journal.record(run, &crate::harness::fit(event)).unwrap();
     }
 }

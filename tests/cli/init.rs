@@ -128,7 +128,12 @@ fn what_it_writes_passes_the_check_in_every_environment() {
 /// What the web server of the demo environment answers now.
 fn version(port: u16) -> String {
     let address = Address::parse(&format!("http://127.0.0.1:{port}/version")).unwrap();
-    Drivers::default().block_on(send(&Request::get(address))).unwrap().text().trim().to_owned()
+    Drivers::default()
+        .block_on(send(&Request::get(address), &crate::harness::http::Anywhere))
+        .unwrap()
+        .text()
+        .trim()
+        .to_owned()
 }
 
 #[test]

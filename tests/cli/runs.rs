@@ -55,6 +55,7 @@ fn json_holds_everything_known_of_a_run() {
     let expected = r#"[
   {
     "id": 2,
+    "uid": "0123456789abcdef",
     "runbook": "deploy.rhai",
     "title": "Deploy the shop",
     "environment": "prod",
@@ -95,6 +96,9 @@ fn json_holds_everything_known_of_a_run() {
       }
     ],
     "result": null,
+    "plan": null,
+    "parked": null,
+    "script_end": null,
     "machine": "desk",
     "pid": 4711
   }

@@ -2,8 +2,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::compose::{LoadRequest, load};
+use crate::compose::{Application, LoadRequest, Obstacle, StaleUpstream, load, stale_upstreams};
 use crate::project::Environment;
+use crate::script::check::ComposeUpdate;
+
+/// How many seconds two containers serve beside each other when a script does not say.
+const SETTLE: u64 = 3;
 
 /// The names Compose looks for when no file is given, in its order.
 const DEFAULT_FILES: &[&str] = &["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
@@ -30,7 +34,39 @@ impl<'a> Services<'a> {
         services
     }
 
+    /// What stands in the way of replacing containers start-first, where that is wanted: code, message and hint.
+    pub(super) fn updates(&self, files: &[String], update: &ComposeUpdate) -> Vec<(&'static str, String, String)> {
+        let Some(application) = self.application(files) else { return Vec::new() };
+        let mut found = Vec::new();
+        let stale = stale_upstreams(&application, SETTLE);
+        for service in application.services.values() {
+            let written = service.deploy.as_ref().and_then(|deploy| deploy.update_config.as_ref());
+            let order = update.order.as_deref().or(written.map(|config| config.order.as_str()));
+            if order != Some("start-first") {
+                continue;
+            }
+            let obstacles: Vec<String> = service.obstacles(&update.shared).into_iter().map(Obstacle::shown).collect();
+            if !obstacles.is_empty() {
+                let message = format!("`{}` cannot be replaced start-first: {}", service.name, obstacles.join("; "));
+                let hint =
+                    "it is replaced stop-first, after a canary: nobody answers meanwhile, and the plan says how long";
+                found.push(("not-start-first", message, hint.to_owned()));
+                continue;
+            }
+            let behind = stale.iter().filter(|stale| stale.upstream == service.name);
+            for stale in behind.filter(|stale| !update.reloaded.contains(&stale.proxy)) {
+                found.push(("stale-upstream", stale.shown(), StaleUpstream::REMEDY.to_owned()));
+            }
+        }
+        found
+    }
+
     fn load(&self, files: &[String]) -> Option<Vec<String>> {
+        let application = self.application(files)?;
+        Some(application.services.keys().chain(application.disabled.keys()).cloned().collect())
+    }
+
+    fn application(&self, files: &[String]) -> Option<Application> {
         let paths: Vec<PathBuf> = if files.is_empty() {
             let found = DEFAULT_FILES.iter().map(|name| self.project.join(name)).find(|path| path.is_file());
             // A file beside it that Compose would merge may add services.
@@ -48,7 +84,6 @@ impl<'a> Services<'a> {
             environment: std::env::vars().collect(),
             ..LoadRequest::default()
         };
-        let application = load(&request).ok()?;
-        Some(application.services.keys().chain(application.disabled.keys()).cloned().collect())
+        load(&request).ok()
     }
 }

@@ -1,12 +1,10 @@
-//! The project file, the files it names, and what earlier runs left behind.
+//! The project file and the files it names.
 
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::Ward;
-use crate::failure::Failure;
-use crate::journal::Journal;
 use crate::project::{Environment, PROJECT_FILE, ProjectFile};
 use crate::report::Condition;
 
@@ -27,12 +25,6 @@ pub(super) fn look(ward: &Ward) -> Vec<Condition> {
         }
     } else {
         all.push(Condition::warn("project file", "none here or above").fix("runbook init"));
-    }
-    if ward.state.join("journal.sqlite").is_file() {
-        all.extend(leftovers(&ward.state).unwrap_or_else(|failure| {
-            let condition = Condition::missing("run log", failure.message);
-            vec![failure.hints.into_iter().fold(condition, Condition::fix)]
-        }));
     }
     all
 }
@@ -80,27 +72,4 @@ fn password(address: &str, variable: &str) -> Option<Condition> {
     }
     let found = format!("the variable {variable} with its password is not set");
     Some(Condition::warn(format!("registry {address}"), found).fix(format!("export {variable}=…")))
-}
-
-/// Runs that died and locks that are held.
-fn leftovers(state: &Path) -> Result<Vec<Condition>, Failure> {
-    let journal = Journal::open(state)?;
-    let killed = journal.settle()?;
-    let mut all: Vec<Condition> = killed
-        .iter()
-        .map(|run| {
-            let found = "its process died without saying how it ended; it counts as killed now";
-            Condition::warn(format!("run {run}"), found).fix(format!("runbook show {run}"))
-        })
-        .collect();
-    for lease in journal.leases()? {
-        let step = if lease.step.is_empty() { String::new() } else { format!(", at `{}`", lease.step) };
-        let found =
-            format!("held by run {} of {} since {}{step}", lease.run, lease.owner, lease.since.strftime("%F %T UTC"));
-        all.push(Condition::ok(format!("lock {}", lease.name), found));
-    }
-    if all.is_empty() {
-        all.push(Condition::ok("run log", "no dead runs, no locks held"));
-    }
-    Ok(all)
 }

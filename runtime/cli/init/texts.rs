@@ -49,6 +49,7 @@ const DEPLOY: &str = r#"//! Deploy <name>: everything is made ready first, then 
 //! If anything fails, the release that ran before is put back.
 //!
 <param>
+//! @needs docker {project}; http {url}
 //! @lock deploy/{env}
 //! @timeout 30m
 
@@ -60,7 +61,6 @@ deploy::compose(app, #{
     <images>
     // Database migrations run in the new image, before anything is replaced:
     // migrate: ["COMMAND", "ARGUMENT"], migrate_service: "SERVICE",
-    confirm: if env::is_protected { `Deploy to ${env::name}?` } else { () },
     wait: "120s",      // the time each service has to become healthy
     url: env::url,     // must answer when everything runs
 });
@@ -69,6 +69,7 @@ deploy::compose(app, #{
 const ROLLBACK: &str = r#"//! Roll <name> back to the last release that ended well, or to a given one.
 //!
 //! @param to: integer = 0   the number of a release; 0 is the last good one before what runs now
+//! @needs docker {project}; http {url}
 //! @lock deploy/{env}
 //! @timeout 15m
 
@@ -78,7 +79,6 @@ let app = compose(env::project, #{ <options> });
 
 rollback::compose(app, #{
     to: param("to"),
-    confirm: if env::is_protected { `Roll ${env::name} back?` } else { () },
     wait: "120s",
     url: env::url,
 });
@@ -105,9 +105,10 @@ pub(super) fn project(facts: &Facts) -> String {
 
 fn environment(facts: &Facts, name: &str, project: &str) -> String {
     let (what, protected) = match name {
-        "prod" => {
-            ("The real one. `protected` makes the runbooks ask before they replace anything.", "protected = true")
-        }
+        "prod" => (
+            "The real one. `protected`: every run waits until a person approves it, and does only what its runbook declares.",
+            "protected = true",
+        ),
         _ => ("To try things on this machine.", ""),
     };
     let env_file = facts.env_file.as_ref();

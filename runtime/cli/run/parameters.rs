@@ -7,7 +7,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::script::{Header, Param, ParamType};
 
 /// Names that the command itself uses.
-const TAKEN: &[&str] = &["env", "from-run", "yes", "json", "verbose", "quiet", "wait", "help"];
+const TAKEN: &[&str] = &["env", "from-run", "yes", "json", "verbose", "quiet", "wait", "help", "plan", "out", "fire"];
 
 /// Adds a flag for each parameter, with its documentation as the help.
 pub(super) fn declare(command: Command, header: &Header) -> Command {
@@ -77,6 +77,12 @@ pub(super) fn read(matches: &ArgMatches, header: &Header, earlier: Option<&Value
         values.insert(param.name.clone(), value);
     }
     Ok(Value::Object(values))
+}
+
+/// Values as the words of a command line: `--tag=v2`.
+pub(in crate::cli) fn words(header: &Header, values: &Map<String, Value>) -> Vec<String> {
+    let given = header.params.iter().filter_map(|param| Some((param, values.get(&param.name)?)));
+    given.map(|(param, value)| format!("--{}={}", long_name(param), shown(value))).collect()
 }
 
 /// Makes nothing required: the values of an earlier run stand in.

@@ -3,13 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use clap::{ArgAction, Args, Command, FromArgMatches};
+use clap::{Args, Command, FromArgMatches};
 use serde_json::Value;
 
+use super::super::conduct::{Narrow, View};
 use super::super::places;
 use super::parameters;
 use crate::failure::{Failure, FailureKind};
-use crate::journal::Journal;
+use crate::journal::{FireTicket, Journal};
 use crate::project::{Project, state_folder};
 use crate::script::{Header, Library, SourceFile};
 use crate::units::Span;
@@ -29,58 +30,70 @@ pub(super) struct Options {
     /// Wait this long for the runbook's `@lock`, as in 10m
     #[arg(long, value_name = "DURATION", value_parser = Span::parse)]
     pub(super) wait: Option<Span>,
-    /// Answer every `confirm` with yes
-    #[arg(short, long)]
-    pub(super) yes: bool,
-    /// Write events to standard output, one JSON object a line
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Show every call with its arguments and output
-    #[arg(short, long, action = ArgAction::Count)]
-    pub(super) verbose: u8,
-    /// Show only what fails, and the summary
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub(super) quiet: bool,
+    /// Do what this plan says and nothing else; refused when anything is different from when it was made
+    #[arg(long, value_name = "FILE")]
+    pub(super) plan: Option<PathBuf>,
+    /// The fire of a schedule that it is started for, and the ticket to begin it
+    #[arg(long, hide = true)]
+    pub(super) fire: Option<FireTicket>,
+    #[command(flatten)]
+    pub(super) narrow: Narrow,
+    #[command(flatten)]
+    pub(super) view: View,
 }
 
 /// Everything the command line settles before anything happens.
-pub(super) struct Wanted {
-    pub(super) options: Options,
-    pub(super) project: Project,
-    pub(super) library: Library,
-    pub(super) header: Header,
-    pub(super) parameters: Value,
+pub(in crate::cli) struct Wanted<T> {
+    pub(in crate::cli) options: T,
+    pub(in crate::cli) project: Project,
+    pub(in crate::cli) library: Library,
+    pub(in crate::cli) parameters: Value,
 }
 
-impl Wanted {
+/// A command that takes a runbook with its parameters.
+pub(in crate::cli) struct Words {
+    /// As it is typed: `runbook run`.
+    pub(in crate::cli) name: &'static str,
+    /// What it does.
+    pub(in crate::cli) about: &'static str,
+}
+
+impl Words {
+    fn command<T: Args>(&self) -> Command {
+        T::augment_args(Command::new(self.name).about(self.about)).next_help_heading("Options")
+    }
+
+    /// Everything that the words say.
+    pub(in crate::cli) fn read<T: Args + FromArgMatches>(&self, words: &[OsString]) -> Result<Wanted<T>, Failure> {
+        Wanted::<T>::parse(self, words)
+    }
+}
+
+impl<T> Wanted<T> {
     /// Reads the words twice: first for the runbook, whose header declares further flags, then for everything.
-    pub(super) fn parse(words: &[OsString]) -> Result<Self, Failure> {
+    fn parse(name: &Words, words: &[OsString]) -> Result<Self, Failure>
+    where
+        T: Args + FromArgMatches,
+    {
         let first = Glance::at(words);
         let Some((project, library, earlier)) = first.open()? else {
             // Neither a runbook nor a run: the parser says so, or shows the help.
-            return Err(parse(command(), words)
+            return Err(parse(name.command::<T>(), words, name)
                 .map_or_else(|failure| failure, |_| Failure::new(FailureKind::Argument, "which runbook?")));
         };
         let header = Header::parse(library.text(library.runbook()).unwrap_or_default());
         let declared = if earlier.is_some() { parameters::all_optional(&header) } else { header.clone() };
-        let matches = parse(parameters::declare(command(), &declared), words)?;
-        let options = Options::from_arg_matches(&matches)
-            .map_err(|error| Failure::new(FailureKind::Argument, error.to_string()))?;
+        let matches = parse(parameters::declare(name.command::<T>(), &declared), words, name)?;
+        let options =
+            T::from_arg_matches(&matches).map_err(|error| Failure::new(FailureKind::Argument, error.to_string()))?;
         let parameters = parameters::read(&matches, &header, earlier.as_ref())?;
-        Ok(Self { options, project, library, header, parameters })
+        Ok(Wanted { options, project, library, parameters })
     }
 }
 
-fn command() -> Command {
-    Options::augment_args(
-        Command::new("runbook run").about("Run a runbook: checked before it starts, undone when it fails"),
-    )
-    .next_help_heading("Options")
-}
-
 /// A usage error or the help ends the process here, in clap's own form.
-fn parse(command: Command, words: &[OsString]) -> Result<clap::ArgMatches, Failure> {
-    let name = std::iter::once(OsString::from("runbook run"));
+fn parse(command: Command, words: &[OsString], name: &Words) -> Result<clap::ArgMatches, Failure> {
+    let name = std::iter::once(OsString::from(name.name));
     command.try_get_matches_from(name.chain(words.iter().cloned())).map_err(|error| error.exit())
 }
 
@@ -102,6 +115,7 @@ impl Glance {
             let mut value = || joined.map(str::to_owned).or_else(|| words.next().map(lossy));
             match flag {
                 "--env" | "-e" => glance.environment = value(),
+                "--plan" | "--out" | "--only" | "--deny" => drop(value()),
                 "--from-run" => glance.from_run = value().and_then(|number| number.parse().ok()),
                 _ if text.starts_with('-') => {}
                 _ if glance.runbook.is_none() && looks_like_runbook(word) => glance.runbook = Some(word.into()),

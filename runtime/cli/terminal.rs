@@ -18,12 +18,17 @@ impl Terminal {
 }
 
 impl Prompt for Terminal {
-    fn confirm(&self, question: &str, abandoned: &dyn Fn() -> bool) -> Result<bool, Failure> {
+    fn confirm(&self, question: &str, abandoned: &dyn Fn() -> bool) -> Result<Option<bool>, Failure> {
         let answer = self.0.ask(&format!("{question} [y/N]"), abandoned).unwrap_or_default();
         match answer.trim().to_lowercase().as_str() {
-            "y" | "yes" => Ok(true),
-            "" | "n" | "no" => Ok(false),
+            "y" | "yes" => Ok(Some(true)),
+            "" | "n" | "no" => Ok(Some(false)),
             other => Err(Failure::new(FailureKind::Refused, format!("`{other}` is neither yes nor no"))),
         }
+    }
+
+    fn type_name(&self, question: &str, name: &str, abandoned: &dyn Fn() -> bool) -> Result<Option<bool>, Failure> {
+        let answer = self.0.ask(&format!("{question} Type `{name}` to go on:"), abandoned).unwrap_or_default();
+        Ok(Some(answer.trim() == name))
     }
 }

@@ -1,0 +1,120 @@
+//! `runbook backup`: one file per subcommand. Here: what they share.
+
+mod check;
+mod forget;
+mod init;
+mod list;
+mod prune;
+mod restore;
+mod show;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+
+use super::{CommandResult, places};
+use crate::drivers::backup::{Access, Repository, Snapshot};
+use crate::failure::{Failure, FailureKind};
+use crate::project::{Keep, Project};
+use crate::secrets::Sources;
+use crate::units::Span;
+
+/// Look after repositories of backups, and restore out of them.
+#[derive(Subcommand)]
+pub enum Backup {
+    /// Make a repository, and say how to read it without this program
+    Init(init::Init),
+    /// List snapshots, and what is wrong with how old and how large they are
+    List(list::List),
+    /// Show what a snapshot holds
+    Show(show::Show),
+    /// Look whether everything is there that snapshots need: exit code 0 or 1
+    Check(check::Check),
+    /// Forget the snapshots that no rule keeps, and say why each one goes or stays
+    Forget(forget::Forget),
+    /// Remove what no snapshot needs any more
+    Prune(prune::Prune),
+    /// Restore a part of a snapshot to where nothing is, and verify it
+    Restore(restore::Restore),
+}
+
+impl Backup {
+    /// Does what was asked for.
+    pub fn run(self) -> CommandResult {
+        match self {
+            Self::Init(command) => command.run(),
+            Self::List(command) => command.run(),
+            Self::Show(command) => command.run(),
+            Self::Check(command) => command.run(),
+            Self::Forget(command) => command.run(),
+            Self::Prune(command) => command.run(),
+            Self::Restore(command) => command.run(),
+        }
+    }
+}
+
+/// Which repository is meant.
+#[derive(Args)]
+struct Where {
+    /// The repository: a [backup.NAME] of runbook.toml; the only one when left out
+    #[arg(short, long, value_name = "NAME")]
+    repository: Option<String>,
+    /// The environment whose secrets the password is among; the default one, or the only one, when left out
+    #[arg(short, long, value_name = "NAME")]
+    env: Option<String>,
+}
+
+/// A repository of the project here, and how to open it.
+struct Ground {
+    project: Project,
+    name: String,
+    folder: PathBuf,
+    /// The name of the secret.
+    password: String,
+    keep: Keep,
+    max_age: Option<Span>,
+}
+
+impl Where {
+    fn ground(&self) -> Result<Ground, Failure> {
+        let project = places::project_in(places::root_here()?, self.env.as_deref())?;
+        let (name, entry) = project.backup(self.repository.as_deref())?;
+        let (name, entry) = (name.to_owned(), entry.clone());
+        let folder = project.backup_folder(&entry);
+        Ok(Ground { project, name, folder, password: entry.password, keep: entry.keep, max_age: entry.max_age })
+    }
+}
+
+impl Ground {
+    fn open(&self, access: Access) -> Result<Repository, Failure> {
+        let password = Sources::of(&self.project)?.get(&self.password)?.text;
+        let opened = Repository::open(&self.folder, password.expose(), access, Arc::new(|| Ok(())));
+        opened.map_err(|failure| {
+            if failure.kind == FailureKind::NotFound {
+                return failure.hint(format!("`runbook backup init --repository {}` makes it", self.name));
+            }
+            failure
+        })
+    }
+}
+
+/// Snapshots by job, each job's oldest first.
+fn by_job(all: Vec<Snapshot>) -> Vec<(String, Vec<Snapshot>)> {
+    let mut jobs: Vec<(String, Vec<Snapshot>)> = Vec::new();
+    for snapshot in all {
+        let group = snapshot.group();
+        match jobs.iter_mut().find(|(job, _)| *job == group) {
+            Some((_, snapshots)) => snapshots.push(snapshot),
+            None => jobs.push((group, vec![snapshot])),
+        }
+    }
+    jobs.sort_by(|a, b| a.0.cmp(&b.0));
+    jobs
+}
+
+/// When it was made, by the clock here.
+fn moment(snapshot: &Snapshot) -> String {
+    let here = snapshot.time.with_time_zone(jiff::tz::TimeZone::system());
+    here.strftime("%Y-%m-%d %H:%M").to_string()
+}

@@ -1,0 +1,36 @@
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{CommandResult, Where};
+use crate::drivers::backup::Access;
+use crate::failure::{Failure, FailureKind};
+use crate::report;
+
+/// Remove what no snapshot needs any more, in two steps: what is marked today is removed by a prune a day later.
+#[derive(Args)]
+pub struct Prune {
+    #[command(flatten)]
+    place: Where,
+}
+
+impl Prune {
+    /// Prunes, and looks whether everything is still there.
+    pub fn run(self) -> CommandResult {
+        let ground = self.place.ground()?;
+        let repository = ground.open(Access::Alone)?;
+        let pruned = repository.prune()?;
+        let checked = repository.check(false)?;
+        if let Some(first) = checked.errors.first() {
+            let message = format!("the repository {} is damaged after the prune: {first}", ground.name);
+            return Err(Failure::new(FailureKind::Check, message).hint("`runbook backup check` lists everything"));
+        }
+        report::note(&format!(
+            "{} needed; {} packs marked, {} removed that were marked before; checked",
+            report::bytes(pruned.used),
+            pruned.marked,
+            pruned.removed
+        ));
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,75 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{CommandResult, Where};
+use crate::drivers::backup::{Access, Placing, find, inside};
+use crate::failure::{Failure, FailureKind};
+use crate::report;
+
+/// Restore a part of a snapshot to where nothing is, and verify it.
+#[derive(Args)]
+pub struct Restore {
+    /// The first digits of the snapshot's name, or `latest`
+    snapshot: String,
+    /// The file or folder to make
+    to: PathBuf,
+    /// The part; the only one when left out. Of a snapshot that restic made: a path in it
+    #[arg(long)]
+    part: Option<String>,
+    /// The job whose snapshot `latest` means; the project's name when left out
+    #[arg(long)]
+    job: Option<String>,
+    /// Leave files to whoever restores them, instead of giving them back
+    #[arg(long)]
+    no_owners: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+impl Restore {
+    /// Restores, and compares with the manifest.
+    pub fn run(self) -> CommandResult {
+        let ground = self.place.ground()?;
+        let repository = ground.open(Access::Shared)?;
+        let job = self.job.as_deref().unwrap_or(ground.project.name());
+        let snapshot = find(repository.snapshots()?, &self.snapshot, job)?;
+        let manifest = repository.manifest(&snapshot)?;
+        let (path, record) = match &manifest {
+            None => (self.part.unwrap_or_default(), None),
+            Some(manifest) => {
+                let names = || manifest.parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ");
+                let named = manifest.parts.iter().find(|part| self.part.as_ref().is_none_or(|name| part.name == *name));
+                let is_clear = self.part.is_some() || manifest.parts.len() == 1;
+                let record = named.filter(|_| is_clear).ok_or_else(|| {
+                    Failure::new(FailureKind::Argument, "which part? `--part NAME`").hint(format!(
+                        "snapshot {} has {}",
+                        snapshot.short(),
+                        names()
+                    ))
+                })?;
+                (inside(&record.name), Some(record))
+            }
+        };
+        let target = std::path::absolute(&self.to)
+            .map_err(|error| Failure::system(format!("find `{}`", self.to.display()), &error))?;
+        let key = std::process::id().to_string();
+        let placing = Placing { target, key, owners: !self.no_owners, replace: false };
+        let tally = repository.restore(&snapshot, &path, record, &placing).map_err(|failure| {
+            if failure.kind == FailureKind::Conflict {
+                return failure.hint("`restore(…, #{ replace: true })` in a runbook saves it first and replaces it");
+            }
+            failure
+        })?;
+        report::note(&format!(
+            "restored {} files, {} folders, {} links, {} to {}; read again from the disk: as it was saved",
+            tally.files,
+            tally.folders,
+            tally.links,
+            report::bytes(tally.bytes),
+            self.to.display()
+        ));
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,58 @@
+//! What those who ask the service may know of the project.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::super::places;
+use super::super::schedule::Registry;
+use crate::failure::Failure;
+use crate::project::{ProjectFile, WebhookEntry};
+use crate::secrets::{Sources, redactor_as_far_as_known};
+use crate::serve::api::Surroundings;
+
+/// The project at this folder, read anew each time: it may say something else by now.
+pub(super) struct Here(pub(super) PathBuf);
+
+impl Surroundings for Here {
+    fn words(
+        &self,
+        runbook: &str,
+        environment: Option<&str>,
+        parameters: &Map<String, Value>,
+    ) -> Result<Vec<String>, Failure> {
+        Registry::load(&self.0)?.words_of(runbook, environment, parameters)
+    }
+
+    fn schedules(&self) -> Result<Value, Failure> {
+        let registry = Registry::load(&self.0)?;
+        let now = Timestamp::now().as_second();
+        let line = |definition: &crate::schedule::Definition| {
+            let next = definition.fires_after(now).next().and_then(|at| Timestamp::from_second(at).ok());
+            json!({
+                "name": definition.name(),
+                "when": definition.when(),
+                "zone": definition.zone().name(),
+                "next": next,
+                "runbook": definition.runbook(),
+                "env": definition.entry().env,
+            })
+        };
+        Ok(registry.definitions.values().map(line).collect())
+    }
+
+    fn webhook(&self, name: &str) -> Result<Option<(WebhookEntry, String)>, Failure> {
+        let file = ProjectFile::load(&self.0)?;
+        let Some(webhook) = file.webhooks.get(name).cloned() else { return Ok(None) };
+        let project = places::project_in(self.0.clone(), webhook.env.as_deref())?;
+        let key = Sources::of(&project)?.get(&webhook.key.secret)?;
+        Ok(Some((webhook, key.text.expose().to_owned())))
+    }
+
+    fn redact(&self, environment: Option<&str>, text: &mut String) {
+        if let Ok(project) = places::project_in(self.0.clone(), environment) {
+            redactor_as_far_as_known(&project).redact(text);
+        }
+    }
+}
