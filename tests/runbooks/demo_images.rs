@@ -8,7 +8,7 @@ use runbook::drivers::docker::ContainerSpec;
 use crate::harness::{Lab, skip};
 
 /// Builds the images once for all tests here. They stay, as a cache.
-pub(super) fn images(arguments: &'static [&'static str]) -> Option<Lab> {
+pub fn images(arguments: &'static [&'static str]) -> Option<Lab> {
     static BUILT: OnceLock<()> = OnceLock::new();
     static DATABASES_BUILT: OnceLock<()> = OnceLock::new();
     let lab = Lab::start()?;
@@ -25,7 +25,7 @@ pub(super) fn images(arguments: &'static [&'static str]) -> Option<Lab> {
     Some(lab)
 }
 
-pub(super) fn databases() -> Option<Lab> {
+pub fn databases() -> Option<Lab> {
     let programs = ["/usr/lib/postgresql/15/bin/postgres", "/usr/bin/redis-check-rdb", "/usr/bin/busybox"];
     if !programs.iter().all(|program| std::path::Path::new(program).exists()) {
         skip("databases to make images of (apt-get install postgresql-15 redis-tools busybox-static)");

@@ -1,6 +1,8 @@
 //! Tests of `runbooks/`.
 
 mod demo_app;
-mod demo_images;
+pub mod demo_images;
+mod plans;
+mod provision;
 mod quickstart;
-mod systems;
+pub mod systems;

@@ -7,30 +7,35 @@ use std::process::Command;
 use super::demo_images;
 use crate::harness::{Lab, Project};
 
-/// A copy of `runbooks/` for one system.
-struct System {
+/// A copy of `runbooks/` with some of its systems.
+pub struct System {
     _lab: Lab,
-    project: Project,
-    name: String,
+    pub project: Project,
+    names: Vec<String>,
     ports: Vec<(&'static str, String)>,
 }
 
 impl System {
-    fn new(lab: Lab, folder: &str, ports: &[&'static str]) -> Self {
-        let name = lab.name(folder);
+    pub fn new(lab: Lab, folders: &[&str], ports: &[&'static str]) -> Self {
+        let names: Vec<String> = folders.iter().map(|folder| lab.name(folder)).collect();
         // Held until all are found, so that no two are the same.
         let free: Vec<_> = ports.iter().map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let free = free.iter().map(|listener| listener.local_addr().unwrap().port().to_string());
         let ports: Vec<(&str, String)> = ports.iter().copied().zip(free).collect();
         let own = |text: String| {
-            let text = text.replace(&format!("compose(\"{folder}\""), &format!("compose(\"{name}\""));
-            let text = text.replace(&format!("{folder}-demo"), &name);
-            ports.iter().fold(text, |text, (port, own)| text.replace(port, own))
+            let named = folders.iter().zip(&names).fold(text, |text, (folder, name)| {
+                text.replace(&format!("compose(\"{folder}\""), &format!("compose(\"{name}\""))
+                    .replace(&format!("{folder}-demo"), name)
+            });
+            let named = named.split_inclusive('\n').map(|line| declared(line, folders, &names)).collect();
+            ports.iter().fold(named, |text: String, (port, own)| text.replace(port, own))
         };
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks");
-        let mut project =
-            Project::new().file("runbook.toml", &own(std::fs::read_to_string(root.join("runbook.toml")).unwrap()));
-        for (folder, extension) in [(folder, ""), ("demo-app", "rhai")] {
+        let mut project = Project::new();
+        for file in ["runbook.toml", "remove-demo.rhai"] {
+            project = project.file(file, &own(std::fs::read_to_string(root.join(file)).unwrap()));
+        }
+        for (folder, extension) in folders.iter().map(|folder| (*folder, "")).chain([("demo-app", "rhai")]) {
             for entry in std::fs::read_dir(root.join(folder)).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_file() && path.extension().unwrap_or_default().to_string_lossy().ends_with(extension) {
@@ -39,25 +44,55 @@ impl System {
                 }
             }
         }
-        Self { _lab: lab, project, name, ports }
+        Self { _lab: lab, project, names, ports }
     }
 
-    fn health(&self, port: &str) -> String {
+    pub fn health(&self, port: &str) -> String {
         let port = &self.ports.iter().find(|(known, _)| *known == port).unwrap().1;
         let output = Command::new("curl").args(["-s", &format!("http://127.0.0.1:{port}/health")]).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Containers of the project, with their images' ids.
-    fn containers(&self) -> Vec<(String, String)> {
-        let filter = format!("label=com.docker.compose.project={}", self.name);
-        let names = docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]);
-        let mut found: Vec<_> = names
-            .split_whitespace()
-            .map(|name| (name.to_owned(), docker(&["inspect", "--format", "{{.Image}}", name]).trim().to_owned()))
+    /// What answers about its health, by the port in the runbook's own environment; not everything speaks HTTP.
+    pub fn answers(&self) -> Vec<String> {
+        self.ports.iter().map(|(port, _)| format!("{port}: {}", self.health(port))).collect()
+    }
+
+    /// The names of the compose projects.
+    pub fn projects(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Containers of the projects, with their images' ids.
+    pub fn containers(&self) -> Vec<(String, String)> {
+        let all = self.each_project(|label| docker(&["ps", "-a", "--filter", label, "--format", "{{.Names}}"]));
+        all.into_iter()
+            .map(|name| (name.clone(), docker(&["inspect", "--format", "{{.Image}}", &name]).trim().to_owned()))
+            .collect()
+    }
+
+    /// Volumes or networks of the projects.
+    pub fn others(&self, kind: &str) -> Vec<String> {
+        self.each_project(|label| docker(&[kind, "ls", "--filter", label, "--format", "{{.Name}}"]))
+    }
+
+    /// Who holds a lock of one of the projects on the engine.
+    pub fn locks(&self) -> Vec<String> {
+        let locks = docker(&["ps", "-a", "--filter", "label=runbook.lock", "--format", "{{.Names}}"]);
+        let is_mine = |lock: &&str| self.names.iter().any(|name| lock.contains(name.as_str()));
+        locks.split_whitespace().filter(is_mine).map(str::to_owned).collect()
+    }
+
+    /// The words that the engine says of each project, which a label stands for; sorted.
+    fn each_project(&self, ask: impl Fn(&str) -> String) -> Vec<String> {
+        let label = |name: &String| format!("label=com.docker.compose.project={name}");
+        let mut all: Vec<String> = self
+            .names
+            .iter()
+            .flat_map(|name| ask(&label(name)).split_whitespace().map(str::to_owned).collect::<Vec<_>>())
             .collect();
-        found.sort();
-        found
+        all.sort();
+        all
     }
 }
 
@@ -66,16 +101,27 @@ impl Drop for System {
         for (name, _) in self.containers() {
             docker(&["rm", "-f", "-v", &name]);
         }
-        let filter = format!("label=com.docker.compose.project={}", self.name);
         for kind in ["volume", "network"] {
-            for id in docker(&[kind, "ls", "-q", "--filter", &filter]).split_whitespace() {
-                docker(&[kind, "rm", id]);
+            for name in self.others(kind) {
+                docker(&[kind, "rm", &name]);
             }
         }
     }
 }
 
-fn docker(arguments: &[&str]) -> String {
+/// A line of a header with the projects' own names where it declares them.
+fn declared(line: &str, folders: &[&str], names: &[String]) -> String {
+    let Some(needs) = line.strip_prefix("//! @needs docker") else { return line.to_owned() };
+    let (docker, rest) = needs.split_at(needs.find(';').unwrap_or(needs.len()));
+    let own = folders
+        .iter()
+        .zip(names)
+        .fold(docker.to_owned(), |text, (folder, name)| text.replace(&format!(" {folder}"), &format!(" {name}")));
+    format!("//! @needs docker{own}{rest}")
+}
+
+/// What `docker ARGUMENTS…` prints.
+pub fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -83,7 +129,7 @@ fn docker(arguments: &[&str]) -> String {
 #[test]
 fn the_chat_bot_is_deployed_left_alone_replaced_put_back_and_rolled_back() {
     let Some(lab) = demo_images::images(&["--databases", "false"]) else { return };
-    let system = System::new(lab, "stupidbot", &["18080", "13000"]);
+    let system = System::new(lab, &["stupidbot"], &["18080", "13000"]);
     let deploy = |tag: &str| system.project.runbook(&["run", "stupidbot/deploy.rhai", "--env", "demo", "--tag", tag]);
 
     deploy("1").success().says("2 created");
@@ -116,7 +162,7 @@ fn the_chat_bot_is_deployed_left_alone_replaced_put_back_and_rolled_back() {
 fn dnd_helper_is_deployed_migrated_seeded_twice_and_rolled_back() {
     let Some(lab) = demo_images::databases() else { return };
     let Some(_apps) = demo_images::images(&["--databases", "false"]) else { return };
-    let system = System::new(lab, "dnd-helper", &["18090", "15432", "16379"]);
+    let system = System::new(lab, &["dnd-helper"], &["18090", "15432", "16379"]);
     let run = |arguments: &[&str]| system.project.runbook(&[&["run"], arguments, &["--env", "demo"]].concat());
 
     run(&["dnd-helper/deploy.rhai"])
@@ -137,7 +183,7 @@ fn dnd_helper_is_deployed_migrated_seeded_twice_and_rolled_back() {
 #[test]
 fn a_placeholder_in_the_environment_file_stops_before_anything_starts() {
     let Some(lab) = demo_images::databases() else { return };
-    let system = System::new(lab, "dnd-helper", &["18090", "15432", "16379"]);
+    let system = System::new(lab, &["dnd-helper"], &["18090", "15432", "16379"]);
     let env = system.project.path().join("dnd-helper/demo.env");
     let text = std::fs::read_to_string(&env).unwrap();
     std::fs::write(&env, text.replace("demo-only-on-loopback", "short").replace("redis://redis:6379/0", "nonsense"))
@@ -155,4 +201,39 @@ fn every_runbook_here_passes_check_in_every_environment() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn chatsphere_is_set_up_built_from_a_tag_replaced_put_back_and_rolled_back() {
+    let Some(lab) = demo_images::databases() else { return };
+    let Some(_apps) = demo_images::images(&["--databases", "false"]) else { return };
+    let system = System::new(lab, &["chatsphere"], &["18100", "18101"]);
+    let run = |arguments: &[&str]| system.project.runbook(&[&["run"], arguments, &["--env", "demo"]].concat());
+    let deploy = |tag: &str| run(&["chatsphere/deploy.rhai", "--tag", tag]);
+
+    run(&["chatsphere/setup.rhai"]).success();
+    let written = system.project.read("chatsphere/.env");
+    assert!(written.contains("DB_PASSWORD=") && written.contains("SECRET_KEY="), "{written}");
+    run(&["chatsphere/setup.rhai"]).success().says("nothing changed");
+    assert_eq!(system.project.read("chatsphere/.env"), written, "no password is made anew");
+
+    deploy("v1").success().says("3 created, 2 unchanged").says("run in backend: alembic upgrade head");
+    assert!(system.health("18100").contains(r#""version":"1""#));
+    let first = system.containers();
+    deploy("v1").success().says("nothing changed, everything is as the files say");
+    assert_eq!(system.containers(), first);
+
+    deploy("v2").success();
+    assert!(system.health("18100").contains(r#""version":"2""#));
+    let second = system.containers();
+    deploy("v3-broken").code(1).says("failed its health gate").says("put the previous release back");
+    assert!(system.health("18100").contains(r#""version":"2""#));
+    assert_eq!(system.containers(), second, "the second version serves again, by its image's id");
+
+    run(&["chatsphere/rollback.rhai"]).success();
+    assert!(system.health("18100").contains(r#""version":"1""#));
+    let password = "4vQ7pX2mKd9sTz5wLr8n";
+    for run in 1..=7 {
+        system.project.runbook(&["show", &run.to_string(), "--calls"]).never_says(password);
+    }
 }

@@ -4,6 +4,8 @@ mod db;
 mod deploy;
 mod health;
 mod options;
+mod plan;
+mod proxy;
 mod rollback;
 
 use serde_json::Value;

@@ -1,4 +1,5 @@
 use super::Site;
+use crate::execution::{HOLD, killed};
 
 const DEPLOY: &str = r#"
 import "std/deploy" as deploy;
@@ -42,4 +43,31 @@ fn without_a_release_to_go_back_to_it_says_so() {
     let before = site.api();
     site.project.runbook(&["run", "rollback.rhai"]).code(1).says("has no good release to go back to");
     assert_eq!(site.api(), before);
+}
+
+#[test]
+fn a_rollback_that_was_killed_goes_on_although_the_application_has_passwords() {
+    let Some(site) = Site::new(DEPLOY) else { return };
+    for version in ["1", "2"] {
+        site.version(version, "exec httpd -f -p 8000 -h /www");
+        let compose = site.project.read("compose.yaml");
+        let volumes = "volumes: ['data:/data']";
+        let password = format!("environment: {{ API_PASSWORD: 'not-to-be-shown' }}\n    {volumes}");
+        site.project.file_now("compose.yaml", &compose.replace(volumes, &password));
+        site.run().code(0);
+    }
+    let script = format!(
+        "let app = compose(\"NAME\"); let target = app.last_good();
+        undo(\"back\", || app.up(target)); app.up(target, #{{ wait: \"30s\" }}); {HOLD}
+        app.up(target, #{{ wait: \"30s\" }}).changed"
+    );
+    site.script("test.rhai", &script);
+    killed(&site.project);
+    assert_eq!(site.answers(), "1");
+    site.project.file_now("go", "");
+    // What is the last good release now is another one.
+    site.project.runbook(&["resume"]).success();
+    let show = site.project.runbook(&["show", "last", "--json"]).success();
+    let show = show.prints("\"result\": false");
+    assert!(!show.stdout.contains("not-to-be-shown"), "{}", show.stdout);
 }

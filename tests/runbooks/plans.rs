@@ -1,0 +1,61 @@
+//! What the plans of the systems' runbooks list is what their runs do, in both directions.
+
+use super::demo_images;
+use super::systems::System;
+use crate::execution::plan_truth::plan_comes_true;
+
+/// Plans and runs each of these in turn, and says how many changes each made, and whether the plan foresaw all of it.
+#[track_caller]
+fn come_true(system: &System, turns: &[&[&str]]) -> Vec<(usize, bool)> {
+    let each = turns.iter().map(|words| {
+        let words = [words, &["--env", "demo"][..]].concat();
+        plan_comes_true(&system.project, &words, &words.join(" "))
+    });
+    each.collect()
+}
+
+#[test]
+fn of_the_chat_bot() {
+    let Some(lab) = demo_images::images(&["--databases", "false"]) else { return };
+    let system = System::new(lab, &["stupidbot"], &["18080", "13000"]);
+    let deploy = "stupidbot/deploy.rhai";
+    let made = come_true(
+        &system,
+        &[&[deploy, "--tag", "1"], &[deploy, "--tag", "1"], &[deploy, "--tag", "2"], &["stupidbot/rollback.rhai"]],
+    );
+    assert!(made[0].0 >= 4, "{made:?}");
+    assert_eq!(made[1..], [(0, true), (2, true), (2, true)]);
+}
+
+#[test]
+fn of_dnd_helper() {
+    let Some(lab) = demo_images::databases() else { return };
+    let Some(_apps) = demo_images::images(&["--databases", "false"]) else { return };
+    let system = System::new(lab, &["dnd-helper"], &["18090", "15432", "16379"]);
+    let deploy = "dnd-helper/deploy.rhai";
+    let made = come_true(
+        &system,
+        &[&[deploy], &["dnd-helper/seed.rhai"], &[deploy, "--api-tag", "2"], &["dnd-helper/rollback.rhai"]],
+    );
+    assert!(made.iter().all(|(changes, is_whole)| *changes > 0 && *is_whole), "{made:?}");
+}
+
+#[test]
+fn of_chatsphere() {
+    let Some(lab) = demo_images::databases() else { return };
+    let Some(_apps) = demo_images::images(&["--databases", "false"]) else { return };
+    let system = System::new(lab, &["chatsphere"], &["18100", "18101"]);
+    let deploy = "chatsphere/deploy.rhai";
+    let made = come_true(
+        &system,
+        &[
+            &["chatsphere/setup.rhai"],
+            &[deploy, "--tag", "v1"],
+            &[deploy, "--tag", "v2"],
+            &["chatsphere/rollback.rhai"],
+        ],
+    );
+    assert!(made.iter().all(|(changes, _)| *changes > 0), "{made:?}");
+    // What the files of a tag say is known once the tag is checked out.
+    assert_eq!(made.iter().map(|(_, is_whole)| *is_whole).collect::<Vec<_>>(), [true, false, false, true]);
+}
