@@ -16,15 +16,16 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("drivers", &["failure", "units"]),
     ("project", &["failure", "units"]),
     ("compose", &["failure", "units"]),
-    ("secrets", &["failure", "units", "drivers"]),
-    ("primitive", &["drivers", "project", "failure", "units"]),
+    ("secrets", &["project", "compose", "failure", "units", "drivers"]),
+    ("primitive", &["drivers", "secrets", "project", "failure", "units"]),
     ("primitives", &["primitive", "drivers", "secrets", "compose", "project", "failure", "units"]),
     ("policy", &["primitive", "project", "failure", "units"]),
-    ("journal", &["primitive", "failure", "units"]),
-    ("report", &["journal", "primitive", "failure", "units"]),
+    ("journal", &["primitive", "secrets", "failure", "units"]),
+    ("report", &["journal", "primitive", "compose", "failure", "units"]),
     ("run", &["primitive", "journal", "policy", "secrets", "project", "drivers", "failure", "units"]),
     ("script", &["run", "policy", "primitive", "project", "failure", "units"]),
     ("schedule", &["journal", "project", "drivers", "failure", "units"]),
+    ("notify", &["journal", "secrets", "project", "drivers", "failure", "units"]),
     ("serve", &["journal", "schedule", "project", "drivers", "failure", "units"]),
 ];
 
@@ -39,10 +40,19 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["runtime/cli"]),
     ("reqwest", &["runtime/drivers/http"]),
     ("rustls", &["runtime/drivers/http"]),
+    ("ssh2", &["runtime/drivers/ssh"]),
+    ("lettre", &["runtime/drivers/mail"]),
+    ("http_body_util", &["runtime/serve/api"]),
     ("x509_parser", &["runtime/drivers/http"]),
     ("minijinja", &["runtime/primitives/template"]),
     ("saphyr_parser", &["runtime/compose"]),
+    ("cron", &["runtime/schedule/wall"]),
+    ("chrono", &["runtime/schedule/wall"]),
     ("annotate_snippets", &["runtime/report"]),
+    ("rustic_core", &["runtime/drivers/backup"]),
+    ("age", &["runtime/secrets/sealed"]),
+    // And where rustls is told to use it.
+    ("ring", &["runtime/secrets/sealed", "runtime/drivers/http"]),
 ];
 
 /// What may stand at the top of the repository, besides what git ignores.

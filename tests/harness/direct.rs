@@ -1,14 +1,16 @@
 //! Calls one primitive without a script, through the same argument check as the door.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use runbook::drivers::Drivers;
 use runbook::primitive::{
-    Block, Call, Cancel, Context, Failure, FailureKind, Lease, LeaseRequest, LogStream, Outcome, Primitive, Probe,
-    Progress, Release, RunFacts, Services, Site,
+    Block, Call, Cancel, Change, Context, Effect, Failure, FailureKind, Lease, LeaseRequest, LogStream, MakeSecret,
+    Need, NeedKind, Outcome, Prediction, Primitive, Probe, Progress, Reached, Recovery, Release, RunFacts, Services,
+    Site, target_named,
 };
 use runbook::project::{Environment, Project, ProjectFile};
 use serde_json::{Value, json};
@@ -17,7 +19,9 @@ use serde_json::{Value, json};
 pub struct Direct {
     folder: tempfile::TempDir,
     drivers: Drivers,
+    uid: String,
     services: Recorder,
+    calls: AtomicUsize,
     /// Cancels the calls made through this.
     pub cancel: Cancel,
 }
@@ -26,7 +30,10 @@ pub struct Direct {
 struct Recorder {
     lines: Mutex<Vec<(LogStream, String)>>,
     releases: Mutex<Vec<Release>>,
+    marker: Mutex<Option<Value>>,
+    dies: AtomicBool,
     progress: Mutex<Vec<Progress>>,
+    planned: Mutex<Vec<Change>>,
 }
 
 #[allow(dead_code)]
@@ -34,7 +41,10 @@ impl Direct {
     /// An empty project.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, drivers: Drivers::default(), services: Recorder::default(), cancel: Cancel::new() }
+        // Containers and images carry the call's name in the world: another test's must not be taken for this one's.
+        let uid = format!("{:x}-{}", std::process::id(), folder.path().file_name().unwrap().display());
+        let drivers = Drivers::kept_by(env!("CARGO_BIN_EXE_runbook"));
+        Self { folder, drivers, uid, services: Recorder::default(), calls: AtomicUsize::new(0), cancel: Cancel::new() }
     }
 
     /// The project's folder.
@@ -61,6 +71,120 @@ impl Direct {
         self.services.progress.lock().unwrap().iter().map(|progress| progress.doing.clone()).collect()
     }
 
+    /// The name in the world of the call that was made last.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.uid, self.path_of_call())
+    }
+
+    /// Calls, and dies right before the effect: what was announced is known, what was prepared may be left.
+    pub fn dies_before_its_effect(&self, method: &str, receiver: Value, args: Value, options: Value) {
+        self.services.dies.store(true, Ordering::Relaxed);
+        let failure = self.method(method, receiver, args, options).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Halted, "{failure}");
+        self.services.dies.store(false, Ordering::Relaxed);
+    }
+
+    /// The same, where there may be no effect: then it went well.
+    pub fn dies(&self, method: &str, receiver: Value, args: Value, options: Value) {
+        self.services.dies.store(true, Ordering::Relaxed);
+        if let Err(failure) = self.method(method, receiver, args, options) {
+            assert_eq!(failure.kind, FailureKind::Halted, "{failure}");
+        }
+        self.services.dies.store(false, Ordering::Relaxed);
+    }
+
+    /// A new call: what an earlier one announced is not its own.
+    pub fn anew(&self) -> &Self {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        *self.services.marker.lock().unwrap() = None;
+        self
+    }
+
+    /// Hands a call and its context to a question about it.
+    pub fn look(&self, primitive: &dyn Primitive, args: Value, options: Value, ask: impl FnOnce(&Context<'_>, &Call)) {
+        let asked = |context: &Context<'_>, call: &Call| {
+            ask(context, call);
+            Ok(())
+        };
+        self.with(primitive, Value::Null, args, options, asked).unwrap();
+    }
+
+    /// The same for a method.
+    pub fn look_on(
+        &self,
+        primitive: &dyn Primitive,
+        receiver: Value,
+        args: Value,
+        ask: impl FnOnce(&Context<'_>, &Call),
+    ) {
+        let asked = |context: &Context<'_>, call: &Call| {
+            ask(context, call);
+            Ok(())
+        };
+        self.with(primitive, receiver, args, Value::Null, asked).unwrap();
+    }
+
+    /// What a method would change and return, found out by looking only.
+    pub fn predict(&self, method: &str, receiver: Value, args: Value, options: Value) -> Result<Prediction, Failure> {
+        let primitive = super::primitive(method);
+        self.with(primitive, receiver, args, options, |context, call| primitive.predict(context, call))
+    }
+
+    /// Counts changes as planned by earlier calls; none forgets them.
+    pub fn plan(&self, changes: &[Change]) {
+        let mut planned = self.services.planned.lock().unwrap();
+        if changes.is_empty() { planned.clear() } else { planned.extend_from_slice(changes) }
+    }
+
+    /// What is found out about the call that was made last, by a process that takes the run up.
+    pub fn recover(&self, name: &str, receiver: Value, args: Value, options: Value) -> Result<Probe, Failure> {
+        let primitive = super::primitive(name);
+        self.with(primitive, receiver, args, options, |context, call| match primitive.recovery(call) {
+            Recovery::Pure | Recovery::Idempotent => Ok(Probe::NotDone),
+            Recovery::Probe => primitive.probe(context, call),
+            Recovery::Ask => Ok(Probe::Unknown),
+        })
+    }
+
+    /// Goes on with the call that was made last as the door does: asks what happened, makes it again where it did not,
+    /// and cleans up. Doubt is a failure of kind `halted`.
+    pub fn resume(&self, name: &str, receiver: Value, args: Value, options: Value) -> Result<Outcome, Failure> {
+        let result = match self.recover(name, receiver.clone(), args.clone(), options.clone())? {
+            Probe::Done(outcome) => Ok(outcome),
+            Probe::Failed(failure) => Err(failure),
+            Probe::Unknown => return Err(Failure::new(FailureKind::Halted, "in doubt")),
+            Probe::NotDone => self.again(name, receiver.clone(), args.clone(), options.clone()),
+        };
+        self.clean_up(name, receiver, args, options);
+        result
+    }
+
+    /// Removes what the call that was made last left for its probe, as the door does once its end is recorded.
+    pub fn clean_up(&self, name: &str, receiver: Value, args: Value, options: Value) {
+        let primitive = super::primitive(name);
+        // A call that its arguments do not fit leaves nothing.
+        let _ = self.with(primitive, receiver, args, options, |context, call| {
+            if primitive.leaves_marker(call) {
+                primitive.clean_up(context, call);
+            }
+            Ok(())
+        });
+    }
+
+    /// Puts something in the place of what the last call noted.
+    pub fn set_marker(&self, marker: Value) {
+        *self.services.marker.lock().unwrap() = Some(marker);
+    }
+
+    /// What the last call noted about itself.
+    pub fn marker(&self) -> Option<Value> {
+        self.services.marker.lock().unwrap().clone()
+    }
+
+    fn path_of_call(&self) -> String {
+        self.calls.load(Ordering::Relaxed).max(1).to_string()
+    }
+
     /// Calls a method of a handle, both by name: `file.write`.
     pub fn method(&self, name: &str, receiver: Value, args: Value, options: Value) -> Result<Outcome, Failure> {
         self.call_on(super::primitive(name), receiver, args, options)
@@ -79,12 +203,33 @@ impl Direct {
         args: Value,
         options: Value,
     ) -> Result<Outcome, Failure> {
+        // What only computes a value is no event, and has no place.
+        if primitive.spec().effect != Effect::Pure {
+            self.anew();
+        }
+        self.with(primitive, receiver, args, options, |context, call| primitive.call(context, call))
+    }
+
+    /// Makes a call again that was made before and died: it sees what it announced then.
+    pub fn again(&self, method: &str, receiver: Value, args: Value, options: Value) -> Result<Outcome, Failure> {
+        let primitive = super::primitive(method);
         self.with(primitive, receiver, args, options, |context, call| primitive.call(context, call))
     }
 
     /// Asks whether a call that was started and never finished has happened.
     pub fn probe(&self, primitive: &dyn Primitive, receiver: Value, args: Value) -> Result<Probe, Failure> {
-        self.with(primitive, receiver, args, Value::Null, |context, call| primitive.probe(context, call))
+        self.probe_with(primitive, receiver, args, Value::Null)
+    }
+
+    /// The same for a call with options.
+    pub fn probe_with(
+        &self,
+        primitive: &dyn Primitive,
+        receiver: Value,
+        args: Value,
+        options: Value,
+    ) -> Result<Probe, Failure> {
+        self.with(primitive, receiver, args, options, |context, call| primitive.probe(context, call))
     }
 
     fn with<T>(
@@ -107,22 +252,30 @@ impl Direct {
         }
         let options = if options.is_null() { json!({}) } else { options };
         let call = Call { receiver, args, options, blocks: Vec::new(), site: Site::default() };
-        let project = Project::new(self.path().to_owned(), ProjectFile::load(self.path())?, Environment::named("test"));
+        let file = ProjectFile::load(self.path())?;
+        let hosts = file.clone();
+        self.drivers.find_hosts_with(Box::new(move |name| target_named(&hosts, name)));
+        let project = Project::new(self.path().to_owned(), file, Environment::named("test"));
         let run = RunFacts {
             id: 1,
+            uid: self.uid.clone(),
             environment: "test".into(),
             runbook: "test.rhai".into(),
             started_by: "tester@here".into(),
             started_at: Timestamp::now(),
         };
+        let path = self.path_of_call();
         let context = Context {
             run: &run,
             project: &project,
             drivers: &self.drivers,
-            path: "1",
+            path: &path,
             cancel: self.cancel.clone(),
+            stop: self.cancel.clone(),
             deadline: None,
             services: &self.services,
+            marker: self.services.marker.lock().unwrap().clone(),
+            planning: false,
         };
         work(&context, &call)
     }
@@ -157,8 +310,24 @@ impl Services for Recorder {
     fn params(&self) -> &Value {
         &Value::Null
     }
-    fn confirm(&self, _question: &str) -> Result<bool, Failure> {
+    fn confirm(&self, _: &str, _: &str, _: Duration, _: Option<&str>) -> Result<bool, Failure> {
         Ok(true)
+    }
+    fn granted(&self, _path: &str, _need: &Need) -> Result<(), Failure> {
+        Ok(())
+    }
+    fn names_host(&self, _host: &str) -> Option<bool> {
+        None
+    }
+    fn confines(&self, _kind: NeedKind, _path: &str) -> Vec<PathBuf> {
+        Vec::new()
+    }
+    fn mark(&self, _path: &str, marker: &Value) -> Result<(), Failure> {
+        *self.marker.lock().unwrap() = Some(marker.clone());
+        if self.dies.load(Ordering::Relaxed) { Err(Failure::new(FailureKind::Halted, "died")) } else { Ok(()) }
+    }
+    fn reached(&self, _path: &str, _branch: usize) -> Reached {
+        Reached::No
     }
     fn acquire(&self, request: &LeaseRequest, _: &Cancel, _: &dyn Fn(&Lease)) -> Result<Lease, Failure> {
         Ok(Lease {
@@ -173,10 +342,10 @@ impl Services for Recorder {
     fn release_lease(&self, _lease: &Lease) -> Result<(), Failure> {
         Ok(())
     }
-    fn record_release(&self, project: &str, content: &Value) -> Result<Release, Failure> {
+    fn record_release(&self, _path: &str, project: &str, content: &Value) -> Result<Release, Failure> {
         let mut releases = self.releases.lock().unwrap();
         let release = Release {
-            number: i64::try_from(releases.len()).unwrap() + 1,
+            number: i64::try_from(releases.iter().filter(|other| other.project == project).count()).unwrap() + 1,
             project: project.into(),
             environment: "test".into(),
             run: 1,
@@ -187,8 +356,20 @@ impl Services for Recorder {
         releases.insert(0, release.clone());
         Ok(release)
     }
-    fn releases(&self, _project: &str) -> Result<Vec<Release>, Failure> {
-        Ok(self.releases.lock().unwrap().clone())
+    fn releases(&self, project: &str) -> Result<Vec<Release>, Failure> {
+        Ok(self.releases.lock().unwrap().iter().filter(|release| release.project == project).cloned().collect())
     }
     fn mask(&self, _secret: &str) {}
+    fn secret(&self, name: &str) -> Result<Value, Failure> {
+        Err(Failure::new(FailureKind::Secret, format!("there is no secret `{name}`")))
+    }
+    fn make_secret(&self, _how: &str, _texts: &[&str], _make: MakeSecret) -> Result<Value, Failure> {
+        Err(Failure::new(FailureKind::Secret, "there are no secrets"))
+    }
+    fn secrets_in(&self, _text: &str) -> Vec<String> {
+        Vec::new()
+    }
+    fn planned(&self) -> Vec<Change> {
+        self.planned.lock().unwrap().clone()
+    }
 }

@@ -26,10 +26,23 @@ pub struct Lab {
 impl Lab {
     /// `None`, said aloud, when there is no engine here or nothing to build images from.
     pub fn start() -> Option<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         static BASE_BUILT: OnceLock<()> = OnceLock::new();
+        let lab = Self::at(None)?;
+        BASE_BUILT.get_or_init(|| lab.build_base());
+        Some(lab)
+    }
+
+    /// The same on another engine, which has none of the images yet.
+    pub fn on(address: &str) -> Option<Self> {
+        let lab = Self::at(Some(address))?;
+        lab.build_base();
+        Some(lab)
+    }
+
+    fn at(address: Option<&str>) -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let drivers = Drivers::default();
-        let Some(engine) = drivers.docker(None).ok().filter(|engine| drivers.block_on(engine.info()).is_ok()) else {
+        let Some(engine) = drivers.docker(address).ok().filter(|engine| drivers.block_on(engine.info()).is_ok()) else {
             skip("a Docker engine (apt-get install docker.io)");
             return None;
         };
@@ -38,9 +51,7 @@ impl Lab {
             return None;
         }
         let prefix = format!("rbt-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let lab = Self { engine, drivers, prefix };
-        BASE_BUILT.get_or_init(|| lab.build_base());
-        Some(lab)
+        Some(Self { engine, drivers, prefix })
     }
 
     /// Waits for work with the engine, at most a minute.
@@ -195,7 +206,8 @@ impl Lab {
     async fn clean_up(&self) -> Result<(), Failure> {
         let engine = &self.engine;
         let mine = |name: &str, labels: &std::collections::BTreeMap<String, String>| {
-            name.starts_with(&format!("{}-", self.prefix)) || labels.get("runbook-test.lab") == Some(&self.prefix)
+            name.trim_start_matches("runbook-lock-").starts_with(&format!("{}-", self.prefix))
+                || labels.get("runbook-test.lab") == Some(&self.prefix)
         };
         for container in engine.containers(&[]).await?.iter().filter(|found| mine(&found.name, &found.labels)) {
             let mounts = engine.inspect(&container.id).await?.mounts;

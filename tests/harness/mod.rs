@@ -3,15 +3,22 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod certificates;
+pub mod cut;
 mod direct;
 mod docker;
 pub mod http;
+mod programs;
 mod project;
 mod registry;
+pub mod smtp;
+pub mod sshd;
+pub mod strace;
+mod terminal;
 
 pub use direct::Direct;
 pub use docker::Lab;
 pub use registry::Registry;
+pub use terminal::{at_terminal, has_script};
 
 use runbook::primitive::Primitive;
 
@@ -28,3 +35,8 @@ pub fn skip(what: &str) {
 }
 #[allow(unused_imports)]
 pub use project::{Project, Ran};
+
+/// An event as a run without secrets hands it on.
+pub fn fit(event: &runbook::journal::Event) -> runbook::journal::Redacted {
+    runbook::journal::Redacted::by(&runbook::secrets::Redactor::default(), event.clone())
+}

@@ -40,6 +40,11 @@ impl Project {
         self
     }
 
+    /// Writes a file in the middle of the story.
+    pub fn file_now(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
     /// Sets an environment variable for the commands.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));

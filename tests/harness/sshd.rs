@@ -1,0 +1,154 @@
+//! Real SSH servers on loopback ports, each with a folder, keys and quirks of its own.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server that ends with the test.
+pub struct Sshd {
+    folder: tempfile::TempDir,
+    port: u16,
+    child: Child,
+}
+
+/// What is different about a server.
+#[derive(Default)]
+pub struct Quirks {
+    /// Lines for `sshd_config`.
+    pub config: Vec<String>,
+    /// The kinds of its host keys; `ed25519` when empty.
+    pub host_keys: Vec<&'static str>,
+    /// The port, for a server that takes another's place.
+    pub port: Option<u16>,
+}
+
+impl Sshd {
+    /// A server without quirks; `None` where there is none to start.
+    pub fn start() -> Option<Self> {
+        Self::with(Quirks::default())
+    }
+
+    /// A server with quirks.
+    pub fn with(quirks: Quirks) -> Option<Self> {
+        let program = Path::new("/usr/sbin/sshd");
+        if !program.exists() {
+            super::skip("openssh-server");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let kinds = if quirks.host_keys.is_empty() { vec!["ed25519"] } else { quirks.host_keys };
+        for kind in &kinds {
+            keygen(&path.join(format!("host_{kind}")), kind);
+        }
+        keygen(&path.join("id"), "ed25519");
+        std::fs::copy(path.join("id.pub"), path.join("authorized_keys")).unwrap();
+        let port = quirks.port.unwrap_or_else(free_port);
+        let mut config = format!(
+            "ListenAddress 127.0.0.1:{port}\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
+             KbdInteractiveAuthentication no\nPermitRootLogin yes\nAuthorizedKeysFile {}\nMaxStartups 200\nLogLevel ERROR\n",
+            path.join("authorized_keys").display()
+        );
+        for kind in &kinds {
+            config.push_str(&format!("HostKey {}\n", path.join(format!("host_{kind}")).display()));
+        }
+        // The first value counts.
+        let config = quirks.config.iter().map(|line| format!("{line}\n")).chain([config]).collect::<String>();
+        std::fs::write(path.join("sshd_config"), config).unwrap();
+        let _ = std::fs::create_dir_all("/run/sshd");
+        let log = std::fs::File::create(path.join("log")).unwrap();
+        let child = Command::new(program)
+            .args(["-D", "-e", "-f"])
+            .arg(path.join("sshd_config"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let server = Self { folder, port, child };
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(30), "sshd did not start: {}", server.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(server)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A file of its folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What it complained about.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.file("log")).unwrap_or_default()
+    }
+
+    /// Its public key of a kind.
+    pub fn host_key(&self, kind: &str) -> String {
+        let text = std::fs::read_to_string(self.file(&format!("host_{kind}.pub"))).unwrap();
+        text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The lines of a project file that make it known as `name`.
+    pub fn entry(&self, name: &str) -> String {
+        self.entry_at(name, self.port)
+    }
+
+    /// The same, reached at another port.
+    pub fn entry_at(&self, name: &str, port: u16) -> String {
+        format!("{}host_keys = [\"{}\"]\n", self.entry_without_key(name, port), self.host_key("ed25519"))
+    }
+
+    /// The lines without its key.
+    pub fn entry_without_key(&self, name: &str, port: u16) -> String {
+        let (key, user) = (self.file("id").display().to_string(), user());
+        format!("[host.{name}]\naddress = \"127.0.0.1\"\nport = {port}\nuser = \"{user}\"\nkey = \"{key}\"\n")
+    }
+
+    /// Stops it from doing anything, as a host that hangs.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    fn signal(&self, signal: &str) {
+        // The server forks for each connection: all of them are meant.
+        let pid = self.child.id().to_string();
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &pid]).output().unwrap();
+        let children =
+            String::from_utf8_lossy(&children.stdout).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for child in children.iter().chain([&pid]) {
+            let _ = Command::new("kill").args([&format!("-{signal}"), child]).status();
+        }
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        self.signal("CONT");
+        self.signal("KILL");
+        let _ = self.child.wait();
+    }
+}
+
+/// Whoever runs the tests.
+pub fn user() -> String {
+    let output = Command::new("id").arg("-un").output().unwrap();
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Makes a key pair.
+pub fn keygen(path: &Path, kind: &str) {
+    let made = Command::new("ssh-keygen").args(["-q", "-N", "", "-t", kind, "-f"]).arg(path).status().unwrap();
+    assert!(made.success());
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
