@@ -106,10 +106,9 @@ impl<'a> Stage<'a> {
         let (since, until) = (seconds(since), seconds(now()));
         let events = docker(&["events", "--since", &since, "--until", &until, "--format", "{{json .}}"]);
         let mut effects = BTreeMap::new();
-        for event in events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-            if let Some(effect) = self.world.effect(&event) {
-                *effects.entry(effect).or_default() += 1;
-            }
+        let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for effect in events.iter().filter_map(|event| self.world.effect(event, &events)) {
+            *effects.entry(effect).or_default() += 1;
         }
         let mut seen = self.world.look();
         let journal = Journal::open(&self.world.state()).unwrap();

@@ -16,8 +16,8 @@ pub trait World {
     fn state(&self) -> PathBuf;
     /// What is there now, a line each.
     fn look(&self) -> Vec<String>;
-    /// The effect that an event of the engine tells of, if it is one of this world's.
-    fn effect(&self, event: &Value) -> Option<String>;
+    /// The effect that an event of the engine tells of, if it is one of this world's; `all` has what came after it too.
+    fn effect(&self, event: &Value, all: &[Value]) -> Option<String>;
 
     /// Runs it, and it has to end well.
     fn does(&self, words: &[&str]) {
@@ -59,8 +59,11 @@ impl World for Systems {
         seen
     }
 
-    /// The start of a container, and a command that was sent into one; not the health checks of the engine's own.
-    fn effect(&self, event: &Value) -> Option<String> {
+    /// The start of a container, and a command that ran in one; not the health checks of the engine's own.
+    ///
+    /// The engine tells of the start of a command before it looks for its program, of its end only if it ran: these
+    /// containers have no shell, and what is wrapped in one is tried first.
+    fn effect(&self, event: &Value, all: &[Value]) -> Option<String> {
         let attributes = &event["Actor"]["Attributes"];
         let is_mine = self.0.projects().iter().any(|name| attributes["com.docker.compose.project"] == **name);
         let action = event["Action"].as_str().filter(|_| is_mine)?;
@@ -68,7 +71,12 @@ impl World for Systems {
         let once = if attributes["com.docker.compose.oneoff"] == "True" { " once" } else { "" };
         match action.split_once(": ") {
             None if action == "start" => Some(format!("start {service}{once}")),
-            Some(("exec_start", command)) if command.contains("seeding.cli") => Some(format!("seed in {service}")),
+            Some(("exec_start", command)) if command.contains("seeding.cli") => {
+                let is_end = |other: &&Value| {
+                    other["Action"] == "exec_die" && other["Actor"]["Attributes"]["execID"] == attributes["execID"]
+                };
+                all.iter().find(is_end).map(|_| format!("seed in {service}"))
+            }
             _ => None,
         }
     }
@@ -108,7 +116,7 @@ impl World for ImageFolder {
         images
     }
 
-    fn effect(&self, event: &Value) -> Option<String> {
+    fn effect(&self, event: &Value, _all: &[Value]) -> Option<String> {
         let name = event["Actor"]["Attributes"]["name"].as_str()?;
         (event["Action"] == "tag" && name.starts_with("demo/app:")).then(|| format!("tag {name}"))
     }
