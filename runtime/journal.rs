@@ -5,6 +5,7 @@
 
 mod adoption;
 mod audit;
+mod bytes;
 mod chain;
 mod columns;
 mod copy;
@@ -62,6 +63,7 @@ pub use tokens::TokenRow;
 pub use verify::{Problem, StateVerdict, Verdict};
 
 use crate::failure::{Failure, FailureKind};
+use bytes::Bytes;
 use head::Head;
 use lines::LineWriter;
 use owner::Claim;
@@ -78,6 +80,8 @@ pub struct Journal {
     head: Mutex<Head>,
     lines: LineWriter,
     claims: Mutex<HashMap<i64, Claim>>,
+    /// Below the connection, which has to be closed first.
+    bytes: Bytes,
 }
 
 impl Journal {
@@ -91,12 +95,15 @@ impl Journal {
         }
         let connection = schema::JOURNAL.open(&file)?;
         head::check(state_folder, &connection)?;
+        let bytes =
+            Bytes::hold(state_folder).map_err(|error| Failure::system(format!("read `{}`", file.display()), &error))?;
         Ok(Self {
             folder: state_folder.to_path_buf(),
             lines: LineWriter::new(state_folder),
             writer: Mutex::new(Writer::new(connection)),
             head: Mutex::new(Head::new(state_folder)),
             claims: Mutex::default(),
+            bytes,
             file,
         })
     }

@@ -1,7 +1,9 @@
 //! One bit of the file flips, by a tired disk or a memory cell: whoever verifies the run log hears of it.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
 
 use runbook::journal::{Journal, RunState};
 use runbook::primitive::Effect;
@@ -108,10 +110,11 @@ fn every_flipped_bit_of_a_copy_is_noticed() {
     let copy = origin.path().join("copy");
     assert!(Journal::open(origin.path()).unwrap().copy_to(&copy).unwrap().verdict.is_whole());
     let bytes = std::fs::read(copy.join("journal.sqlite")).unwrap();
-    let unnoticed = silent_flips(&bytes, &numbers(0xc0_91e5).take(wanted()).collect::<Vec<_>>(), |folder, flipped| {
+    let make = |folder: &Path, flipped: &[u8]| {
         std::fs::copy(copy.join("COPY"), folder.join("COPY")).unwrap();
         std::fs::write(folder.join("journal.sqlite"), flipped).unwrap();
-    });
+    };
+    let unnoticed = silent_flips(&bytes, &numbers(0xc0_91e5).take(wanted()).collect::<Vec<_>>(), make, is_noticed);
     assert_eq!(unnoticed, [0usize; 0], "of {} bytes", bytes.len());
 }
 
@@ -120,7 +123,12 @@ fn wanted() -> usize {
 }
 
 /// Flips each of these bits in a state folder of its own, which `make` fills; those that nobody noticed.
-fn silent_flips(bytes: &[u8], places: &[u64], make: impl Fn(&Path, &[u8]) + Sync) -> Vec<usize> {
+fn silent_flips(
+    bytes: &[u8],
+    places: &[u64],
+    make: impl Fn(&Path, &[u8]) + Sync,
+    is_noticed: fn(&Path) -> bool,
+) -> Vec<usize> {
     let silent = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for part in places.chunks(places.len().div_ceil(4)) {
@@ -146,19 +154,66 @@ fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
     flipped
 }
 
+/// By `runbook doctor`, which looks at the file and not at what it says.
+fn is_seen(folder: &Path) -> bool {
+    Journal::open(folder).and_then(|journal| journal.damage()).map_or(true, |damage| !damage.is_empty())
+}
+
+/// By `runbook state verify`.
 fn is_noticed(folder: &Path) -> bool {
     Journal::open(folder).and_then(|journal| journal.verify_all()).map_or(true, |verdict| !verdict.is_whole())
 }
 
+/// A disk that forgets leaves the time at which the file was last written to as it was.
+fn write_as_of(file: &Path, bytes: &[u8], written: SystemTime) {
+    std::fs::write(file, bytes).unwrap();
+    File::options().write(true).open(file).unwrap().set_modified(written).unwrap();
+}
+
 #[test]
-fn every_flipped_bit_is_noticed_or_changes_nothing_that_can_be_read() {
+fn every_flipped_bit_is_noticed() {
+    let origin = tempfile::tempdir().unwrap();
+    let bytes = fill(origin.path());
+    let (file, long_ago) = (origin.path().join("journal.sqlite"), SystemTime::now() - Duration::from_secs(60));
+    write_as_of(&file, &bytes, long_ago);
+    // Whoever finds it whole notes what it comes to.
+    assert!(!is_noticed(origin.path()));
+    let places: Vec<u64> = numbers(0x5eed_1e55_0dd5_eedd).take(wanted()).collect();
+    let make = |folder: &Path, flipped: &[u8]| {
+        std::fs::copy(origin.path().join("bytes"), folder.join("bytes")).unwrap();
+        write_as_of(&folder.join("journal.sqlite"), flipped, long_ago);
+    };
+    assert_eq!(silent_flips(&bytes, &places, make, is_seen), [0usize; 0], "of {} bytes", bytes.len());
+    let few = &places[..places.len().min(50)];
+    assert_eq!(silent_flips(&bytes, few, make, is_noticed), [0usize; 0], "of {} bytes", bytes.len());
+}
+
+#[test]
+fn a_file_that_somebody_wrote_to_since_is_not_called_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = fill(folder.path());
+    write_as_of(&folder.path().join("journal.sqlite"), &bytes, SystemTime::now() - Duration::from_secs(60));
+    assert!(!is_noticed(folder.path()));
+    let noted = std::fs::read_to_string(folder.path().join("bytes")).unwrap();
+    // As `sqlite3` at a prompt would, and SQLite itself with what is in the write-ahead log.
+    let connection = Connection::open(folder.path().join("journal.sqlite")).unwrap();
+    connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);").unwrap();
+    drop(connection);
+    assert_ne!(std::fs::read(folder.path().join("journal.sqlite")).unwrap(), bytes);
+    assert!(!is_noticed(folder.path()));
+    assert_eq!(std::fs::read_to_string(folder.path().join("bytes")).unwrap(), noted, "too new to be noted again");
+}
+
+/// What is known of a file that was written to since its bytes were noted: what it says.
+#[test]
+fn a_flipped_bit_of_a_file_whose_bytes_were_not_noted_changes_nothing_that_can_be_read_unnoticed() {
     let origin = tempfile::tempdir().unwrap();
     let bytes = fill(origin.path());
     let before = everything(&origin.path().join("journal.sqlite")).unwrap();
     assert!(!is_noticed(origin.path()));
     let places: Vec<u64> = numbers(0x5eed_1e55_0dd5_eedd).take(wanted()).collect();
     let make = |folder: &Path, flipped: &[u8]| std::fs::write(folder.join("journal.sqlite"), flipped).unwrap();
-    let silent = silent_flips(&bytes, &places, make);
+    let silent = silent_flips(&bytes, &places, make, is_noticed);
     let (flips, unused) = (places.len(), silent.len());
     eprintln!("{flips} flips in {} bytes: {} noticed, {unused} in unused bytes", bytes.len(), flips - unused);
     let harmful = silent.into_iter().filter(|bit| {

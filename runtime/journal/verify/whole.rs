@@ -51,6 +51,10 @@ impl Journal {
         })?;
         verdict.problems.extend(self.damaged_months()?);
         verdict.problems.extend(self.altered_files());
+        verdict.problems.extend(self.altered_bytes());
+        if verdict.is_whole() && !self.is_copy() {
+            self.note_all_bytes();
+        }
         Ok(verdict)
     }
 
@@ -72,9 +76,11 @@ impl Journal {
 }
 
 impl Journal {
-    /// What SQLite itself finds wrong with the file, quickly: pages and cells that do not fit together.
+    /// What is wrong with the file itself: pages and cells that do not fit together, bytes that changed by themselves.
     pub fn damage(&self) -> Result<Vec<String>, Failure> {
-        self.read("check the run log", |connection| damage(connection, "quick_check"))
+        let mut found = self.read("check the run log", |connection| damage(connection, "quick_check"))?;
+        found.extend(self.altered_bytes());
+        Ok(found)
     }
 }
 
