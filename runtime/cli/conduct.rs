@@ -147,7 +147,7 @@ impl Job {
         // Behind the end of the run, so that none waits for it.
         let pruned = journal.prune_logs(retention.keep.0, retention.max_size.0).and_then(|_| journal.prune_calls());
         let pruned = pruned.and_then(|_| journal.forget_notices(Timestamp::now().as_second() - notify::REMEMBERED));
-        let pruned = pruned.and_then(|_| journal.note_bytes());
+        let pruned = pruned.and_then(|()| journal.note_bytes());
         if let Err(failure) = pruned {
             report::note(&format!("warning: what is old could not be dropped: {failure}\n"));
         }
