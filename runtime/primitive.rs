@@ -31,7 +31,7 @@ pub use change::{
     Action, Change, Prediction, Touches, as_planned, unknown, unknown_in_text, unknown_of, unknown_shown, unknown_text,
     unknown_within, without_unknown,
 };
-pub use context::{Context, LogStream, MakeSecret, Progress, Reached, RunFacts, Services};
+pub use context::{Context, LogStream, MARKERS_DROPPED, MakeSecret, Progress, Reached, RunFacts, Services};
 pub use hosts::target_named;
 pub use leases::{Lease, LeaseRequest};
 pub use need::{Need, NeedKind, text_of};

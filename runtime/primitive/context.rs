@@ -15,6 +15,9 @@ use crate::drivers::disk::{Place, Tree};
 use crate::project::Project;
 use crate::secrets::SecretText;
 
+/// A file of this name in a run's folder says that what its calls left behind was dropped.
+pub const MARKERS_DROPPED: &str = "dropped";
+
 /// What a call may know about the run it is part of.
 #[derive(Clone, Debug)]
 pub struct RunFacts {
@@ -229,6 +232,12 @@ impl Context<'_> {
     /// A folder of this machine for what this call leaves behind to be probed by. The call makes and removes it.
     pub fn marker_folder(&self) -> std::path::PathBuf {
         self.project.state_folder().join("calls").join(&self.run.uid).join(self.path)
+    }
+
+    /// Was everything in the folders of this run's calls dropped, because nobody went on with it for so long? Then that a
+    /// folder is missing says nothing.
+    pub fn are_markers_dropped(&self) -> bool {
+        self.project.state_folder().join("calls").join(&self.run.uid).join(MARKERS_DROPPED).exists()
     }
 
     /// Fails when the run has been told to stop.

@@ -110,6 +110,11 @@ impl Primitive for Sh {
         let search = context.drivers.processes().find_out(&search, on_line);
         let what = format!("finding out what became of `{line}`");
         let result = match context.wait(&what, options.timeout.0 + READING, search)? {
+            Whereabouts::NeverStarted if context.are_markers_dropped() => {
+                context
+                    .log(LogStream::Warn, &format!("nobody knows whether `{line}` ran: its traces were dropped since"));
+                return unknown(call, options.probe, options.idempotent);
+            }
             Whereabouts::NeverStarted => return Ok(Probe::NotDone),
             Whereabouts::Unknown(why) => {
                 context.log(LogStream::Warn, &format!("nobody knows how `{line}` ended: {why}"));

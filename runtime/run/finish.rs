@@ -12,7 +12,7 @@ use super::frame::{Past, Place};
 use super::{Execution, Halt, admission, frame, leases, signals};
 use crate::journal::{CallState, Event, Parked, Plan, RunState, ScriptEnd};
 use crate::primitive::{
-    Block, Cancel, CancelReason, Effect, Failure, FailureKind, LogStream, ReleaseState, Services, Site,
+    Block, Cancel, CancelReason, Effect, Failure, FailureKind, LogStream, MARKERS_DROPPED, ReleaseState, Services, Site,
 };
 
 /// The stack of a script's thread: deep enough for every call level the engine allows.
@@ -297,7 +297,9 @@ impl Execution {
         }
         self.clean_up();
         // Empty by now; what a call could not remove stays.
-        let _ = std::fs::remove_dir(self.project.state_folder().join("calls").join(&self.facts.uid));
+        let folder = self.project.state_folder().join("calls").join(&self.facts.uid);
+        let _ = std::fs::remove_file(folder.join(MARKERS_DROPPED));
+        let _ = std::fs::remove_dir(folder);
         leases::release_all(self);
         self.ended.store(true, Ordering::Relaxed);
         self.emit(Event::RunFinished {

@@ -138,6 +138,9 @@ fn what_calls_left_behind_goes_with_runs_that_nobody_went_on_with() {
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
-    assert_eq!(names, ["open", "recent", "unknown"]);
+    assert_eq!(names, ["old", "open", "recent", "unknown"]);
+    let mut left = std::fs::read_dir(folder.path().join("calls/old")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.next().unwrap(), "dropped", "it may be gone on with, and then misses what was there");
+    assert!(left.next().is_none());
     assert_eq!(journal.prune_calls().unwrap(), 0);
 }

@@ -110,6 +110,20 @@ fn a_command_of_which_nothing_is_known_is_a_question() {
 }
 
 #[test]
+fn a_command_whose_traces_were_dropped_is_a_question() {
+    let project = killed(r#"sh(["sh", "-c", "echo once >> effects; touch ready; sleep 300"]); info("went on");"#);
+    end_unseen(&project);
+    project.runbook(&["runs"]).success().prints("killed");
+    let connection = rusqlite::Connection::open(project.path().join(".runbook/journal.sqlite")).unwrap();
+    connection.execute("UPDATE run SET finished_at = finished_at - 31 * 86400000000", []).unwrap();
+    project.runbook(&["state", "prune"]).success();
+    project.runbook(&["resume"]).code(3).says("its traces were dropped since").says("run 1 is in doubt");
+    assert_eq!(project.read("effects"), "once\n");
+    project.runbook(&["resolve", "1", "1", "--done", "null"]).success().says("went on");
+    assert!(std::fs::read_dir(project.path().join(".runbook/calls")).unwrap().next().is_none());
+}
+
+#[test]
 fn an_idempotent_command_of_which_nothing_is_known_is_repeated() {
     let command = "echo run >> effects; if [ ! -e ready ]; then touch ready; sleep 300; fi";
     let project = killed(&format!(r#"sh(["sh", "-c", "{command}"], #{{ idempotent: true }});"#));
