@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::harness::Project;
+use crate::harness::{Project, Ran};
 
 /// A change as both sides name it: the call's path, the sign's word, and what is changed.
 type Named = (String, String, String);
@@ -40,7 +40,7 @@ fn made(events: &str) -> BTreeSet<Named> {
 /// Plans, runs, and compares.
 #[track_caller]
 fn same_in_both_directions(project: &Project, what: &str) -> usize {
-    let (changes, is_whole) = plan_comes_true(project, &["test.rhai"], what);
+    let (changes, is_whole) = plan_comes_true(|words| project.runbook(words), &["test.rhai"], what);
     assert!(is_whole, "{what}");
     changes
 }
@@ -48,11 +48,11 @@ fn same_in_both_directions(project: &Project, what: &str) -> usize {
 /// Plans a runbook, runs it, and compares; returns how many changes were made as planned, and whether the plan foresaw all of it.
 /// One that ends earlier, and says so, has to be right up to there.
 #[track_caller]
-pub fn plan_comes_true(project: &Project, words: &[&str], what: &str) -> (usize, bool) {
-    let plan = project.runbook(&[&["plan"], words, &["--json"]].concat()).success();
+pub fn plan_comes_true(runbook: impl Fn(&[&str]) -> Ran, words: &[&str], what: &str) -> (usize, bool) {
+    let plan = runbook(&[&["plan"], words, &["--json"]].concat()).success();
     let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
     let is_whole = plan["certain_until"].is_null();
-    let ran = project.runbook(&[&["run"], words, &["--json"]].concat()).success();
+    let ran = runbook(&[&["run"], words, &["--json"]].concat()).success();
     let ((certain, conditional), mut made) = (planned(&plan), made(&ran.stdout));
     made.retain(|(path, ..)| {
         !conditional.contains(path) && (is_whole || certain.iter().any(|(planned, ..)| planned == path))

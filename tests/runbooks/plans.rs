@@ -3,13 +3,14 @@
 use super::demo_images;
 use super::systems::System;
 use crate::execution::plan_truth::plan_comes_true;
+use crate::survival::shipped::world::{ImageFolder, World};
 
 /// Plans and runs each of these in turn, and says how many changes each made, and whether the plan foresaw all of it.
 #[track_caller]
 fn come_true(system: &System, turns: &[&[&str]]) -> Vec<(usize, bool)> {
     let each = turns.iter().map(|words| {
         let words = [words, &["--env", "demo"][..]].concat();
-        plan_comes_true(&system.project, &words, &words.join(" "))
+        plan_comes_true(|words| system.project.runbook(words), &words, &words.join(" "))
     });
     each.collect()
 }
@@ -58,4 +59,24 @@ fn of_chatsphere() {
     assert!(made.iter().all(|(changes, _)| *changes > 0), "{made:?}");
     // What the files of a tag say is known once the tag is checked out.
     assert_eq!(made.iter().map(|(_, is_whole)| *is_whole).collect::<Vec<_>>(), [true, false, false, true]);
+}
+
+#[test]
+fn of_removing_the_demo() {
+    let Some(lab) = demo_images::images(&["--databases", "false"]) else { return };
+    let system = System::new(lab, &["stupidbot", "dnd-helper", "chatsphere"], &["18080", "13000"]);
+    system.project.runbook(&["run", "stupidbot/deploy.rhai", "--env", "demo"]).success();
+    let made = come_true(&system, &[&["remove-demo.rhai"], &["remove-demo.rhai"]]);
+    assert!(made[0].0 >= 4 && made[0].1, "{made:?}");
+    assert_eq!(made[1], (0, true));
+}
+
+#[test]
+fn of_building_the_images() {
+    let Some(_lab) = demo_images::images(&["--databases", "false"]) else { return };
+    let folder = ImageFolder::new();
+    let words = ["images.rhai", "--profile", "dev", "--databases", "false"];
+    let (changes, is_whole) = plan_comes_true(|words| folder.runs(words), &words, "images.rhai");
+    // What is built is known once cargo has said where it is.
+    assert_eq!((changes, is_whole), (1, false));
 }

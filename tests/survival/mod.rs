@@ -15,5 +15,5 @@ mod plan;
 mod points;
 mod recovery;
 mod scenario;
-mod shipped;
+pub mod shipped;
 mod site;

@@ -5,7 +5,7 @@
 
 pub mod boundaries;
 mod stage;
-mod world;
+pub mod world;
 
 use stage::Stage;
 use world::{ImageFolder, Systems, World};
