@@ -103,9 +103,9 @@ pub(super) fn check(url: &Address, address: IpAddr, is_named: bool) -> Result<()
         let target = if url.host().trim_matches(['[', ']']) == address.to_string() {
             String::new()
         } else {
-            format!(", which is at `{address}`")
+            format!(", which is at `{address}`,")
         };
-        let message = format!("`{url}` is not asked: `{}`{target}, is {what}", url.host());
+        let message = format!("`{url}` is not asked: `{}`{target} is {what}", url.host());
         Err(Failure::new(FailureKind::Refused, message).hint(hint))
     };
     match Range::of(address) {
