@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -13,12 +14,16 @@ pub struct Issued {
 }
 
 impl Issued {
-    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
-        CertificateDer::pem_file_iter(&self.certificate).unwrap().map(Result::unwrap).collect()
-    }
-
-    pub fn key(&self) -> PrivateKeyDer<'static> {
-        PrivateKeyDer::from_pem_file(&self.key).unwrap()
+    /// What a server that shows this certificate takes.
+    pub fn server(&self) -> Arc<rustls::ServerConfig> {
+        let chain = CertificateDer::pem_file_iter(&self.certificate).unwrap().map(Result::unwrap).collect();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, PrivateKeyDer::from_pem_file(&self.key).unwrap())
+            .unwrap();
+        Arc::new(config)
     }
 }
 

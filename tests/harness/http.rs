@@ -90,14 +90,7 @@ impl Server {
     }
 
     pub fn start_tls(certificate: &Issued, script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(certificate.chain(), certificate.key())
-            .unwrap();
-        Self::listen(Box::new(script), Some(Arc::new(config)))
+        Self::listen(Box::new(script), Some(certificate.server()))
     }
 
     fn listen(script: Box<Script>, tls: Option<Arc<rustls::ServerConfig>>) -> Self {

@@ -41,14 +41,7 @@ pub struct Smtp {
 
 impl Smtp {
     pub fn start(certificate: &Issued, manner: Manner) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(certificate.chain(), certificate.key())
-            .unwrap();
-        let config = Arc::new(config);
+        let config = certificate.server();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (got, seen) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(String::new())));

@@ -19,6 +19,12 @@ use crate::primitives::compose::files;
 /// How long a container that never served may take to stop.
 const CURT: Duration = Duration::from_secs(3);
 
+/// What is to be made for a place that something else may have, under a name of its own; from now on both are looked after.
+fn candidate(ledger: &Ledger, place: &Place, desired: &Desired) -> ContainerSpec {
+    ledger.begin(&place.name, place.present.as_ref());
+    ContainerSpec { name: format!("{}{NEXT}", place.name), ..desired.spec.clone() }
+}
+
 /// Makes the container that is to take over. Nobody finds it by the service's names.
 pub(super) async fn make(
     engine: &Engine,
@@ -26,8 +32,7 @@ pub(super) async fn make(
     place: &Place,
     desired: &Desired,
 ) -> Result<String, Failure> {
-    ledger.begin(&place.name, place.present.as_ref());
-    let mut spec = ContainerSpec { name: format!("{}{NEXT}", place.name), ..desired.spec.clone() };
+    let mut spec = candidate(ledger, place, desired);
     for network in &mut spec.networks {
         network.aliases.clear();
     }
@@ -42,8 +47,7 @@ pub(super) async fn make_canary(
     place: &Place,
     desired: &Desired,
 ) -> Result<String, Failure> {
-    ledger.begin(&place.name, place.present.as_ref());
-    let mut spec = ContainerSpec { name: format!("{}{NEXT}", place.name), ..desired.spec.clone() };
+    let mut spec = candidate(ledger, place, desired);
     spec.ports.clear();
     spec.mac_address = None;
     spec.restart = Some(Restart { policy: "no".to_owned(), max_retries: None });
