@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::terminal::Terminal;
-use super::{CommandResult, notify, places};
+use super::{CommandResult, notify, places, state};
 use crate::drivers::prompt::{Nobody, Prompt, Yes};
 use crate::failure::{Failure, FailureKind};
 use crate::journal::{Event, FireTicket, Journal, Plan, Redacted, RunState, Source};
@@ -128,7 +128,7 @@ impl Job {
         let teller = Teller::start(self.project.root(), false)?;
         journal.settle()?;
         let (listener, prompt) = self.view.audience(&self.library);
-        let retention = self.project.file().logs;
+        let file = self.project.file().clone();
         let mut listeners = vec![listener];
         if let Some(teller) = &teller {
             let look = teller.looker();
@@ -145,10 +145,7 @@ impl Job {
         }
         let (finished, _) = executed?;
         // Behind the end of the run, so that none waits for it.
-        let pruned = journal.prune_logs(retention.keep.0, retention.max_size.0).and_then(|_| journal.prune_calls());
-        let pruned = pruned.and_then(|_| journal.forget_notices(Timestamp::now().as_second() - notify::REMEMBERED));
-        let pruned = pruned.and_then(|()| journal.note_bytes());
-        if let Err(failure) = pruned {
+        if let Err(failure) = state::tidy(&journal, &file, finished.run) {
             report::note(&format!("warning: what is old could not be dropped: {failure}\n"));
         }
         Ok(match finished.state {

@@ -2,12 +2,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{CommandResult, history, places};
+use super::{CommandResult, history, notify, places};
 use crate::failure::{Failure, FailureKind};
-use crate::journal::{CallRecord, Journal, LogLine, LogMonth, LogQuery, RunRecord};
-use crate::project::{ProjectFile, state_folder};
+use crate::journal::{CallRecord, Journal, LogLine, LogMonth, LogQuery, RunRecord, RunRules};
+use crate::project::{ProjectFile, RunRetention, state_folder};
 use crate::report::{self, Style};
 
 /// Copy, verify or tidy what this machine remembers: run log and log lines.
@@ -19,8 +20,8 @@ pub enum State {
     Verify(Verify),
     /// Write every run with its calls to standard output, one JSON object a line, oldest first
     Export(Export),
-    /// Drop what is old: months of log lines, as `[logs]` in runbook.toml says, and what calls of runs that nobody went on
-    /// with left behind; every run does so when it ends
+    /// Drop what is old: runs and months of log lines, as `[runs]` and `[logs]` in runbook.toml say, and what calls of runs that
+    /// nobody went on with left behind; every run does so when it ends
     Prune(Prune),
 }
 
@@ -139,12 +140,17 @@ impl Verify {
 }
 
 fn prune() -> CommandResult {
-    let retention = ProjectFile::load(&places::root_here()?)?.logs;
+    let file = ProjectFile::load(&places::root_here()?)?;
+    let retention = file.logs;
     let journal = open()?;
+    let runs = prune_runs(&journal, &file.runs, None)?;
     let pruned = journal.prune_logs(retention.keep.0, retention.max_size.0)?;
     let forgotten = journal.prune_calls()?;
     let left: u64 = journal.log_months()?.iter().map(|month| month.bytes).sum();
     history::answer(|out| {
+        if runs > 0 {
+            writeln!(out, "dropped {runs} old {}", if runs == 1 { "run" } else { "runs" })?;
+        }
         for LogMonth { month, bytes } in &pruned.dropped {
             writeln!(out, "dropped {month}, {}", report::bytes(*bytes))?;
         }
@@ -158,6 +164,25 @@ fn prune() -> CommandResult {
         writeln!(out, "{} of log lines left", report::bytes(left))
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Behind the end of a run: drops what is old, and notes what is left.
+pub(super) fn tidy(journal: &Journal, file: &ProjectFile, run: i64) -> Result<(), Failure> {
+    journal.prune_logs(file.logs.keep.0, file.logs.max_size.0)?;
+    let run = journal.run(run)?;
+    prune_runs(journal, &file.runs, Some((&run.runbook, &run.environment)))?;
+    journal.prune_calls()?;
+    journal.forget_notices(Timestamp::now().as_second() - notify::REMEMBERED)?;
+    journal.note_bytes()
+}
+
+/// Drops the runs that `[runs]` lets go of: those of a runbook on an environment, or all.
+fn prune_runs(journal: &Journal, retention: &RunRetention, of: Option<(&str, &str)>) -> Result<usize, Failure> {
+    let rules = |runbook: &str| {
+        let own = retention.of.get(runbook).copied().unwrap_or_default();
+        RunRules { keep: own.keep.unwrap_or(retention.keep).0, most: own.most.or(retention.most) }
+    };
+    journal.prune_runs(of, &rules, retention.max_size.map(|size| size.0))
 }
 
 /// The run log as it is: nothing is settled, so that looking changes nothing.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::dropped::Dropped;
 use super::owner::Process;
 use super::{Event, NewRun};
 use crate::failure::Failure;
@@ -80,6 +81,13 @@ pub(super) enum Fact {
         path: String,
         /// What.
         release: Release,
+    },
+    /// Older runs were dropped.
+    RunsDropped {
+        /// All that ever were.
+        runs: Vec<Dropped>,
+        /// When.
+        at: Timestamp,
     },
     /// It became clear what became of the pending releases.
     ReleasesSettled {

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::columns::{Json, Moment, Word, count, size};
 use super::entry::Entry;
-use super::statistics;
 use super::{CallRecord, CallState, Journal, RunFilter, RunRecord, RunState, Source};
+use super::{dropped, statistics};
 use crate::failure::{Failure, FailureKind};
 use crate::primitive::Site;
 
@@ -19,10 +19,16 @@ impl Journal {
         let found = self.read("read the run", |connection| {
             connection.prepare_cached("SELECT * FROM run WHERE id = ?1")?.query_row([id], run_from_row).optional()
         })?;
-        found.ok_or_else(|| {
-            Failure::new(FailureKind::NotFound, format!("there is no run {id}"))
-                .hint("`runbook runs` lists the runs there are")
-        })
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let dropped = self.read("look for the run", dropped::ranges)?;
+        let what = if dropped::range_of(&dropped, id).is_some() {
+            format!("run {id} was dropped, as [runs] in runbook.toml has it")
+        } else {
+            format!("there is no run {id}")
+        };
+        Err(Failure::new(FailureKind::NotFound, what).hint("`runbook runs` lists the runs there are"))
     }
 
     /// What the command line took away from the run when it was begun: null when nothing.

@@ -17,7 +17,7 @@ use super::{Journal, fault};
 use crate::failure::Failure;
 
 /// A run that was interrupted so long ago is not gone on with for its output's sake.
-const INTERRUPTED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(super) const INTERRUPTED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The log lines of a month.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -41,6 +41,7 @@ pub(super) const JOURNAL: Format = Format {
         include_str!("schema/journal-3.sql"),
         include_str!("schema/journal-4.sql"),
         include_str!("schema/journal-5.sql"),
+        include_str!("schema/journal-6.sql"),
     ],
     signed: true,
 };

@@ -79,6 +79,8 @@ pub(super) const NOTICE: Sealed = Sealed { name: "notice", key: "id" };
 pub(super) const TOLD: Sealed = Sealed { name: "told", key: "id" };
 /// Who may ask the service.
 pub(super) const TOKEN: Sealed = Sealed { name: "token", key: "name" };
+/// Runs that were dropped.
+pub(super) const DROPPED: Sealed = Sealed { name: "dropped", key: "first" };
 /// Which program brought the file to which format.
 pub(super) const FORMAT: Sealed = Sealed { name: "format", key: "version" };
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Journal;
 use super::chain::{self, BEGINNING, Hash, hex};
+use super::dropped;
 use super::entry::{Anchor, Entry, Fact};
 use crate::failure::Failure;
 use mirror::Mirror;
@@ -166,9 +167,18 @@ fn broken_anchor(connection: &Connection, run: i64, anchor: &Anchor) -> rusqlite
     Ok(match hash {
         Some(hash) if hex(&hash) == anchor.hash => None,
         Some(_) => Some(format!("when it began, entry {} of run {} was another one", anchor.number, anchor.run)),
+        None if was_dropped(connection, anchor)? => None,
         None => Some(format!("when it began, run {} had an entry {}, which was removed", anchor.run, anchor.number)),
     }
     .map(|what| Problem { entry: Some(1), what: format!("run {run}: {what}") }))
+}
+
+/// Was the run dropped, and is what is known of the end of its chain no other than what the later run saw?
+fn was_dropped(connection: &Connection, anchor: &Anchor) -> rusqlite::Result<bool> {
+    let ranges = dropped::ranges(connection)?;
+    let range = dropped::range_of(&ranges, anchor.run);
+    Ok(range
+        .is_some_and(|range| (range.end.run, range.end.number) != (anchor.run, anchor.number) || range.end == *anchor))
 }
 
 /// The first entry of the next run knows how long this chain was at least.

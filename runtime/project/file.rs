@@ -43,6 +43,36 @@ impl Default for LogRetention {
     }
 }
 
+/// `[runs]`: how long runs are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunRetention {
+    /// Those that began longer ago are dropped.
+    pub keep: Span,
+    /// Of more than so many of a runbook on an environment, the oldest are dropped; any number when left out.
+    pub most: Option<u64>,
+    /// While the run log takes more than this, the oldest are dropped; any size when left out.
+    pub max_size: Option<ByteSize>,
+    /// `[runs.of."RUNBOOK"]`: for one runbook, by its path.
+    pub of: BTreeMap<String, RunbookRetention>,
+}
+
+/// What is another for one runbook.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunbookRetention {
+    /// As in `[runs]`.
+    pub keep: Option<Span>,
+    /// As in `[runs]`.
+    pub most: Option<u64>,
+}
+
+impl Default for RunRetention {
+    fn default() -> Self {
+        Self { keep: LogRetention::default().keep, most: None, max_size: None, of: BTreeMap::new() }
+    }
+}
+
 /// `[service]`: how much `runbook serve` does at once.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -76,6 +106,8 @@ pub struct ProjectFile {
     pub hosts: BTreeMap<String, Host>,
     /// `[logs]`.
     pub logs: LogRetention,
+    /// `[runs]`.
+    pub runs: RunRetention,
     /// `[schedule.NAME]`, by name.
     pub schedules: BTreeMap<String, ScheduleEntry>,
     /// `[service]`.
@@ -105,6 +137,8 @@ struct Text {
     host: BTreeMap<String, Host>,
     #[serde(default)]
     logs: LogRetention,
+    #[serde(default)]
+    runs: RunRetention,
     #[serde(default)]
     schedule: BTreeMap<String, ScheduleEntry>,
     #[serde(default)]
@@ -174,6 +208,7 @@ impl ProjectFile {
             registries: parsed.registry,
             hosts: parsed.host,
             logs: parsed.logs,
+            runs: parsed.runs,
             schedules: parsed.schedule,
             service: parsed.service,
             secrets: parsed.secrets,

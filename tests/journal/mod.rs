@@ -3,6 +3,7 @@
 pub mod chain;
 mod copy;
 mod cost;
+mod dropping;
 mod faults;
 mod fires;
 mod flips;

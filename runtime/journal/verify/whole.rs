@@ -1,13 +1,16 @@
 //! The whole file: every run, what belongs to no run, and what the database itself is made of.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
 use super::{Verdict, mirror::Mirror, verify};
 use crate::failure::Failure;
-use crate::journal::table::{FORMAT, LEASE};
+use crate::journal::dropped::{self, Dropped};
+use crate::journal::entry::{Entry, Fact};
+use crate::journal::table::{DROPPED, FORMAT, LEASE};
 use crate::journal::{Journal, chain, fault, fires, notices, schema, tokens};
 
 /// What `verify_all` found out.
@@ -41,7 +44,9 @@ impl Journal {
             found.extend(foreign_schema(&moment, &mirror)?);
             found.extend(strays(&moment)?);
             let runs: Vec<i64> = column(&moment, "SELECT id FROM run ORDER BY id")?;
-            found.extend(missing_runs(&moment, &runs)?);
+            let dropped = dropped::ranges(&moment)?;
+            found.extend(missing_runs(&moment, &runs, &dropped)?);
+            found.extend(altered_dropping(&moment, &dropped)?);
             found.extend(altered_texts(&moment)?);
             found.extend(broken_seals(&moment)?);
             for run in runs {
@@ -110,17 +115,44 @@ fn strays(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(found.into_iter().map(|table| format!("a row of `{table}` belongs to nothing that is there")).collect())
 }
 
-/// Run numbers are given out one after the other, and no run is ever deleted.
-fn missing_runs(connection: &Connection, runs: &[i64]) -> rusqlite::Result<Vec<String>> {
+/// Run numbers are given out one after the other: one that is not there was dropped, or removed.
+fn missing_runs(
+    connection: &Connection,
+    runs: &[i64],
+    dropped: &BTreeMap<i64, Dropped>,
+) -> rusqlite::Result<Vec<String>> {
     let sequence: Vec<i64> = column(connection, "SELECT seq FROM sqlite_sequence WHERE name = 'run'")?;
     let newest = sequence.iter().chain(runs).copied().max().unwrap_or_default();
-    let gaps = (1..=newest).filter(|run| runs.binary_search(run).is_err()).take(20);
+    let is_known = |run: &i64| runs.binary_search(run).is_ok() || dropped::range_of(dropped, *run).is_some();
+    let gaps = (1..=newest).filter(|run| !is_known(run)).take(20);
     let mut problems: Vec<String> = gaps.map(|run| format!("run {run} was removed")).collect();
+    let back = runs.iter().filter(|run| dropped::range_of(dropped, **run).is_some()).take(20);
+    problems.extend(back.map(|run| format!("run {run} was dropped, and is there again")));
     let others: i64 = connection.query_row("SELECT count(*) FROM sqlite_sequence", [], |row| row.get(0))?;
     if sequence.first().copied() != runs.last().copied() || usize::try_from(others) != Ok(sequence.len()) {
         problems.push("the number of the last run was altered".into());
     }
     Ok(problems)
+}
+
+/// The newest entry about it names everything that was ever dropped.
+fn altered_dropping(connection: &Connection, dropped: &BTreeMap<i64, Dropped>) -> rusqlite::Result<Option<String>> {
+    let newest: Option<String> = connection
+        .query_row(
+            "SELECT body FROM entry WHERE body LIKE '{\"event\":\"runs_dropped\"%' ORDER BY id DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let recorded = newest.and_then(|body| match Entry::parse(&body) {
+        Ok(Entry::Fact(fact)) => match fact.into_owned() {
+            Fact::RunsDropped { runs, .. } => Some(runs),
+            _ => None,
+        },
+        _ => None,
+    });
+    let is_same = recorded.unwrap_or_default().iter().eq(dropped.values());
+    Ok((!is_same).then(|| "which runs were dropped is not what was recorded".to_owned()))
 }
 
 fn altered_texts(connection: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -138,6 +170,9 @@ fn broken_seals(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         FORMAT.broken(connection)?.into_iter().map(|version| format!("the note on format {version} was altered"));
     let others = fires::altered(connection)?.into_iter().chain(notices::altered(connection)?);
     let others = others.chain(tokens::altered(connection)?);
+    let dropped = DROPPED.broken(connection)?.into_iter();
+    let others =
+        others.chain(dropped.map(|first| format!("what is known of dropped runs from {first} on was altered")));
     let mut problems: Vec<String> = leases.chain(formats).chain(others).collect();
     let versions: Vec<i64> = column(connection, "SELECT version FROM format ORDER BY version")?;
     let present: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
