@@ -41,8 +41,10 @@ pub trait Surroundings: Send + Sync {
     ) -> Result<Vec<String>, Failure>;
     /// The schedules as they are listed.
     fn schedules(&self) -> Result<Value, Failure>;
-    /// A webhook and its key.
-    fn webhook(&self, name: &str) -> Result<Option<(WebhookEntry, String)>, Failure>;
+    /// A webhook.
+    fn webhook(&self, name: &str) -> Result<Option<WebhookEntry>, Failure>;
+    /// What its sender signs with. That may have to be asked of a program.
+    fn webhook_key(&self, webhook: &WebhookEntry) -> Result<String, Failure>;
     /// Masks in words of a run on this environment what is not to be shown.
     fn redact(&self, environment: Option<&str>, text: &mut String);
 }

@@ -42,12 +42,13 @@ impl Surroundings for Here {
         Ok(registry.definitions.values().map(line).collect())
     }
 
-    fn webhook(&self, name: &str) -> Result<Option<(WebhookEntry, String)>, Failure> {
-        let file = ProjectFile::load(&self.0)?;
-        let Some(webhook) = file.webhooks.get(name).cloned() else { return Ok(None) };
+    fn webhook(&self, name: &str) -> Result<Option<WebhookEntry>, Failure> {
+        Ok(ProjectFile::load(&self.0)?.webhooks.get(name).cloned())
+    }
+
+    fn webhook_key(&self, webhook: &WebhookEntry) -> Result<String, Failure> {
         let project = places::project_in(self.0.clone(), webhook.env.as_deref())?;
-        let key = Sources::of(&project)?.get(&webhook.key.secret)?;
-        Ok(Some((webhook, key.text.expose().to_owned())))
+        Ok(Sources::of(&project)?.get(&webhook.key.secret)?.text.expose().to_owned())
     }
 
     fn redact(&self, environment: Option<&str>, text: &mut String) {

@@ -15,7 +15,8 @@ use super::guard::{Rates, is_meant};
 use super::handlers::handle;
 use super::routes::{self, Permission, Route};
 use super::start::Started;
-use super::{Api, token, webhook};
+use super::{Api, Surroundings, token, webhook};
+use crate::failure::{Failure, FailureKind};
 use crate::journal::TokenRow;
 
 /// How much a body may hold.
@@ -33,6 +34,7 @@ pub(super) struct State {
     pub(super) started: Started,
     /// How many follow lines at this moment.
     pub(super) followers: AtomicUsize,
+    pub(super) keys: webhook::Keys,
     rates: Rates,
 }
 
@@ -49,8 +51,24 @@ pub(super) struct Asked {
 }
 
 impl State {
+    /// Asks the project beside the thread that answers: secrets may have to be asked of a program, which is waited for.
+    pub(super) async fn aside<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&dyn Surroundings) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let surroundings = self.api.surroundings.clone();
+        let asked = tokio::task::spawn_blocking(move || ask(&*surroundings)).await;
+        asked.map_err(|_| Failure::new(FailureKind::System, "the project could not be asked"))
+    }
+
     pub(super) fn new(api: Api) -> Self {
-        Self { api, started: Started::default(), followers: AtomicUsize::new(0), rates: Rates::default() }
+        Self {
+            api,
+            started: Started::default(),
+            followers: AtomicUsize::new(0),
+            keys: webhook::Keys::default(),
+            rates: Rates::default(),
+        }
     }
 }
 

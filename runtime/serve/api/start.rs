@@ -55,7 +55,7 @@ pub(super) async fn run(
             return Ok(run);
         }
         if worker.has_ended() {
-            let words = worker.bury(|text| state.api.surroundings.redact(environment, text));
+            let words = said(state, worker, environment).await?;
             return Err(Failure::new(FailureKind::Invalid, format!("the run did not begin: {words}")));
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
@@ -76,13 +76,19 @@ pub(super) async fn command(
     while began.elapsed() < WATCH {
         if worker.has_ended() {
             let refused = worker.code() == Some(2);
-            let words = worker.bury(|text| state.api.surroundings.redact(environment, text));
+            let words = said(state, worker, environment).await?;
             return if refused { Err(Failure::new(FailureKind::Refused, words)) } else { Ok(()) };
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     state.started.keep(worker);
     Ok(())
+}
+
+/// What a process said that has ended.
+async fn said(state: &State, worker: Worker, environment: Option<&str>) -> Result<String, Failure> {
+    let environment = environment.map(str::to_owned);
+    state.aside(move |project| worker.bury(|text| project.redact(environment.as_deref(), text))).await
 }
 
 fn start(state: &State, words: Vec<String>, who: &str) -> Result<Worker, Failure> {

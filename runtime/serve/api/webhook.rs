@@ -1,5 +1,9 @@
 //! Somebody else's events: signed, each taken once, and only the fields that were asked for reach a runbook.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
@@ -13,23 +17,57 @@ use super::{start, token};
 use crate::failure::{Failure, FailureKind};
 use crate::project::WebhookEntry;
 
+/// How long a key is known before it is asked for again. Whoever sends rubbish has a program started no more often than that.
+const KNOWN: Duration = Duration::from_secs(10);
+
+/// The keys of webhooks that were asked for a moment ago.
+#[derive(Clone, Default)]
+pub(super) struct Keys(Arc<Mutex<HashMap<String, (Instant, String)>>>);
+
+impl Keys {
+    /// The key, asked for by one request at a time.
+    fn get(&self, name: &str, ask: impl FnOnce() -> Result<String, Failure>) -> Result<String, Failure> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, key)) = known.get(name).filter(|(since, _)| since.elapsed() < KNOWN) {
+            return Ok(key.clone());
+        }
+        let key = ask()?;
+        known.insert(name.to_owned(), (Instant::now(), key.clone()));
+        Ok(key)
+    }
+}
+
 /// Takes what came.
 pub(super) async fn take(state: &State, asked: &Asked, headers: &HeaderMap) -> Answer {
-    let found = match state.api.surroundings.webhook(&asked.part) {
-        Ok(found) => found,
-        Err(failure) => return answer::failed(&failure),
-    };
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let signed =
-        found.filter(|(webhook, key)| is_signed(key, &asked.body, text(&webhook.signature).unwrap_or_default()));
-    // A webhook that there is not answers as one does whose signature is wrong.
-    let Some((webhook, _)) = signed else {
-        return answer::wrong(StatusCode::UNAUTHORIZED, "unauthorized", "the body is not signed by who may send it");
+    let webhook = match signed(state, asked, headers).await {
+        Ok(Some(webhook)) => webhook,
+        // A webhook that there is not answers as one does whose signature is wrong.
+        Ok(None) => {
+            let message = "the body is not signed by who may send it";
+            return answer::wrong(StatusCode::UNAUTHORIZED, "unauthorized", message);
+        }
+        Err(failure) => return answer::failed(&failure),
     };
     match begin(state, asked, &webhook, text(&webhook.delivery)).await {
         Ok((status, value)) => answer::document(status, &value),
         Err(failure) => answer::failed(&failure),
     }
+}
+
+/// The webhook, if the body is signed by who may send it.
+async fn signed(state: &State, asked: &Asked, headers: &HeaderMap) -> Result<Option<WebhookEntry>, Failure> {
+    let Some(webhook) = state.api.surroundings.webhook(&asked.part)? else { return Ok(None) };
+    // A key is not asked for on behalf of somebody who shows no signature.
+    let shown = headers.get(&webhook.signature).and_then(|value| value.to_str().ok());
+    let Some(signature) = shown.and_then(signature) else { return Ok(None) };
+    let (keys, name) = (state.keys.clone(), asked.part.clone());
+    let asking = state.aside(move |surroundings| {
+        let key = keys.get(&name, || surroundings.webhook_key(&webhook))?;
+        Ok::<_, Failure>((webhook, key))
+    });
+    let (webhook, key) = asking.await??;
+    Ok(is_signed(&key, &asked.body, &signature).then_some(webhook))
 }
 
 async fn begin(
@@ -75,19 +113,24 @@ async fn begin(
     }
 }
 
-/// Is it the HMAC with SHA-256 of the body? Takes as long whatever they have in common.
-fn is_signed(key: &str, body: &[u8], signature: &str) -> bool {
-    let digits = signature.strip_prefix("sha256=").unwrap_or(signature).as_bytes();
-    let mut bytes = Vec::with_capacity(32);
-    for pair in digits.chunks(2) {
-        let text = std::str::from_utf8(pair).unwrap_or_default();
-        let Some(byte) = (pair.len() == 2).then(|| u8::from_str_radix(text, 16).ok()).flatten() else { return false };
-        bytes.push(byte);
+/// The whole of a signature, with or without the name of its kind: a part of one is none.
+fn signature(text: &str) -> Option<[u8; 32]> {
+    let digits = text.strip_prefix("sha256=").unwrap_or(text).as_bytes();
+    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
     }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+/// Is it the HMAC with SHA-256 of the body? Takes as long whatever they have in common.
+fn is_signed(key: &str, body: &[u8], signature: &[u8; 32]) -> bool {
     let Ok(mut hash) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return false };
     hash.update(body);
-    // The whole of it: a part of a signature is none.
-    hash.verify_slice(&bytes).is_ok()
+    hash.verify_slice(signature).is_ok()
 }
 
 /// What stands at a place: `release.tag_name`, `commits.0.id`.

@@ -88,6 +88,27 @@ fn only_what_is_signed_starts_a_runbook_and_each_delivery_once() {
 }
 
 #[test]
+fn a_program_that_knows_the_key_is_not_started_for_whoever_asks() {
+    let project = project(
+        "[webhook.deploy]\nrunbook = \"note.rhai\"\nkey = { secret = \"HOOK_KEY\" }\n\
+         [secrets]\nsources = [{ from = \"command\", argv = [\"sh\", \"-c\", \"echo asked >> asked; echo a-key-that-nobody-guesses\"], names = [\"HOOK_KEY\"] }]\n",
+    );
+    let api = Api::start(&project);
+    let send = |signature: &str| api.ask("POST", "/hooks/deploy", &[("x-hub-signature-256", signature)], "{}").status;
+    let asked = || std::fs::read_to_string(project.path().join("asked")).unwrap_or_default().lines().count();
+    for rubbish in ["", "sha256=", "sha256=zz", &"g".repeat(64), &signature("{}")[..70]] {
+        assert_eq!(send(rubbish), 401);
+    }
+    assert_eq!(asked(), 0);
+    let began = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(send(&signature("another body")), 401);
+    }
+    let most = 1 + usize::try_from(began.elapsed().as_secs() / 10).unwrap();
+    assert!((1..=most).contains(&asked()), "{} times in {:?}", asked(), began.elapsed());
+}
+
+#[test]
 fn large_bodies_and_slow_clients_are_turned_away() {
     let project = hooked();
     let api = Api::start(&project);
