@@ -201,13 +201,15 @@ const SCRIPTS: &[&str] = &[
     r#"docker().copy_in("no-such-container", "out/canary", "/");"#,
     r#"docker().copy_out("no-such-container", "/etc/passwd", "out/new");"#,
     r#"docker().run("no-such-image:1", #{ volumes: ["./out:/data"] });"#,
+    r#"ssh("nobody@127.0.0.1").upload("out/canary", "new");"#,
+    r#"ssh("nobody@127.0.0.1").upload("out", "new");"#,
 ];
 
 #[test]
 fn no_primitive_goes_out_of_the_project_over_a_link() {
     for script in SCRIPTS {
         let project = Project::script(&format!(
-            "//! Tries.\n//! @needs docker *; command *; http *; read **; write **\n{script}"
+            "//! Tries.\n//! @needs host *; docker *; command *; http *; read **; write **\n{script}"
         ))
         .file("compose.yml", "services: { web: { image: \"web:1\" } }\n");
         let outside = tempfile::tempdir().unwrap();

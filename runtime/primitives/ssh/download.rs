@@ -147,7 +147,8 @@ impl Fetching {
         let mut now = BTreeMap::new();
         if !is_new {
             let name = if is_folder { "" } else { "." };
-            for entry in tree::local(&here, name, &|| context.still_wanted())? {
+            let tree = held.tree().map_err(|error| Failure::system(format!("read `{to}`"), &error))?;
+            for entry in tree::local(tree, &to, name, &|| context.still_wanted())? {
                 now.insert(entry.name, entry.kind);
             }
         }

@@ -1,12 +1,14 @@
 //! Files and folders that travel between this machine and a host: what there is on either side, by checksum.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
 
 use super::placed::{RIGHTS, Rights};
-use crate::drivers::disk::Checksum;
+use crate::drivers::disk::{Checksum, Tree};
 use crate::drivers::ssh::quoted;
 use crate::primitive::{Failure, FailureKind};
 
@@ -14,8 +16,6 @@ use crate::primitive::{Failure, FailureKind};
 pub struct Entry {
     /// Its path below the folder, as it is on both sides.
     pub name: String,
-    /// Where it is on this machine.
-    pub local: PathBuf,
     /// What it is.
     pub kind: Kind,
 }
@@ -31,57 +31,58 @@ pub enum Kind {
     Link(String),
 }
 
-/// Everything below a path of this machine, folders before what is in them. A single file gets the name it is to have.
-pub fn local(path: &Path, name: &str, still_wanted: &dyn Fn() -> Result<(), Failure>) -> Result<Vec<Entry>, Failure> {
+/// Everything in a file or folder of this machine, folders before what is in them. A single file gets the name it is to have.
+///
+/// It is read by way of what is held open: a name that is made a link meanwhile leads nowhere else.
+pub fn local(
+    held: Tree,
+    shown: &str,
+    name: &str,
+    still_wanted: &dyn Fn() -> Result<(), Failure>,
+) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
-    let failed = |path: &Path, error: &std::io::Error| Failure::system(format!("read `{}`", path.display()), error);
-    let mut open = vec![(path.to_owned(), name.to_owned())];
-    let top = path;
-    while let Some((path, name)) = open.pop() {
+    let top = Rc::new(held);
+    let mut open = vec![(top.clone(), None, name.to_owned())];
+    while let Some((folder, below, name)) = open.pop() {
         still_wanted()?;
-        // What the script names may be a link; what is below it is taken as it is.
-        let metadata = if path == top { path.metadata() } else { path.symlink_metadata() };
-        let metadata = metadata.map_err(|error| failed(&path, &error))?;
+        let path = if below.is_some() { format!("{shown}/{name}") } else { shown.to_owned() };
+        let failed = |error: &std::io::Error| Failure::system(format!("read `{path}`"), error);
+        let entry = match below {
+            Some(below) => Rc::new(folder.child(below).map_err(|error| failed(&error))?),
+            None => folder,
+        };
+        let metadata = entry.metadata().map_err(|error| failed(&error))?;
         let mode = metadata.permissions().mode() & 0o777;
         let kind = if metadata.is_dir() {
-            let found = std::fs::read_dir(&path).map_err(|error| failed(&path, &error))?;
-            let mut below = BTreeSet::new();
-            for found in found {
-                let found = found.map_err(|error| failed(&path, &error))?.file_name();
+            for found in entry.names().map_err(|error| failed(&error))?.into_iter().rev() {
                 let Some(found) = found.to_str().filter(|name| !name.contains(['\n', '\r', '\\'])) else {
-                    let message = format!(
-                        "`{}` has an entry with a name that cannot travel: {}",
-                        path.display(),
-                        found.display()
-                    );
+                    let message = format!("`{path}` has an entry with a name that cannot travel: {}", found.display());
                     return Err(Failure::new(FailureKind::Invalid, message));
                 };
-                below.insert(found.to_owned());
-            }
-            for found in below.into_iter().rev() {
-                let inside = if name.is_empty() { found.clone() } else { format!("{name}/{found}") };
-                open.push((path.join(found), inside));
+                let inside = if name.is_empty() { found.to_owned() } else { format!("{name}/{found}") };
+                open.push((entry.clone(), Some(found.to_owned()), inside));
             }
             Kind::Folder(mode)
         } else if metadata.is_file() {
-            Kind::File(mode, metadata.len(), checksum(&path).map_err(|error| failed(&path, &error))?)
+            let sum = entry.read().and_then(checksum).map_err(|error| failed(&error))?;
+            Kind::File(mode, metadata.len(), sum)
         } else if metadata.is_symlink() {
-            let to = path.read_link().map_err(|error| failed(&path, &error))?;
+            let to = entry.link().map_err(|error| failed(&error))?;
             Kind::Link(to.to_string_lossy().into_owned())
         } else {
-            let message = format!("`{}` is neither a file nor a folder nor a link", path.display());
+            let message = format!("`{path}` is neither a file nor a folder nor a link");
             return Err(Failure::new(FailureKind::Invalid, message));
         };
         if !name.is_empty() {
-            entries.push(Entry { name, local: path, kind });
+            entries.push(Entry { name, kind });
         }
     }
     Ok(entries)
 }
 
 /// SHA-256 of a file of this machine.
-pub fn checksum(path: &Path) -> std::io::Result<String> {
-    let (mut file, mut sum) = (std::fs::File::open(path)?, Checksum::default());
+pub fn checksum(mut file: File) -> std::io::Result<String> {
+    let mut sum = Checksum::default();
     let mut piece = vec![0; 256 << 10];
     loop {
         match file.read(&mut piece)? {
@@ -168,8 +169,16 @@ impl Remote {
     }
 }
 
-/// Writes entries as a tar archive: lists first, then the entries below `files/`. Everything belongs to root in there.
-pub fn pack(to: impl Write, lists: &[(&str, String)], entries: &[&Entry], mode: Option<u32>) -> std::io::Result<()> {
+/// Writes entries of a folder, or a single file, as a tar archive: lists first, then the entries below `files/`. Everything belongs
+/// to root in there.
+pub fn pack(
+    to: impl Write,
+    lists: &[(&str, String)],
+    held: &Tree,
+    entries: &[&Entry],
+    mode: Option<u32>,
+) -> std::io::Result<()> {
+    let is_folder = held.metadata()?.is_dir();
     let mut archive = tar::Builder::new(std::io::BufWriter::with_capacity(128 << 10, to));
     let header = |size: u64, mode: u32| {
         let mut header = tar::Header::new_gnu();
@@ -195,7 +204,7 @@ pub fn pack(to: impl Write, lists: &[(&str, String)], entries: &[&Entry], mode: 
                 archive.append_data(&mut header, format!("{name}/"), std::io::empty())?;
             }
             Kind::File(own, size, _) => {
-                let file = std::fs::File::open(&entry.local)?.take(*size);
+                let file = if is_folder { held.file(Path::new(&entry.name)) } else { held.read() }?.take(*size);
                 archive.append_data(&mut header(*size, mode.unwrap_or(*own)), &name, file)?;
             }
             Kind::Link(to) => {

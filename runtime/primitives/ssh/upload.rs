@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::on_engine::short_key;
 use super::tree::{self, Entry, Kind, Remote, There};
 use super::{ask_within, method, needs, target, told, touches_path, user};
-use crate::drivers::disk::Held;
+use crate::drivers::disk::{Held, Tree};
 use crate::drivers::ssh::{Script, quoted};
 use crate::primitive::{
     Action, Arg, ByteSize, Call, Change, Context, Effect, Failure, FailureKind, FileMode, Need, Outcome, Prediction,
@@ -113,8 +113,8 @@ struct Sending {
     is_folder: bool,
     entries: Vec<Entry>,
     options: Options,
-    /// Keeps the folder open by way of which the entries are read.
-    _held: Held,
+    /// What is sent, held open: it is read by way of this.
+    held: Held,
 }
 
 /// What differs.
@@ -133,8 +133,8 @@ impl Sending {
         let options: Options = call.options()?;
         let place = context.readable(call.str(0))?;
         let held = place.source()?;
-        let (from, mut to) = (held.path(), call.str(1).to_owned());
-        let is_folder = from.is_dir();
+        let mut to = call.str(1).to_owned();
+        let is_folder = held.path().is_dir();
         if to.trim_end_matches('/').is_empty() {
             return Err(Failure::new(FailureKind::Argument, format!("`{to}` cannot be where something is sent to")));
         }
@@ -151,8 +151,9 @@ impl Sending {
             (false, Some(("", name))) => ("/", name),
             (false, Some((base, name))) => (base, name),
         };
-        let entries = tree::local(&from, name, &|| context.still_wanted())?;
-        Ok(Self { base: base.to_owned(), is_folder, entries, options, _held: held })
+        let from = tree_of(&held, call)?;
+        let entries = tree::local(from, call.str(0), name, &|| context.still_wanted())?;
+        Ok(Self { base: base.to_owned(), is_folder, entries, options, held })
     }
 
     fn look(&self, context: &Context<'_>, call: &Call) -> Result<Remote, Failure> {
@@ -243,10 +244,10 @@ impl Sending {
         let script = Script::new(self.script(&short_key(context), open)).run_by(user(call));
         let target = target(context, call)?;
         let (ours, theirs) = UnixStream::pair().map_err(|error| Failure::system("make a pair of sockets", &error))?;
-        let mode = self.options.mode.map(|mode| mode.0);
+        let (held, mode) = (tree_of(&self.held, call)?, self.options.mode.map(|mode| mode.0));
         let what = format!("sending files to `{}`", target.name);
         std::thread::scope(|scope| {
-            let packing = scope.spawn(move || tree::pack(ours, &lists, &sent, mode));
+            let packing = scope.spawn(move || tree::pack(ours, &lists, &held, &sent, mode));
             let fed = context.wait(&what, self.options.timeout.0, context.drivers.ssh().feed(&target, &script, theirs));
             // The archive's other end is gone by now, so this ends, too.
             match (packing.join(), fed) {
@@ -302,6 +303,10 @@ impl Sending {
              {arrive}finish done"
         )
     }
+}
+
+fn tree_of(held: &Held, call: &Call) -> Result<Tree, Failure> {
+    held.tree().map_err(|error| Failure::system(format!("read `{}`", call.str(0)), &error))
 }
 
 impl Open<'_> {

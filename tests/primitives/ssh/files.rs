@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -125,6 +126,34 @@ fn what_is_in_the_way_or_makes_no_sense_is_refused_before_anything_changes() {
     here.write("one", "x");
     let failure = here.method("ssh.upload", web(&here), json!(["one", "/nowhere/x"]), json!({})).unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotFound, "{failure}");
+}
+
+#[test]
+fn a_folder_that_is_swapped_for_a_link_meanwhile_takes_an_upload_nowhere_else() {
+    let Some(server) = Sshd::start() else { return };
+    let here = at(&server);
+    here.write("site/inner/canary", "mine").write("site/inner/more", "mine").write("outside/canary", "theirs");
+    let (one, other) = (here.path().join("site/inner"), here.path().join("aside"));
+    symlink(here.path().join("outside"), &other).unwrap();
+    let (done, mut arrived) = (AtomicBool::new(false), 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let (exchange, cwd) = (rustix::fs::RenameFlags::EXCHANGE, rustix::fs::CWD);
+                let _ = rustix::fs::renameat_with(cwd, &one, cwd, &other, exchange);
+            }
+        });
+        for number in 0..12 {
+            let to = server.file(&format!("www-{number}"));
+            // Files that are others when they travel than when they were read are refused.
+            let sent = here.method("ssh.upload", web(&here), json!(["site", to]), json!({}));
+            arrived += usize::from(sent.is_ok());
+            let found = if to.exists() { tree(&to) } else { Vec::new() };
+            assert!(!found.iter().any(|line| line.contains("theirs")), "{found:?} {sent:?}");
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(arrived > 0, "nothing arrived, so nothing was shown");
 }
 
 #[test]
