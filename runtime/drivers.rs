@@ -7,6 +7,7 @@ pub mod http;
 pub mod mail;
 pub mod process;
 pub mod prompt;
+pub mod sqlite;
 pub mod ssh;
 
 use std::collections::HashMap;

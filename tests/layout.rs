@@ -36,7 +36,7 @@ const COMPOSERS: &[&str] = &["cli", "lib", "main"];
 const DOORS: &[(&str, &[&str])] = &[
     ("rhai", &["runtime/script"]),
     ("bollard", &["runtime/drivers/docker"]),
-    ("rusqlite", &["runtime/journal"]),
+    ("rusqlite", &["runtime/journal", "runtime/drivers/sqlite"]),
     ("clap", &["runtime/cli"]),
     ("reqwest", &["runtime/drivers/http"]),
     ("rustls", &["runtime/drivers/http"]),

@@ -1,6 +1,7 @@
 //! `backup(source, #{ … })` and `restore(snapshot, target, #{ … })`: snapshots of folders and of what commands print, all of it
 //! or nothing, and what was saved back in its place, compared with what it has to be.
 
+mod database;
 mod program;
 mod repository;
 mod restore;
@@ -18,6 +19,7 @@ use crate::primitive::{
     Spec, Touches, Ty, unknown,
 };
 
+use database::Database;
 use program::Program;
 use repository::{Place, wanted};
 use source::{Kind, Source};
@@ -50,7 +52,7 @@ static SPEC: Spec = Spec {
     args: &[Arg::new(
         "source",
         Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map, Ty::List]),
-        "A folder; `#{ folder, exclude, name }`; `#{ command, container, engine, user, name }`; or a list of these.",
+        "A folder; `#{ folder, exclude, name }`; `#{ sqlite, name }`; `#{ command, container, engine, user, name }`; or a list of these.",
     )],
     options: Some(Options::SPEC),
     returns: None,
@@ -159,11 +161,20 @@ fn save(
     let repository =
         place.open(context, Arc::new(move || seen.get().map_or_else(|| still_wanted(), |fault| Err(fault.clone()))))?;
     let (mut parts, mut programs): (Vec<Part>, Vec<(Program, Pump)>) = (Vec::new(), Vec::new());
-    for Source { name, kind } in sources {
+    let mut copies = Vec::new();
+    for (number, Source { name, kind }) in sources.into_iter().enumerate() {
         let (from, content) = match kind {
             Kind::Folder { path, exclude } => {
                 let held = context.readable(&path)?.source()?;
                 (path, Content::Folder { root: held.real().to_owned(), excludes: exclude })
+            }
+            Kind::Sqlite(path) => {
+                let held = context.readable(&path)?.source()?;
+                let copy = Database::copy(context, held.real(), number)?;
+                let (pump, feed) = backup::feed();
+                pump.file(copy.file().to_owned(), copy.facts());
+                copies.push(copy);
+                (path, Content::Stream(feed))
             }
             Kind::Program(program) => {
                 let (pump, feed) = backup::feed();
@@ -187,23 +198,29 @@ fn save(
     })
 }
 
-/// Saves what a restore is about to replace.
+/// Saves what a restore is about to replace; a database with what is in its write-ahead log.
 fn save_before(
     context: &Context<'_>,
     place: &Place,
     job: &str,
     target: &std::path::Path,
+    is_database: bool,
     within: Span,
 ) -> Result<(), Failure> {
     let tags = vec!["before-restore".to_owned()];
     let order = Order { job: format!("{job}.before-restore"), call: context.key(), tags };
     let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let from = target.display().to_string();
+    // One that is damaged, which may be why another is restored, is saved as the file it is.
+    let copy = is_database.then(|| Database::copy(context, target, 0).ok()).flatten();
     let content = if target.is_dir() {
         Content::Folder { root: target.to_owned(), excludes: Vec::new() }
     } else {
         let (pump, feed) = backup::feed();
-        pump.file(target.to_owned());
+        match &copy {
+            Some(copy) => pump.file(copy.file().to_owned(), copy.facts()),
+            None => pump.file(target.to_owned(), Value::Null),
+        }
         Content::Stream(feed)
     };
     let repository = place.open(context, wanted(context, within))?;

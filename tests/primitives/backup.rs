@@ -3,6 +3,7 @@
 mod container;
 mod faults;
 mod killed;
+mod sqlite;
 
 use std::path::Path;
 use std::process::Command;

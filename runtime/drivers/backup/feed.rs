@@ -35,15 +35,15 @@ impl Pump {
         bytes.is_empty() || self.0.send(Piece::Data(Bytes::copy_from_slice(bytes))).is_ok()
     }
 
-    /// Hands on all of a file, from a thread of its own.
-    pub fn file(self, path: std::path::PathBuf) {
+    /// Hands on all of a file, from a thread of its own, and at its end what is known about it.
+    pub fn file(self, path: std::path::PathBuf, facts: Value) {
         std::thread::spawn(move || {
             let read = || {
                 let (mut file, mut piece) = (std::fs::File::open(&path)?, vec![0; 64 << 10]);
                 loop {
                     let length = file.read(&mut piece)?;
                     if length == 0 || !self.push(&piece[..length]) {
-                        return Ok(Value::Null);
+                        return Ok(facts);
                     }
                 }
             };

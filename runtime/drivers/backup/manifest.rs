@@ -40,7 +40,7 @@ pub struct PartRecord {
     pub from: String,
     /// What is in it.
     pub tally: Tally,
-    /// What else whoever made it knew.
+    /// What else whoever made it knew: of a SQLite database, `sqlite` with the number of rows of each table.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub facts: Value,
 }

@@ -3,11 +3,13 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use serde_json::{Value, json};
 
 use super::source::tally_of;
 use super::tally::Rights;
 use super::unpack::Hashing;
 use super::{DATA, PartRecord, Repository, Snapshot, Tally, Wanted};
+use crate::drivers::sqlite;
 use crate::failure::{Failure, FailureKind};
 
 /// How a part is restored.
@@ -90,6 +92,11 @@ impl Repository {
                     .hint(format!("it is in `{}`; nothing else was touched", beside.display()))
             },
         )?;
+        let database = record.and_then(|record| record.facts.get("sqlite"));
+        if let Some(tables) = database {
+            fit(&beside, tables)?;
+            sqlite::forget_journals(&placing.target)?;
+        }
         put(&beside, &placing.target)?;
         placing.tidy()?;
         Ok(there)
@@ -103,6 +110,19 @@ impl Repository {
         file.sync_all().map_err(failed)?;
         Ok((came, tally_of_file(path)?))
     }
+}
+
+/// Is it a database that is whole, with as many rows as it had?
+fn fit(file: &Path, tables: &Value) -> Result<(), Failure> {
+    let found = json!(sqlite::inspect(file)?);
+    // A database that is looked at may get files beside it.
+    sqlite::forget_journals(file)?;
+    if found == *tables {
+        return Ok(());
+    }
+    let message = format!("the database that was restored has other numbers of rows: {found} instead of {tables}");
+    Err(Failure::new(FailureKind::Check, message)
+        .hint(format!("it is in `{}`; nothing else was touched", file.display())))
 }
 
 /// Where the parts of a snapshot are in it.

@@ -209,7 +209,8 @@ impl Work {
                 .hint("or restore to another path, and compare"));
         }
         let job = self.snapshot.job.clone().unwrap_or_else(|| context.project.name().to_owned());
-        save_before(context, &self.place, &job, &placing.target, options.within).map_err(|mut failure| {
+        let is_database = self.record.as_ref().is_some_and(|record| record.facts.get("sqlite").is_some());
+        save_before(context, &self.place, &job, &placing.target, is_database, options.within).map_err(|mut failure| {
             failure.message = format!("`{shown}` could not be saved, so it was not replaced: {}", failure.message);
             failure
         })

@@ -16,6 +16,8 @@ pub struct Source {
 pub enum Kind {
     /// A folder of this machine.
     Folder { path: String, exclude: Vec<String> },
+    /// A SQLite database of this machine.
+    Sqlite(String),
     /// What a command prints.
     Program(Program),
 }
@@ -26,6 +28,7 @@ pub enum Kind {
 struct Written {
     folder: Option<Value>,
     exclude: Vec<String>,
+    sqlite: Option<String>,
     command: Option<Vec<String>>,
     container: Option<String>,
     engine: Option<Value>,
@@ -48,6 +51,7 @@ fn needs_of(value: &Value) -> Vec<Need> {
         return vec![Need::read(path_of(value))];
     }
     let mut needs: Vec<Need> = value.get("folder").map(|folder| Need::read(path_of(folder))).into_iter().collect();
+    needs.extend(value.get("sqlite").map(|path| Need::read(text_of(Some(path)))));
     if let Some(command) = value.get("command") {
         needs.extend(Program::needs(command, value.get("container"), value.get("engine")));
     }
@@ -76,11 +80,19 @@ fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
         None if value.is_string() => return folder(path_of(value), None, exclude.to_vec()),
         None => {}
     }
-    let Written { folder: path, exclude: own, command, container, engine, user, name } =
+    let Written { folder: path, exclude: own, sqlite, command, container, engine, user, name } =
         parse_options(value).map_err(|mut failure| {
             failure.message = format!("argument `source`: {}", failure.message);
             failure
         })?;
+    if let Some(path) = sqlite {
+        let is_alone = own.is_empty() && [container.is_some(), engine.is_some(), user.is_some()] == [false; 3];
+        if !is_alone || command.is_some() || value.get("folder").is_some() {
+            return Err(wrong("beside `sqlite` there can be a `name`, and nothing else"));
+        }
+        let name = name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default().to_owned());
+        return Ok(Source { name, kind: Kind::Sqlite(path) });
+    }
     match (path, command) {
         (Some(path), None) if container.is_none() && engine.is_none() && user.is_none() => {
             folder(path_of(&path), name, [exclude, &own].concat())
@@ -96,7 +108,7 @@ fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
             Ok(Source { name, kind: Kind::Program(Program::new(command, container, engine, user)?) })
         }
         (Some(_), None) => Err(wrong("`container`, `engine` and `user` are for commands")),
-        _ => Err(wrong("a map has either `folder` or `command`")),
+        _ => Err(wrong("a map has either `folder`, `sqlite` or `command`")),
     }
 }
 

@@ -85,7 +85,10 @@ fn what_cannot_be_right_is_refused_before_anything_is_read() {
         refused(json!({ "command": ["true"] }), json!({})),
         "argument `source`: what a command prints needs a name"
     );
-    assert_eq!(refused(json!({ "name": "x" }), json!({})), "argument `source`: a map has either `folder` or `command`");
+    assert_eq!(
+        refused(json!({ "name": "x" }), json!({})),
+        "argument `source`: a map has either `folder`, `sqlite` or `command`"
+    );
     assert_eq!(refused(json!({ "folders": "x" }), json!({})), "argument `source`: unknown option `folders`");
     assert_eq!(refused(json!("."), json!({})), "the folder `.` needs a name in the snapshot");
     let tag = refused(json!("uploads"), json!({ "tags": ["a b"] }));
