@@ -1,6 +1,7 @@
 //! The outside world behind small types: engines, processes, HTTP, hosts. Drivers know neither runs nor scripts.
 
 pub mod backup;
+pub mod bucket;
 pub mod disk;
 pub mod docker;
 pub mod http;

@@ -2,13 +2,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Client;
 use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder};
 
 use super::lookup::Lookup;
 use super::request::Leg;
 use super::sight::Sight;
-use super::{Request, trust};
+use super::{Address, Request, Trust, trust};
 use crate::failure::{Failure, FailureKind};
 
 /// A client for one exchange.
@@ -23,28 +23,37 @@ pub(super) fn build(
     left: Duration,
 ) -> Result<Client, Failure> {
     let resolved = request.resolved(&leg.address);
-    let broken = |why: &dyn std::fmt::Display| {
-        Failure::new(FailureKind::System, format!("cannot prepare a request to `{}`: {why}", leg.address))
-    };
-    let tls = trust::config(&request.trust, leg.address.host(), sight).map_err(|error| broken(&error))?;
-    let mut builder = Client::builder()
-        .tls_backend_preconfigured(tls)
-        .dns_resolver(Arc::new(Lookup {
-            instead: resolved.map(without_port),
-            address: leg.address.clone(),
-            is_named,
-            sight: sight.clone(),
-        }))
-        .redirect(Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
+    let mut builder = builder(&request.trust, &leg.address, resolved.map(without_port), is_named, sight)?
         .pool_max_idle_per_host(0)
-        .connect_timeout(left)
-        .user_agent(concat!("runbook/", env!("CARGO_PKG_VERSION")));
+        .connect_timeout(left);
     if resolved.is_some() || leg.address.is_loopback() {
         builder = builder.no_proxy();
     }
-    builder.build().map_err(|error| broken(&error))
+    builder.build().map_err(|error| broken(&leg.address, &error))
+}
+
+/// What every client has: nothing is followed, repeated or told to others.
+pub(super) fn builder(
+    trusted: &Trust,
+    address: &Address,
+    instead: Option<SocketAddr>,
+    is_named: bool,
+    sight: &Sight,
+) -> Result<ClientBuilder, Failure> {
+    let tls = trust::config(trusted, address.host(), sight).map_err(|error| broken(address, &error))?;
+    let lookup = Lookup { instead, address: address.clone(), is_named, sight: sight.clone() };
+    Ok(Client::builder()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(Arc::new(lookup))
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .user_agent(concat!("runbook/", env!("CARGO_PKG_VERSION"))))
+}
+
+/// A request that cannot even be put together.
+pub(super) fn broken(address: &Address, why: &dyn std::fmt::Display) -> Failure {
+    Failure::new(FailureKind::System, format!("cannot prepare a request to `{address}`: {why}"))
 }
 
 /// The port is written into the URL, which the client library prefers to this one.
