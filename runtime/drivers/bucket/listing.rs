@@ -95,7 +95,7 @@ mod tests {
             ("<Size>7</Size>", "", "no size"),
             ("<Size>7</Size>", "<Size>many</Size>", "no number"),
             ("<Contents><Size>7</Size><Key>z</Key></Contents>", "", "another number of objects"),
-            ("&amp;", "&", "unknown"),
+            ("&amp;", "&", "lonely"),
             ("</Owner>", "", "is closed by"),
         ] {
             let error = Page::parse(&LISTING.replace(from, to)).unwrap_err();

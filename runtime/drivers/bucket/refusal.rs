@@ -15,10 +15,9 @@ pub fn of(reply: &Reply, place: &Place, key: &str) -> Option<Refusal> {
     let text = String::from_utf8_lossy(&reply.body);
     let (code, said) = if reply.status < 300 { (String::new(), String::new()) } else { words(&text) };
     match reply.status {
-        200 | 204 | 206 | 416 => return None,
+        200 | 204 | 206 | 412 | 416 => return None,
         // A bucket that is not there is no file that is not there.
         404 if code == "NoSuchKey" || code.is_empty() && !key.is_empty() => return None,
-        412 => return None,
         _ => {}
     }
     let (kind, hint) = match (reply.status, code.as_str()) {
