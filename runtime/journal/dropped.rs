@@ -92,10 +92,15 @@ impl Journal {
 
     /// Drops the oldest runs that began before that moment, or are more than so many.
     fn drop_some(&self, runbook: &str, environment: &str, oldest: i64, most: u64) -> Result<usize, Failure> {
+        let look = |connection: &Connection| droppable(connection, runbook, environment, oldest, most);
+        // Nearly always there is nothing to do, and then nobody who wants to write is kept waiting.
+        if self.read("look for old runs", look)?.is_empty() {
+            return Ok(0);
+        }
         self.write("drop old runs", |writer| {
             writer.set_durable(false)?;
             let transaction = writer.transaction()?;
-            let runs = droppable(&transaction, runbook, environment, oldest, most)?;
+            let runs = look(&transaction)?;
             if !runs.is_empty() {
                 drop_runs(&transaction, &runs)?;
                 transaction.commit()?;
@@ -115,14 +120,14 @@ impl Journal {
 }
 
 fn droppable(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     runbook: &str,
     environment: &str,
     oldest: i64,
     most: u64,
 ) -> rusqlite::Result<Vec<i64>> {
     let nth = |place: u64| -> rusqlite::Result<i64> {
-        let found: Option<i64> = transaction
+        let found: Option<i64> = connection
             .prepare_cached(
                 "SELECT id FROM run WHERE runbook = ?1 AND environment = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3",
             )?
@@ -131,14 +136,14 @@ fn droppable(
         Ok(found.unwrap_or(0))
     };
     // Runs begin in the order of their numbers, but for a clock that was set: nothing is looked through in vain.
-    let too_old: Option<i64> = transaction
+    let too_old: Option<i64> = connection
         .prepare_cached("SELECT id FROM run WHERE started_at < ?1 ORDER BY started_at DESC LIMIT 1")?
         .query_row([oldest], |row| row.get(0))
         .optional()?;
     let too_many = if most == u64::MAX { 0 } else { nth(most.max(NEWEST))? };
     let last = too_old.unwrap_or(0).max(too_many).min(nth(NEWEST)?);
     let recently = Timestamp::now().checked_sub(INTERRUPTED).map_or(0, Timestamp::as_microsecond);
-    transaction
+    connection
         .prepare_cached(
             "SELECT id FROM run WHERE runbook = ?1 AND environment = ?2 AND id <= ?3
                 AND (started_at < ?4 OR id <= ?5)

@@ -8,6 +8,8 @@ CREATE TABLE dropped (
     seal TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
--- What is looked for when a run is dropped: who else has its texts, and who began as it did.
+-- What is looked for when runs are dropped: those of a runbook on an environment, who else has the texts of one, and who began as
+-- it did.
 CREATE INDEX source_by_text ON source (hash);
+CREATE INDEX run_by_group ON run (runbook, environment, id);
 CREATE INDEX run_by_origin ON run (from_run) WHERE from_run IS NOT NULL;
