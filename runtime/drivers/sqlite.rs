@@ -50,7 +50,8 @@ pub fn inspect(file: &Path) -> Result<BTreeMap<String, u64>, Failure> {
         let message = format!("the database `{}` is damaged: {}", file.display(), found.join("; "));
         return Err(Failure::new(FailureKind::Invalid, message));
     }
-    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
+    let tables =
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name";
     let mut rows = BTreeMap::new();
     for table in texts(tables).map_err(|error| failed(&error))? {
         let count = format!("SELECT count(*) FROM \"{}\"", table.replace('"', "\"\""));
@@ -71,6 +72,11 @@ pub fn forget_journals(file: &Path) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Is there anything beside the database that may be a part of it?
+pub fn has_journal(file: &Path) -> bool {
+    beside(file).any(|path| path.exists())
 }
 
 fn beside(file: &Path) -> impl Iterator<Item = PathBuf> {

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::drivers::backup::{self, Content, Manifest, Order, Part, Pump, Snapshot};
 use crate::primitive::{
-    Action, Arg, Call, Change, Context, Effect, Failure, Need, Outcome, Prediction, Primitive, Probe, Recovery, Span,
-    Spec, Touches, Ty, unknown,
+    Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Probe,
+    Recovery, Span, Spec, Touches, Ty, unknown,
 };
 
 use database::Database;
@@ -212,7 +212,10 @@ fn save_before(
     let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let from = target.display().to_string();
     // One that is damaged, which may be why another is restored, is saved as the file it is.
-    let copy = is_database.then(|| Database::copy(context, target, 0).ok()).flatten();
+    let copy = match is_database.then(|| Database::copy(context, target, 0)) {
+        Some(Err(failure)) if failure.kind != FailureKind::Invalid => return Err(failure),
+        copy => copy.and_then(Result::ok),
+    };
     let content = if target.is_dir() {
         Content::Folder { root: target.to_owned(), excludes: Vec::new() }
     } else {

@@ -49,7 +49,9 @@ impl Placing {
             Ok(metadata) if metadata.is_file() => tally_of_file(&self.target)?,
             _ => return Ok(false),
         };
-        Ok(there.content == record.tally.content)
+        // A database with a journal beside it says something else than its file alone.
+        let is_alone = record.facts.get("sqlite").is_none() || !sqlite::has_journal(&self.target);
+        Ok(is_alone && there.content == record.tally.content)
     }
 
     /// Removes what is half there.
