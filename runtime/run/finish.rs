@@ -44,12 +44,16 @@ impl Execution {
             leases::keep_alive(self);
         }
         let ended = self.emit(self.beginning()).and_then(|()| self.on_script_thread(|| self.admit_and_run(script)));
-        let finished = ended.and_then(|ending| match self.halted.get() {
-            None if !self.only_replays => self.account(ending, began),
-            _ => Ok(Finished { run: self.facts.id, state: RunState::Running }),
-        });
+        if self.only_replays {
+            return ended.map(|_| Finished { run: self.facts.id, state: RunState::Running });
+        }
+        // A run whose end is written down is over: nothing brings it to a stand any more.
+        let finished = match self.halted.get() {
+            Some(halt) => return self.stand_still(halt),
+            None => ended.and_then(|ending| self.account(ending, began)),
+        };
         match self.halted.get() {
-            Some(halt) if !self.only_replays => self.stand_still(halt),
+            Some(halt) if finished.is_err() => self.stand_still(halt),
             _ => finished,
         }
     }

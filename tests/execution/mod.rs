@@ -3,6 +3,7 @@
 mod cancel;
 mod engine_locks;
 mod foresight;
+mod late_word;
 mod parameters;
 mod paths;
 mod plan;

@@ -55,6 +55,11 @@ impl Guarded {
     fn held(&self) -> Vec<Held> {
         self.all().iter().filter_map(|application| application.lock.try_lock().ok()?.clone()).collect()
     }
+
+    /// Do we have this one still? Whoever gives it back takes it from here before it goes from the engine.
+    fn has(&self, lease: &Arc<EngineLease>) -> bool {
+        self.held().iter().any(|held| Arc::ptr_eq(&held.lease, lease))
+    }
 }
 
 /// Before a call changes an application: takes its lock the first time, and sees that it still is ours from then on.
@@ -114,11 +119,13 @@ pub(in crate::run) fn was_guarded(
     }
 }
 
-/// Says how far the run is, on all locks. A lock that was lost brings the run to a stand.
+/// Says how far the run is, on all locks. A lock that was lost brings the run to a stand; one that the run gave back
+/// meanwhile was not lost.
 pub(super) async fn renew_all(run: &Execution) {
     for held in run.guarded.held() {
         if let Err(failure) = held.engine.renew_lock(&held.lease).await
             && failure.kind == FailureKind::Conflict
+            && run.guarded.has(&held.lease)
         {
             lost(run, failure);
         }
