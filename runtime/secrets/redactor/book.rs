@@ -30,7 +30,9 @@ pub(super) struct Book {
     /// Each byte that a text may have in which a secret is.
     text: [bool; 256],
     /// So many bytes the shortest part of a secret has that is looked for; no more than [`Book::LONG`].
-    least: usize,
+    least_ascii: usize,
+    /// The same of parts that are not ASCII.
+    least_beyond: Option<usize>,
 }
 
 impl Default for Book {
@@ -42,7 +44,8 @@ impl Default for Book {
             filter: vec![0; 1 << (FEWEST_BITS - 6)],
             bits: FEWEST_BITS,
             text: ascii_text(),
-            least: Self::LONG,
+            least_ascii: Self::LONG,
+            least_beyond: None,
         }
     }
 }
@@ -90,7 +93,17 @@ impl Book {
 
     /// So many bytes of a text in a row may hold a part of a secret.
     pub(super) fn least(&self) -> usize {
-        self.least
+        self.least_beyond.map_or(self.least_ascii, |beyond| beyond.min(self.least_ascii))
+    }
+
+    /// So many bytes of ASCII may.
+    pub(super) fn least_ascii(&self) -> usize {
+        self.least_ascii
+    }
+
+    /// So many bytes that are not all ASCII may, where there are such secrets.
+    pub(super) fn least_beyond(&self) -> Option<usize> {
+        self.least_beyond
     }
 
     pub(super) fn form(&self, form: usize) -> &Form {
@@ -120,7 +133,12 @@ impl Book {
                 self.seeds.entry(gram).or_default().push(Place { form: index, at });
             }
         }
-        self.least = self.least.min(form.least()).max(SEED);
+        if let Some(least) = form.least(true) {
+            self.least_ascii = self.least_ascii.min(least).max(SEED);
+        }
+        if let Some(least) = form.least(false) {
+            self.least_beyond = Some(self.least_beyond.unwrap_or(Self::LONG).min(least).max(SEED));
+        }
         self.forms.push(form);
         self.refill();
     }

@@ -16,8 +16,8 @@ const LONGEST: usize = 1024;
 #[derive(Default)]
 pub(super) struct Escapes {
     layers: [Layer; LAYERS],
-    /// How many layers wait for the rest of an escape.
-    waiting: usize,
+    /// A bit for each layer that waits for the rest of an escape.
+    waiting: u32,
 }
 
 impl Escapes {
@@ -26,20 +26,19 @@ impl Escapes {
         if self.waiting == 0 && !begins_escape(unit.byte) {
             out(unit);
         } else {
-            self.waiting = pass(&mut self.layers, unit, out);
+            self.pass(0, unit, out);
         }
     }
 
     /// Is an escape begun that is not whole yet?
     pub(super) fn is_waiting(&self) -> bool {
-        self.waiting > 0
+        self.waiting != 0
     }
 
     /// The text ends here: an escape that is not whole is none.
     pub(super) fn rest(&mut self, out: &mut impl FnMut(Unit)) {
-        if self.waiting > 0 {
-            end(&mut self.layers, out);
-            self.waiting = 0;
+        while self.waiting != 0 {
+            self.read(self.waiting.trailing_zeros() as usize, true, out);
         }
     }
 
@@ -47,6 +46,34 @@ impl Escapes {
     pub(super) fn held(&self) -> usize {
         let starts = self.layers.iter().filter_map(|layer| layer.pending.first());
         starts.map(|unit| unit.start).min().unwrap_or(usize::MAX)
+    }
+
+    /// Hands a byte through the layers from this one on: to the first that waits, or in which an escape may begin with it.
+    fn pass(&mut self, from: usize, unit: Unit, out: &mut dyn FnMut(Unit)) {
+        let waits = (self.waiting >> from).trailing_zeros() as usize;
+        let leads = match unit.byte {
+            ESCAPE => from % 2,
+            byte if begins_escape(byte) => 1 - from % 2,
+            _ => LAYERS,
+        };
+        let at = from + waits.min(leads);
+        let Some(layer) = self.layers.get_mut(at) else { return out(unit) };
+        if !layer.pending.is_empty() && layer.passes_over(unit.byte) {
+            return;
+        }
+        layer.pending.push(unit);
+        let last = layer.pending.len() > LONGEST;
+        self.read(at, last, out);
+    }
+
+    /// Reads what a layer waits with as far as it goes, to its end when no more will come.
+    fn read(&mut self, at: usize, last: bool, out: &mut dyn FnMut(Unit)) {
+        let mut pending = std::mem::take(&mut self.layers[at].pending);
+        let read = if is_for_terminals(at) { sequence } else { escape };
+        let used = take_off(&pending, read, last, &mut |unit| self.pass(at + 1, unit, out));
+        pending.drain(..used);
+        self.waiting = self.waiting & !(1 << at) | u32::from(!pending.is_empty()) << at;
+        self.layers[at].pending = pending;
     }
 }
 
@@ -65,6 +92,16 @@ pub(super) const fn begins_escape(byte: u8) -> bool {
     matches!(byte, ESCAPE | b'\\' | b'%' | b'&')
 }
 
+/// How many bytes more than what it stands for an escape has at least that begins with this byte: `\n`, `%0a`, `&lt;`, `ESC c`.
+pub(super) const fn least_of_escape(byte: u8) -> Option<usize> {
+    match byte {
+        b'\\' => Some(1),
+        b'%' | ESCAPE => Some(2),
+        b'&' => Some(3),
+        _ => None,
+    }
+}
+
 /// Begins a sequence for terminals.
 const ESCAPE: u8 = 0x1b;
 
@@ -77,42 +114,8 @@ struct Layer {
 }
 
 /// Terminal sequences may stand in the middle of other escapes, but not the other way round.
-fn is_for_terminals(inner: &[Layer]) -> bool {
-    inner.len() % 2 == 1
-}
-
-/// Hands a byte through the layers; says how many of them wait for more.
-fn pass(layers: &mut [Layer], unit: Unit, out: &mut dyn FnMut(Unit)) -> usize {
-    let Some((layer, inner)) = layers.split_first_mut() else {
-        out(unit);
-        return 0;
-    };
-    let mut waiting = inner.iter().filter(|layer| !layer.pending.is_empty()).count();
-    let read = if is_for_terminals(inner) { sequence } else { escape };
-    if layer.pending.is_empty() && !is_lead(unit.byte, inner) {
-        return pass(inner, unit, out);
-    }
-    if !layer.pending.is_empty() && layer.passes_over(unit.byte) {
-        return waiting + 1;
-    }
-    layer.pending.push(unit);
-    let last = layer.pending.len() > LONGEST;
-    layer.read(read, last, &mut |unit| waiting = pass(inner, unit, out));
-    waiting + usize::from(!layer.pending.is_empty())
-}
-
-/// May an escape begin with this byte, in the layer before the inner ones?
-fn is_lead(byte: u8, inner: &[Layer]) -> bool {
-    if is_for_terminals(inner) { byte == ESCAPE } else { matches!(byte, b'\\' | b'%' | b'&') }
-}
-
-fn end(layers: &mut [Layer], out: &mut dyn FnMut(Unit)) {
-    let Some((layer, inner)) = layers.split_first_mut() else { return };
-    let read = if is_for_terminals(inner) { sequence } else { escape };
-    layer.read(read, true, &mut |unit| {
-        pass(inner, unit, out);
-    });
-    end(inner, out);
+fn is_for_terminals(layer: usize) -> bool {
+    layer.is_multiple_of(2)
 }
 
 /// What the first bytes of a text are.
@@ -135,33 +138,33 @@ impl Layer {
         self.folded = is_passed && (is_end || self.folded);
         is_passed
     }
+}
 
-    /// Reads what is pending as far as it goes, to its end when no more will come.
-    fn read(&mut self, read: fn(&[Unit]) -> Read, last: bool, out: &mut dyn FnMut(Unit)) {
-        let mut at = 0;
-        while at < self.pending.len() {
-            let pending = &self.pending[at..];
-            let read = match read(pending) {
-                Read::More if last => Read::Byte(1, pending[0].byte),
-                read => read,
-            };
-            let span = |used: usize, byte: u8| Unit { byte, start: pending[0].start, end: pending[used - 1].end };
-            at += match read {
-                Read::More => break,
-                Read::Nothing(used) => used,
-                Read::Byte(used, byte) => {
-                    out(span(used, byte));
-                    used
-                }
-                Read::Char(used, c) => {
-                    let mut bytes = [0; 4];
-                    c.encode_utf8(&mut bytes).bytes().for_each(|byte| out(span(used, byte)));
-                    used
-                }
-            };
-        }
-        self.pending.drain(..at);
+/// Takes the escapes off bytes, as far as it goes, to the end when no more will come; says how far that was.
+fn take_off(pending: &[Unit], read: fn(&[Unit]) -> Read, last: bool, out: &mut dyn FnMut(Unit)) -> usize {
+    let mut at = 0;
+    while at < pending.len() {
+        let pending = &pending[at..];
+        let read = match read(pending) {
+            Read::More if last => Read::Byte(1, pending[0].byte),
+            read => read,
+        };
+        let span = |used: usize, byte: u8| Unit { byte, start: pending[0].start, end: pending[used - 1].end };
+        at += match read {
+            Read::More => break,
+            Read::Nothing(used) => used,
+            Read::Byte(used, byte) => {
+                out(span(used, byte));
+                used
+            }
+            Read::Char(used, c) => {
+                let mut bytes = [0; 4];
+                c.encode_utf8(&mut bytes).bytes().for_each(|byte| out(span(used, byte)));
+                used
+            }
+        };
     }
+    at
 }
 
 /// An escape of a program or of markup.

@@ -24,6 +24,8 @@ pub(super) struct Form {
     pub kept: Vec<Kept>,
     /// All its bytes, with those that are left out.
     pub bytes: Vec<u8>,
+    /// How many of them no encoder removes.
+    solid: usize,
     /// How many of the secret's characters up to each one nobody may know.
     hidden: Vec<usize>,
     /// Does it hold white space itself?
@@ -37,7 +39,7 @@ pub(super) struct Kept {
     pub folded: u8,
     /// Which character of the secret it belongs to.
     character: usize,
-    /// How many bytes before it no encoder removes: those that are compared, and control characters as in UTF-16.
+    /// How many bytes before it no encoder removes: all but white space, and the beginning of a sequence for terminals.
     before: usize,
 }
 
@@ -60,13 +62,13 @@ impl Form {
     fn new(secret: &str, units: impl IntoIterator<Item = Unit>) -> Self {
         let character = |at: usize| secret.char_indices().take_while(|(start, _)| *start <= at).count() - 1;
         let mut before = 0;
-        let keep = |unit: Unit| {
+        let mut keep = |unit: Unit| {
             let (byte, folded) = (unit.byte, FOLDED[usize::from(unit.byte)]);
             let kept = Kept { byte, folded, character: unit.start, before };
-            before += usize::from(folded != 0 || matches!(byte, 0..=8 | 14..=26 | 28..=31));
+            before += usize::from(!matches!(byte, b' ' | b'\t'..=b'\r' | 0x1b));
             kept
         };
-        let all: Vec<Kept> = units.into_iter().map(keep).collect();
+        let all: Vec<Kept> = units.into_iter().map(&mut keep).collect();
         let bytes = all.iter().map(|kept| kept.byte).collect();
         let mut kept: Vec<Kept> = all.into_iter().filter(|kept| kept.folded != 0).collect();
         if !secret.is_ascii() {
@@ -75,15 +77,12 @@ impl Form {
             }
         }
         let has_space = secret.contains(char::is_whitespace);
-        Self { kept, bytes, hidden: hidden(secret), has_space }
+        Self { kept, bytes, solid: before, hidden: hidden(secret), has_space }
     }
 
     /// Is the part from `first` up to `next` more of the secret than may be seen?
     pub(super) fn tells(&self, first: usize, next: usize) -> bool {
-        // What is left out may be seen as well, and a part of a character is taken for all of it.
-        let (begin, end) = (self.kept[first].character, self.kept[next - 1].character + 1);
-        let from = first.checked_sub(1).map_or(0, |before| begin.min(self.kept[before].character + 1));
-        let to = self.kept.get(next).map_or(self.length(), |after| end.max(after.character));
+        let (from, to) = self.seen(first, next);
         to >= from + RUN
             && next - first >= ENOUGH
             && self.hidden[to] - self.hidden[from] >= TELLING
@@ -92,13 +91,42 @@ impl Form {
                 >= DISTINCT
     }
 
-    /// How many bytes a text has at least in which a part of the secret stands that is more than may be seen.
-    pub(super) fn least(&self) -> usize {
-        let length = |first: usize, next: usize| self.kept[next - 1].before + 1 - self.kept[first].before;
-        let parts = (0..self.kept.len()).filter_map(|first| {
-            (first + 1..=self.kept.len()).find(|next| self.tells(first, *next)).map(|next| length(first, next))
+    /// From which character of the secret to which one a part may show it: what is left out may be seen as well, and a part of
+    /// a character is taken for all of it.
+    fn seen(&self, first: usize, next: usize) -> (usize, usize) {
+        let (begin, end) = (self.kept[first].character, self.kept[next - 1].character + 1);
+        let from = first.checked_sub(1).map_or(0, |before| begin.min(self.kept[before].character + 1));
+        (from, self.kept.get(next).map_or(self.length(), |after| end.max(after.character)))
+    }
+
+    /// How many bytes a text has at least in which a part of the secret stands that is more than may be seen: of such parts that
+    /// are ASCII, or of the others.
+    pub(super) fn least(&self, is_ascii: bool) -> Option<usize> {
+        let length = self.kept.len();
+        let beyond = |first: usize| (first..length).find(|at| !self.kept[*at].byte.is_ascii());
+        let parts = (0..length).filter_map(|first| {
+            let ends = match (is_ascii, beyond(first)) {
+                (true, beyond) => first + 1..=beyond.unwrap_or(length),
+                (false, beyond) => beyond? + 1..=length,
+            };
+            ends.into_iter().find(|next| self.tells(first, *next)).map(|next| self.shortest(first, next))
         });
-        parts.min().unwrap_or(usize::MAX).min(length(0, self.kept.len()))
+        let whole = (is_ascii == beyond(0).is_none()).then(|| self.solid(0, length));
+        parts.chain(whole).min()
+    }
+
+    /// How many bytes of a part no encoder removes.
+    fn solid(&self, first: usize, next: usize) -> usize {
+        self.kept[next - 1].before + 1 - self.kept[first].before
+    }
+
+    /// How many bytes a text has at least that shows a part which tells: what is left out beside it counts only where it is seen.
+    fn shortest(&self, first: usize, next: usize) -> usize {
+        let (from, to) = self.seen(first, next);
+        let begin = first.checked_sub(1).map_or(0, |before| self.kept[before].before + 1);
+        let solid = self.kept.get(next).map_or(self.solid, |after| after.before) - begin;
+        let removed = (to - from).saturating_sub(solid);
+        self.solid(first, next).max(solid.min(RUN.saturating_sub(removed)))
     }
 
     /// May so short a secret only be found as it is written, and in one piece?

@@ -3,9 +3,11 @@
 //! Where such a text begins cannot be seen, so it is read at every alignment: four for base64, two for hexadecimal. What comes
 //! out at a wrong one is noise, and ends at the first byte that cannot stand in a text.
 
+use std::ops::Range;
+
 use super::book::{Book, SEED};
 use super::bytes::{FOLDED, Unit, is_left_out};
-use super::escapes::begins_escape;
+use super::escapes::least_of_escape;
 use super::found::Found;
 use super::view::View;
 
@@ -14,25 +16,24 @@ const NONE: u8 = 0xff;
 /// Not a character of the alphabet either, but one that may stand between two of them: a line end, a quote, a colon.
 const PASSED: u8 = 0xfe;
 
-/// Characters of which it is known where they are: two groups of base64.
-const PLACES: usize = 8;
-
-/// So many characters of base64 or hexadecimal in a row are looked through at what they may hold.
-const NESTED: u8 = 6;
+/// Characters that are remembered: those of [`LONGEST`] bytes, and of a group that is not whole.
+const RING: usize = 64;
 
 /// So many bytes of a text in a row are looked into, whatever they are.
-const LONGEST: usize = 32;
+const LONGEST: usize = 31;
 
 /// A text of characters with `BITS` bits each, of which `GROUP` make whole bytes.
 pub(super) struct Packed<const BITS: usize, const GROUP: usize> {
     alphabet: &'static [u8; 256],
     /// How many encodings the text is in.
     depth: usize,
-    /// The bits of the last characters, where those of the last two groups are, and how many there were.
+    /// The bits of the last characters, the last characters with their values in place of the bytes, and how many there were.
     bits: u64,
-    spans: [(usize, usize); PLACES],
+    ring: [Unit; RING],
     count: usize,
-    /// What comes out when a group begins with the first, second, … character.
+    /// May something be a text at one of the alignments?
+    is_open: bool,
+    /// What comes out when a group ends after the last character, after the first, the second, …
     alignments: [Alignment; GROUP],
 }
 
@@ -44,16 +45,10 @@ pub(super) type Hex = Packed<4, 2>;
 /// What comes out at one alignment.
 #[derive(Default)]
 struct Alignment {
-    /// The first bytes of what may be a text, and how many; once there is a reason to look into it, they all go into the view.
-    first: [Unit; LONGEST],
+    /// How many bytes in a row may be a text; once there is a reason to look into them, they all go into the view.
     length: usize,
     is_text: bool,
-    /// Reasons: the last four bytes that count, and how many there were; how many characters of base64 there were in a row;
-    /// whether something in it may be an escape.
-    gram: u32,
-    counted: u32,
-    nested: u8,
-    has_escape: bool,
+    reasons: Reasons,
     view: Option<Box<View>>,
 }
 
@@ -87,21 +82,20 @@ impl<const BITS: usize, const GROUP: usize> Packed<BITS, GROUP> {
 
     fn new(alphabet: &'static [u8; 256], depth: usize) -> Self {
         let alignments = std::array::from_fn(|_| Alignment::default());
-        Self { alphabet, depth, bits: 0, spans: [(0, 0); PLACES], count: 0, alignments }
+        Self { alphabet, depth, bits: 0, ring: [Unit::default(); RING], count: 0, is_open: false, alignments }
     }
 
     #[inline]
     pub(super) fn push(&mut self, unit: Unit, book: &Book, found: &mut Found) {
         match self.alphabet[usize::from(unit.byte)] {
-            NONE if self.count == 0 => {}
             NONE => self.rest(book, found),
             PASSED => {}
             value => {
                 self.bits = self.bits << BITS | u64::from(value);
-                self.spans[self.count % PLACES] = (unit.start, unit.end);
+                self.ring[self.count % RING] = Unit { byte: value, ..unit };
                 self.count += 1;
-                let may_begin = may_begin(self.bits, Self::whole(book), book);
-                if self.count >= GROUP && (may_begin || self.alignments[self.count % GROUP].length > 0) {
+                let goes_on = self.is_open && self.alignments[self.count % GROUP].length > 0;
+                if goes_on || self.beginning(book).is_at_end(self.bits, book) {
                     self.group(book, found);
                 }
             }
@@ -111,10 +105,10 @@ impl<const BITS: usize, const GROUP: usize> Packed<BITS, GROUP> {
     /// The next bytes of the outermost text, of which the first is at `start`: as [`push`](Self::push) of each.
     pub(super) fn read(&mut self, bytes: &[u8], start: usize, book: &Book, found: &mut Found) {
         let (mut bits, mut count) = (self.bits, self.count);
-        let whole = Self::whole(book);
+        let beginning = self.beginning(book);
         for (at, byte) in (start..).zip(bytes) {
             match self.alphabet[usize::from(*byte)] {
-                NONE if count == 0 => {}
+                NONE if !self.is_open => count = 0,
                 NONE => {
                     (self.bits, self.count) = (bits, count);
                     self.rest(book, found);
@@ -123,10 +117,10 @@ impl<const BITS: usize, const GROUP: usize> Packed<BITS, GROUP> {
                 PASSED => {}
                 value => {
                     bits = bits << BITS | u64::from(value);
-                    self.spans[count % PLACES] = (at, at + 1);
+                    self.ring[count % RING] = Unit { byte: value, start: at, end: at + 1 };
                     count += 1;
-                    let wanted = may_begin(bits, whole, book) || self.alignments[count % GROUP].length > 0;
-                    if wanted && count >= GROUP {
+                    let goes_on = self.is_open && self.alignments[count % GROUP].length > 0;
+                    if goes_on || beginning.is_at_end(bits, book) {
                         (self.bits, self.count) = (bits, count);
                         self.group(book, found);
                     }
@@ -136,126 +130,194 @@ impl<const BITS: usize, const GROUP: usize> Packed<BITS, GROUP> {
         (self.bits, self.count) = (bits, count);
     }
 
-    /// How many bytes of a group must be such of a text for one to begin there, or in the group before: a text of less than two
-    /// groups need not hold a whole one.
-    fn whole(book: &Book) -> usize {
-        if book.least() + 1 < 2 * Self::BYTES { 1 } else { Self::BYTES }
+    /// How a text begins that can hold a part of a secret: of its bytes all but two are before the end of some group, wherever
+    /// in a group the first one is.
+    fn beginning(&self, book: &Book) -> Beginning {
+        let most = u64::BITS as usize / 8 + 1 - Self::BYTES;
+        let bytes = |least: usize| most.min(least + 1 - Self::BYTES);
+        Beginning::new(bytes(book.least_ascii()), book.least_beyond().map(bytes))
     }
 
     /// The text ends here, perhaps in the middle of a group.
     pub(super) fn rest(&mut self, book: &Book, found: &mut Found) {
-        if self.alignments.iter().any(|alignment| alignment.length > 0) {
+        if self.is_open {
             for present in 1..GROUP.min(self.count) {
-                let (bits, first) = (self.bits << (BITS * (GROUP - present)), self.count - present);
-                (0..present * BITS / 8).for_each(|place| self.take(bits, first, place, book, found));
+                let (absent, end) = (GROUP - present, self.count - present + GROUP);
+                if self.alignments[end % GROUP].length > 0 {
+                    let missing = Self::BYTES - present * BITS / 8;
+                    self.take(missing..Self::BYTES, self.bits << (BITS * absent), end, book, found);
+                }
             }
             self.alignments.iter_mut().for_each(|alignment| alignment.close(book, found));
+            self.is_open = false;
         }
         self.count = 0;
     }
 
+    /// Hands over what is certain already, and says from where on the text is not to be shown yet.
     pub(super) fn held(&mut self, patient: bool, book: &Book, found: &mut Found) -> usize {
-        let depth = self.depth;
-        let held = if patient && self.count > 0 { self.begun(book) } else { usize::MAX };
-        self.alignments.iter_mut().map(|alignment| alignment.held(patient, depth, book, found)).fold(held, usize::min)
-    }
-
-    /// Where the characters begin that may be the first of a text that has no whole group yet.
-    fn begun(&self, book: &Book) -> usize {
-        let first = |after: usize| {
-            let complete = self.count.checked_sub(after + GROUP);
-            let texts = complete.map_or(0, |_| Self::texts(self.bits >> (BITS * after), book));
-            match complete {
-                Some(group) if texts > 0 => group + (Self::BYTES - texts) * 8 / BITS,
-                _ => self.count - after.min(self.count),
+        let mut held = usize::MAX;
+        for after in 0..GROUP.min(self.count + 1) {
+            let end = self.count - after;
+            let length = self.alignments[end % GROUP].length;
+            let texts = if length > 0 { length } else { self.texts(after, book) };
+            if !patient && texts >= SEED {
+                if length == 0 {
+                    self.take(0..texts, self.bits >> (BITS * after), end, book, found);
+                }
+                self.look(0, end, book, found);
             }
-        };
-        let first = (0..GROUP).map(first).min().unwrap_or_default();
-        if first < self.count { self.spans[first % PLACES].0 } else { usize::MAX }
+            let seen = match &mut self.alignments[end % GROUP] {
+                Alignment { is_text: true, view: Some(view), .. } => {
+                    held = held.min(view.held(patient, book, found));
+                    0
+                }
+                _ => texts,
+            };
+            let first = end - (8 * seen).div_ceil(BITS);
+            if patient && first < self.count {
+                held = held.min(self.ring[first % RING].start);
+            }
+        }
+        held
     }
 
-    /// How many bytes at the end of a group may stand in a text.
-    fn texts(group: u64, book: &Book) -> usize {
-        group.to_le_bytes()[..Self::BYTES].iter().take_while(|byte| book.may_be_text(**byte)).count()
+    /// How many bytes in a row are such of a text, up to so many characters before the last one.
+    fn texts(&self, after: usize, book: &Book) -> usize {
+        let known = ((self.count - after) * BITS).min(u64::BITS as usize - BITS * after) / 8;
+        let bytes = (self.bits >> (BITS * after)).to_le_bytes();
+        bytes.iter().take(known).take_while(|byte| book.may_be_text(**byte)).count()
     }
 
-    /// Reads the last group, which is whole.
-    #[inline]
+    /// Reads the last group, which is whole: it goes on with a text, or with those before it begins one.
     fn group(&mut self, book: &Book, found: &mut Found) {
-        let first = self.count - GROUP;
-        if Self::BYTES > 1 && self.alignments[first % GROUP].length == 0 && first >= GROUP {
-            // The text may have begun in the group before.
-            let before = self.bits >> (BITS * GROUP);
-            let texts = Self::texts(before, book);
-            (Self::BYTES - texts..Self::BYTES).for_each(|place| self.take(before, first - GROUP, place, book, found));
+        let (bits, end) = (self.bits, self.count);
+        let is_within = self.alignments[end % GROUP].length > 0;
+        if is_within && self.take(0..Self::BYTES, bits, end, book, found) {
+            return;
         }
-        (0..Self::BYTES).for_each(|place| self.take(self.bits, first, place, book, found));
-    }
-
-    /// Takes a byte of the group that begins with the `first` character.
-    #[inline]
-    fn take(&mut self, bits: u64, first: usize, place: usize, book: &Book, found: &mut Found) {
-        let byte = (bits >> (BITS * GROUP - 8 * (place + 1))).to_le_bytes()[0];
-        let start = self.spans[(first + place * 8 / BITS) % PLACES].0;
-        let end = self.spans[(first + (place * 8 + 7) / BITS) % PLACES].1;
-        self.alignments[first % GROUP].take(Unit { byte, start, end }, self.depth, book, found);
-    }
-}
-
-/// May the last bytes of a group all stand in a text? Most noise is told from one here.
-#[inline]
-fn may_begin(bits: u64, whole: usize, book: &Book) -> bool {
-    bits.to_le_bytes()[..whole].iter().fold(true, |all, byte| all & book.may_be_text(*byte))
-}
-
-impl Alignment {
-    #[inline]
-    fn take(&mut self, unit: Unit, depth: usize, book: &Book, found: &mut Found) {
-        if !book.may_be_text(unit.byte) {
-            if self.length > 0 {
-                self.close(book, found);
-            }
-        } else if self.is_text {
-            self.view(depth).push(unit, book, found);
-        } else {
-            self.first[self.length] = unit;
-            self.length += 1;
-            if self.is_worth_a_look(unit.byte, book) {
-                self.look(depth, book, found);
-            }
+        if !is_within || self.beginning(book).is_at_end(bits, book) {
+            self.take(0..self.texts(0, book), bits, end, book, found);
         }
     }
 
-    /// Is there something in it by now that is found in a view only: the beginning of a part of a secret, an escape, or an
-    /// encoding within the encoding?
+    /// Takes bytes of these bits, each named by how many come after it until a group ends with the character before `end`.
+    /// Does the text go on after them?
     #[inline]
-    fn is_worth_a_look(&mut self, byte: u8, book: &Book) -> bool {
+    fn take(&mut self, backs: Range<usize>, bits: u64, end: usize, book: &Book, found: &mut Found) -> bool {
+        self.is_open = true;
+        for back in backs.rev() {
+            let byte = (bits >> (8 * back)).to_le_bytes()[0];
+            let alignment = &mut self.alignments[end % GROUP];
+            if !book.may_be_text(byte) {
+                alignment.close(book, found);
+                return false;
+            }
+            if alignment.is_text {
+                let unit = unit::<BITS>(&self.ring, back, end);
+                alignment.view(self.depth).push(unit, book, found);
+                continue;
+            }
+            alignment.length += 1;
+            // So long nothing can be found in it, whatever it is.
+            if alignment.length >= book.least() && self.is_worth_a_look(byte, back, end, book) {
+                self.look(back, end, book, found);
+            }
+        }
+        true
+    }
+
+    /// Is there something by now, up to this byte, that is found in a view only?
+    fn is_worth_a_look(&mut self, byte: u8, back: usize, end: usize, book: &Book) -> bool {
+        let Alignment { length, reasons, .. } = &mut self.alignments[end % GROUP];
+        if *length > book.least() {
+            return reasons.note(byte, *length, book) || *length == LONGEST;
+        }
+        *reasons = Reasons::default();
+        let bytes = (back..back + *length).rev().map(|back| unit::<BITS>(&self.ring, back, end).byte);
+        bytes.fold(false, |any, byte| any | reasons.note(byte, *length, book))
+    }
+
+    /// Looks into a text of which so many bytes of a group are not taken yet.
+    #[inline(never)]
+    fn look(&mut self, back: usize, end: usize, book: &Book, found: &mut Found) {
+        let alignment = &mut self.alignments[end % GROUP];
+        if !std::mem::replace(&mut alignment.is_text, true) {
+            for back in (back..back + alignment.length).rev() {
+                alignment.view(self.depth).push(unit::<BITS>(&self.ring, back, end), book, found);
+            }
+        }
+    }
+}
+
+/// The byte with so many others after it until a group ends with the character before `end`.
+fn unit<const BITS: usize>(ring: &[Unit; RING], back: usize, end: usize) -> Unit {
+    let (first, last) = (end - (8 * (back + 1)).div_ceil(BITS), end - 1 - 8 * back / BITS);
+    let bits = (first..=last).fold(0_u32, |bits, at| bits << BITS | u32::from(ring[at % RING].byte));
+    let byte = (bits >> (8 * back - BITS * (end - 1 - last))).to_le_bytes()[0];
+    Unit { byte, start: ring[first % RING].start, end: ring[last % RING].end }
+}
+
+/// What the last bytes are like when a text may have begun. Nearly all noise is told from one here.
+struct Beginning {
+    /// So many bytes of an ASCII text.
+    ascii: usize,
+    /// The bits that are in none of these.
+    high: u64,
+    /// So many bytes of any other text, where there are such secrets.
+    any: Option<usize>,
+}
+
+impl Beginning {
+    fn new(ascii: usize, any: Option<usize>) -> Self {
+        Self { ascii, high: 0x8080_8080_8080_8080 >> (u64::BITS as usize - 8 * ascii), any }
+    }
+
+    #[inline]
+    fn is_at_end(&self, bits: u64, book: &Book) -> bool {
+        let bytes = bits.to_le_bytes();
+        let are_text = |length: usize| bytes[..length].iter().all(|byte| book.may_be_text(*byte));
+        (bits & self.high == 0 && are_text(self.ascii)) || self.any.is_some_and(are_text)
+    }
+}
+
+/// What is known of a text that may be a reason to look into it.
+#[derive(Default)]
+struct Reasons {
+    /// The last four bytes that count, and how many there were.
+    gram: u32,
+    counted: usize,
+    /// How many characters of base64 there were in a row.
+    nested: usize,
+    /// How many more bytes than a text without them one with such escapes has at least, where there may be any.
+    escapes: Option<usize>,
+}
+
+impl Reasons {
+    /// Notes a byte of a text that has so many. Is it the beginning of a part of a secret, an escape, or an encoding within the
+    /// encoding?
+    #[inline]
+    fn note(&mut self, byte: u8, length: usize, book: &Book) -> bool {
         let folded = FOLDED[usize::from(byte)];
-        let counts = u32::from(folded != 0);
         if folded != 0 {
             self.gram = self.gram << 8 | u32::from(folded);
+            self.counted += 1;
         }
-        self.counted += counts;
         self.nested = match BASE64[usize::from(byte)] {
             NONE => 0,
             PASSED => self.nested,
             _ => self.nested + 1,
         };
-        self.has_escape |= begins_escape(byte);
-        (self.counted >= 4 && book.may_be_seed(self.gram))
-            || self.nested >= NESTED
-            || (self.has_escape && self.length >= book.least())
-            || self.length == LONGEST
+        if let Some(more) = least_of_escape(byte) {
+            self.escapes = Some(self.escapes.map_or(more, |known| known.min(more)));
+        }
+        (self.counted >= SEED && book.may_be_seed(self.gram))
+            || self.nested * 6 >= book.least() * 8
+            || self.escapes.is_some_and(|more| length >= book.least() + more)
     }
+}
 
-    /// Looks into what there is of it.
-    #[inline(never)]
-    fn look(&mut self, depth: usize, book: &Book, found: &mut Found) {
-        self.is_text = true;
-        let (first, length) = (self.first, self.length);
-        first[..length].iter().for_each(|unit| self.view(depth).push(*unit, book, found));
-    }
-
+impl Alignment {
     fn view(&mut self, depth: usize) -> &mut View {
         self.view.get_or_insert_with(|| Box::new(View::new(depth + 1)))
     }
@@ -265,19 +327,6 @@ impl Alignment {
             view.rest(book, found);
         }
         (self.length, self.is_text) = (0, false);
-        (self.counted, self.nested, self.has_escape) = (0, 0, false);
-    }
-
-    fn held(&mut self, patient: bool, depth: usize, book: &Book, found: &mut Found) -> usize {
-        if !patient && !self.is_text && self.length >= SEED {
-            self.look(depth, book, found);
-        }
-        match &mut self.view {
-            _ if self.length == 0 => usize::MAX,
-            Some(view) if self.is_text => view.held(patient, book, found),
-            _ if patient => self.first[0].start,
-            _ => usize::MAX,
-        }
     }
 }
 

@@ -48,12 +48,12 @@ impl View {
         let unit = |at: usize| Unit { byte: bytes[at], start: start + at, end: start + at + 1 };
         let mut at = 0;
         while at < bytes.len() {
-            let ahead = bytes[at..].iter().take(BATCH).take_while(|byte| !begins_escape(**byte)).count();
-            if ahead == 0 || self.plain.is_some() || self.escapes.is_waiting() {
+            if begins_escape(bytes[at]) || self.plain.is_some() || self.escapes.is_waiting() {
                 self.push(unit(at), book, found);
                 at += 1;
                 continue;
             }
+            let ahead = bytes[at..].iter().take(BATCH).take_while(|byte| !begins_escape(**byte)).count();
             let batch = &bytes[at..at + ahead];
             self.unescaped.read(batch, start + at, book, found);
             self.base64.read(batch, start + at, book, found);
