@@ -1,14 +1,14 @@
 //! Runs that are dropped: which may be, and what stays behind of them.
 //!
 //! A run that is missing may have been dropped, or removed by somebody who wants it unseen. So dropping is itself an entry in the
-//! chain of the newest run: it names all runs that were ever dropped, with the end of their chains where a later run may lean on it.
+//! chain of the newest run: it names the runs, and holds a hash of all that were ever dropped, with the end of their chains where
+//! a later run may lean on it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use serde::{Deserialize, Serialize};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::chain::{self, Hash, hex};
 use super::columns::count;
@@ -37,7 +37,7 @@ pub struct RunRules {
 }
 
 /// Runs in a row that were dropped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Dropped {
     /// The first of them.
     pub first: i64,
@@ -163,27 +163,31 @@ fn droppable(
 }
 
 fn drop_runs(transaction: &Transaction<'_>, runs: &[i64]) -> rusqlite::Result<()> {
-    let mut all = ranges(transaction)?;
     for run in runs {
         let (number, hash): (i64, Hash) = transaction
             .prepare_cached("SELECT number, hash FROM entry WHERE run = ?1 ORDER BY number DESC LIMIT 1")?
             .query_row([run], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?
             .unwrap_or((0, chain::BEGINNING));
-        add(&mut all, *run, Anchor { run: *run, number, hash: hex(&hash) });
+        add(transaction, Anchor { run: *run, number, hash: hex(&hash) })?;
         forget(transaction, *run)?;
     }
-    transaction.execute("DELETE FROM dropped", [])?;
-    for dropped in all.values() {
-        let Dropped { first, end: Anchor { run, number, hash } } = dropped;
-        transaction
-            .prepare_cached("INSERT INTO dropped (first, last, number, hash) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![first, run, number, hash])?;
-        DROPPED.seal(transaction, first)?;
-    }
     let newest: i64 = transaction.query_row("SELECT max(id) FROM run", [], |row| row.get(0))?;
-    let fact = Fact::RunsDropped { runs: all.into_values().collect(), at: Timestamp::now() };
+    let all = digest(ranges(transaction)?.values());
+    let fact = Fact::RunsDropped { runs: in_a_row(runs), all, at: Timestamp::now() };
     store::enter(transaction, newest, &Entry::from(&fact)).map(drop)
+}
+
+/// Numbers in order, as ranges.
+fn in_a_row(runs: &[i64]) -> Vec<(i64, i64)> {
+    runs.chunk_by(|one, other| one + 1 == *other).filter_map(|row| Some((*row.first()?, *row.last()?))).collect()
+}
+
+/// The hash of all that was dropped.
+pub(super) fn digest<'a>(ranges: impl IntoIterator<Item = &'a Dropped>) -> String {
+    let line =
+        |Dropped { first, end: Anchor { run, number, hash } }: &Dropped| format!("{first} {run} {number} {hash}\n");
+    chain::text_hash(&ranges.into_iter().map(line).collect::<String>())
 }
 
 /// Removes everything that is known of a run, and the texts that nobody else has.
@@ -214,10 +218,7 @@ fn forget(transaction: &Transaction<'_>, run: i64) -> rusqlite::Result<()> {
 pub(super) fn ranges(connection: &Connection) -> rusqlite::Result<BTreeMap<i64, Dropped>> {
     connection
         .prepare_cached("SELECT first, last, number, hash FROM dropped ORDER BY first")?
-        .query_map([], |row| {
-            let end = Anchor { run: row.get(1)?, number: row.get(2)?, hash: row.get(3)? };
-            Ok((row.get(0)?, Dropped { first: row.get(0)?, end }))
-        })?
+        .query_map([], |row| Ok((row.get(0)?, read(row)?)))?
         .collect()
 }
 
@@ -226,28 +227,61 @@ pub(super) fn range_of(ranges: &BTreeMap<i64, Dropped>, run: i64) -> Option<&Dro
     ranges.range(..=run).next_back().map(|(_, range)| range).filter(|range| range.end.run >= run)
 }
 
-/// Adds a run, which joins the ranges beside it.
-fn add(ranges: &mut BTreeMap<i64, Dropped>, run: i64, end: Anchor) {
-    let before = run.checked_sub(1).and_then(|last| range_of(ranges, last)).map(|range| range.first);
-    let after = ranges.remove(&(run + 1));
-    let first = before.unwrap_or(run);
-    ranges.insert(first, Dropped { first, end: after.map_or(end, |after| after.end) });
+/// The same, looked up.
+pub(super) fn find(connection: &Connection, run: i64) -> rusqlite::Result<Option<Dropped>> {
+    let found = connection
+        .prepare_cached("SELECT first, last, number, hash FROM dropped WHERE first <= ?1 ORDER BY first DESC LIMIT 1")?
+        .query_row([run], read)
+        .optional()?;
+    Ok(found.filter(|range| range.end.run >= run))
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Dropped> {
+    let end = Anchor { run: row.get(1)?, number: row.get(2)?, hash: row.get(3)? };
+    Ok(Dropped { first: row.get(0)?, end })
+}
+
+/// Notes a run with the end of its chain, in one range with those beside it.
+fn add(transaction: &Transaction<'_>, end: Anchor) -> rusqlite::Result<()> {
+    let (before, after) = (find(transaction, end.run - 1)?, find(transaction, end.run + 1)?);
+    let first = before.map_or(end.run, |before| before.first);
+    if let Some(after) = &after {
+        transaction.prepare_cached("DELETE FROM dropped WHERE first = ?1")?.execute([after.first])?;
+    }
+    let Anchor { run, number, hash } = after.map_or(end, |after| after.end);
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO dropped (first, last, number, hash) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![first, run, number, hash])?;
+    DROPPED.seal(transaction, &first)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::schema;
 
     #[test]
-    fn runs_beside_each_other_are_one_range() {
-        let mut ranges = BTreeMap::new();
-        let end = |run| Anchor { run, number: 7, hash: format!("hash of {run}") };
+    fn runs_beside_each_other_are_one_range() -> rusqlite::Result<()> {
+        let mut connection = schema::JOURNAL.in_memory()?;
+        let transaction = connection.transaction()?;
         for run in [5, 3, 9, 4, 1, 8, 6] {
-            add(&mut ranges, run, end(run));
+            add(&transaction, Anchor { run, number: 7, hash: format!("hash of {run}") })?;
         }
+        let ranges = ranges(&transaction)?;
         let found: Vec<(i64, i64)> = ranges.values().map(|range| (range.first, range.end.run)).collect();
         assert_eq!(found, [(1, 1), (3, 6), (8, 9)]);
         assert_eq!(ranges[&3].end.hash, "hash of 6");
-        assert!(range_of(&ranges, 5).is_some() && range_of(&ranges, 7).is_none() && range_of(&ranges, 10).is_none());
+        for run in 0..12 {
+            assert_eq!(find(&transaction, run)?.as_ref(), range_of(&ranges, run), "{run}");
+        }
+        assert!(find(&transaction, 7)?.is_none() && find(&transaction, 5)?.is_some());
+        assert!(DROPPED.broken(&transaction)?.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn numbers_in_a_row_are_ranges() {
+        assert_eq!(in_a_row(&[1, 2, 3, 7, 9, 10]), [(1, 3), (7, 7), (9, 10)]);
+        assert!(in_a_row(&[]).is_empty());
     }
 }

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::dropped::Dropped;
 use super::owner::Process;
 use super::{Event, NewRun};
 use crate::failure::Failure;
@@ -84,8 +83,10 @@ pub(super) enum Fact {
     },
     /// Older runs were dropped.
     RunsDropped {
-        /// All that ever were.
-        runs: Vec<Dropped>,
+        /// From which to which, several times.
+        runs: Vec<(i64, i64)>,
+        /// The hash of all that ever were.
+        all: String,
         /// When.
         at: Timestamp,
     },

@@ -22,8 +22,8 @@ impl Journal {
         if let Some(found) = found {
             return Ok(found);
         }
-        let dropped = self.read("look for the run", dropped::ranges)?;
-        let what = if dropped::range_of(&dropped, id).is_some() {
+        let dropped = self.read("look for the run", |connection| dropped::find(connection, id))?;
+        let what = if dropped.is_some() {
             format!("run {id} was dropped, as [runs] in runbook.toml has it")
         } else {
             format!("there is no run {id}")

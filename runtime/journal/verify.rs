@@ -175,8 +175,7 @@ fn broken_anchor(connection: &Connection, run: i64, anchor: &Anchor) -> rusqlite
 
 /// Was the run dropped, and is what is known of the end of its chain no other than what the later run saw?
 fn was_dropped(connection: &Connection, anchor: &Anchor) -> rusqlite::Result<bool> {
-    let ranges = dropped::ranges(connection)?;
-    let range = dropped::range_of(&ranges, anchor.run);
+    let range = dropped::find(connection, anchor.run)?;
     Ok(range
         .is_some_and(|range| (range.end.run, range.end.number) != (anchor.run, anchor.number) || range.end == *anchor))
 }

@@ -133,6 +133,29 @@ fn a_run_that_somebody_removed_is_missed_although_others_were_dropped() {
 }
 
 #[test]
+fn dropping_writes_down_what_is_new_however_much_was_dropped_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let rules = |runbook: &str| RunRules { keep: YEAR, most: Some(if runbook == "often.rhai" { 10 } else { 1000 }) };
+    for _ in 0..150 {
+        good(&journal, "often.rhai", 1);
+        good(&journal, "kept.rhai", 1);
+        journal.prune_runs(Some(("often.rhai", "prod")), &rules, None).unwrap();
+    }
+    assert_eq!(count(folder.path(), "dropped"), 140, "those between are kept");
+    let connection = Connection::open(folder.path().join("journal.sqlite")).unwrap();
+    let longest: i64 = connection
+        .query_row(r#"SELECT max(length(body)) FROM entry WHERE body LIKE '{"event":"runs_dropped"%'"#, [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert!(longest < 200, "{longest}");
+    assert_eq!(problems(folder.path()), [""; 0]);
+    assert!(journal.run(1).unwrap_err().message.contains("run 1 was dropped"));
+    assert_eq!(journal.run(2).unwrap().id, 2);
+}
+
+#[test]
 fn a_fire_whose_run_was_dropped_stays_in_the_ledger() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();

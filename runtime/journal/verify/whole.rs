@@ -135,7 +135,7 @@ fn missing_runs(
     Ok(problems)
 }
 
-/// The newest entry about it names everything that was ever dropped.
+/// The newest entry about it has a hash of everything that was ever dropped.
 fn altered_dropping(connection: &Connection, dropped: &BTreeMap<i64, Dropped>) -> rusqlite::Result<Option<String>> {
     let newest: Option<String> = connection
         .query_row(
@@ -146,12 +146,12 @@ fn altered_dropping(connection: &Connection, dropped: &BTreeMap<i64, Dropped>) -
         .optional()?;
     let recorded = newest.and_then(|body| match Entry::parse(&body) {
         Ok(Entry::Fact(fact)) => match fact.into_owned() {
-            Fact::RunsDropped { runs, .. } => Some(runs),
+            Fact::RunsDropped { all, .. } => Some(all),
             _ => None,
         },
         _ => None,
     });
-    let is_same = recorded.unwrap_or_default().iter().eq(dropped.values());
+    let is_same = recorded.map_or(dropped.is_empty(), |all| all == dropped::digest(dropped.values()));
     Ok((!is_same).then(|| "which runs were dropped is not what was recorded".to_owned()))
 }
 
