@@ -12,6 +12,7 @@ mod fault;
 mod feed;
 mod folder;
 mod guard;
+mod journals;
 mod lock;
 mod manifest;
 mod node;

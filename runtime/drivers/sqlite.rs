@@ -79,7 +79,8 @@ pub fn has_journal(file: &Path) -> bool {
     beside(file).any(|path| path.exists())
 }
 
-fn beside(file: &Path) -> impl Iterator<Item = PathBuf> {
+/// What may be beside a database.
+pub fn beside(file: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let name = file.as_os_str().to_owned();
     BESIDE.iter().map(move |suffix| {
         let mut name = name.clone();

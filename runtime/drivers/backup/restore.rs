@@ -56,6 +56,7 @@ impl Placing {
 
     /// Removes what is half there.
     pub fn tidy(&self) -> Result<(), Failure> {
+        self.forget_aside()?;
         let beside = self.beside();
         let Ok(metadata) = fs::symlink_metadata(&beside) else { return Ok(()) };
         let removed = if metadata.is_dir() { fs::remove_dir_all(&beside) } else { fs::remove_file(&beside) };
@@ -78,6 +79,7 @@ impl Repository {
         if placing.is_taken()? && !placing.replace {
             return Err(Failure::new(FailureKind::Conflict, format!("`{shown}` is there already")));
         }
+        placing.settle(record)?;
         placing.tidy()?;
         let beside = placing.beside();
         let is_folder = self.is_folder(&snapshot.id, inside)?;
@@ -97,9 +99,12 @@ impl Repository {
         let database = record.and_then(|record| record.facts.get("sqlite"));
         if let Some(tables) = database {
             fit(&beside, tables)?;
-            sqlite::forget_journals(&placing.target)?;
+            placing.set_aside()?;
         }
-        put(&beside, &placing.target)?;
+        put(&beside, &placing.target).inspect_err(|_| {
+            // Failing that, the next attempt gives them back.
+            let _ = placing.give_back();
+        })?;
         placing.tidy()?;
         Ok(there)
     }
@@ -140,7 +145,7 @@ fn put(beside: &Path, target: &Path) -> Result<(), Failure> {
 }
 
 /// What a stream that was restored to a file is, as its part of the manifest has it.
-fn tally_of_file(path: &Path) -> Result<Tally, Failure> {
+pub(super) fn tally_of_file(path: &Path) -> Result<Tally, Failure> {
     let failed = |error: std::io::Error| Failure::system(format!("read `{}`", path.display()), &error);
     let mut hashing = Hashing::new(std::io::sink());
     std::io::copy(&mut fs::File::open(path).map_err(failed)?, &mut hashing).map_err(failed)?;

@@ -97,6 +97,7 @@ impl Primitive for Restore {
         let work = Work::begin(context, call, &options)?;
         let tally = match &work.target {
             Target::Path(placing) => {
+                placing.settle(work.record.as_ref())?;
                 if placing.is_taken()? {
                     work.make_room(context, &options)?;
                 }
@@ -118,6 +119,7 @@ impl Primitive for Restore {
         let work = Work::begin(context, call, &options)?;
         let (Target::Path(placing), Some(record)) = (&work.target, &work.record) else { return Ok(Probe::NotDone) };
         if !placing.is_done(record, &wanted(context, options.within))? {
+            placing.settle(Some(record))?;
             return Ok(Probe::NotDone);
         }
         placing.tidy()?;

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use super::{open, restic, site};
+use rusqlite::Connection;
 use serde_json::json;
+
+use super::{open, restic, site};
+use crate::harness::strace::{self, Blow, Injection};
+use crate::harness::{Direct, skip};
 
 #[test]
 fn killed_at_any_moment_the_repository_is_whole_and_the_next_backup_good() {
@@ -36,4 +40,64 @@ fn killed_at_any_moment_the_repository_is_whole_and_the_next_backup_good() {
     let _ = restic(&direct, &["check", "--read-data"]);
     super::restore(&direct, json!("latest"), json!("back"), json!({})).unwrap();
     assert_eq!(std::fs::read_to_string(direct.path().join("back/a")).unwrap(), "kept from the beginning");
+}
+
+/// A database with its newest rows in the write-ahead log only, of which a snapshot has the older ones.
+fn bank() -> Direct {
+    let direct = site();
+    let connection = Connection::open(direct.path().join("app.db")).unwrap();
+    connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE account (amount INTEGER);").unwrap();
+    connection.execute_batch("INSERT INTO account VALUES (1), (2), (3); PRAGMA wal_checkpoint;").unwrap();
+    super::backup(&direct, json!({ "sqlite": "app.db" }), json!({})).unwrap();
+    connection.execute_batch("UPDATE account SET amount = amount * 10;").unwrap();
+    std::mem::forget(connection);
+    direct.write("back.rhai", "//! Go back.\nrestore(\"latest\", \"app.db\", #{ replace: true });\n");
+    direct
+}
+
+fn sum(direct: &Direct, file: &str) -> i64 {
+    let connection = Connection::open(direct.path().join(file)).unwrap();
+    connection.query_row("SELECT sum(amount) FROM account", [], |row| row.get(0)).unwrap()
+}
+
+fn runbook(direct: &Direct, arguments: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_runbook"));
+    command.args(arguments).current_dir(direct.path()).env("RUNBOOK_STATE", direct.path().join("state"));
+    command
+}
+
+/// The old database with its log, or the new one without: whenever a restore is killed, the next attempt makes it so.
+#[test]
+fn a_database_and_its_journals_stay_together_over_a_restore_that_is_killed() {
+    if std::process::Command::new("strace").arg("--version").output().is_err() {
+        return skip("strace (apt-get install strace)");
+    }
+    let direct = bank();
+    let trace = direct.path().join("trace");
+    let kinds = ["rename", "renameat2", "unlink"];
+    let done = strace::recorded(&runbook(&direct, &["run", "back.rhai"]), &trace, &kinds).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let calls = strace::read(&trace);
+    let mut points = Vec::new();
+    for (at, call) in calls.iter().enumerate().filter(|(_, call)| call.arguments.contains("app.db")) {
+        let alike = |other: &&strace::Called| other.thread == call.thread && other.syscall == call.syscall;
+        points.push((call.syscall.clone(), calls[..=at].iter().filter(alike).count()));
+    }
+    assert!(points.len() >= 5, "{calls:?}");
+    // Of what removes the old one, the first: the others come after it.
+    points.dedup_by(|later, first| later.0 == "unlink" && first.0 == "unlink");
+    eprintln!("killed at {points:?}");
+    for (syscall, when) in points {
+        let direct = bank();
+        let injection = Injection { blow: Blow::Kill, syscall, when, on: None };
+        let killed = injection.around(&runbook(&direct, &["run", "back.rhai"])).output().unwrap();
+        assert!(!killed.status.success(), "{injection:?} hit nothing");
+        let resumed = runbook(&direct, &["resume"]).output().unwrap();
+        assert!(resumed.status.success(), "{injection:?}: {}", String::from_utf8_lossy(&resumed.stderr));
+        assert_eq!(sum(&direct, "app.db"), 6, "{injection:?}");
+        super::restore(&direct, json!("latest"), json!("was.db"), json!({ "job": "shop.before-restore" })).unwrap();
+        assert_eq!(sum(&direct, "was.db"), 60, "{injection:?}");
+        let left: Vec<_> = std::fs::read_dir(direct.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".app.db")), "{injection:?}: {left:?}");
+    }
 }
