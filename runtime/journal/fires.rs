@@ -33,6 +33,39 @@ impl Journal {
         })
     }
 
+    /// Those of these names.
+    pub fn schedules_named(&self, names: &[String]) -> Result<Vec<ScheduleRow>, Failure> {
+        self.read("read the schedules", |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT name, definition, accounted, paused_by, paused_at FROM schedule WHERE name = ?1",
+            )?;
+            let found = names.iter().map(|name| statement.query_row([name], schedule_from_row).optional());
+            found.filter_map(Result::transpose).collect()
+        })
+    }
+
+    /// Those that are paused.
+    pub fn paused_schedules(&self) -> Result<Vec<ScheduleRow>, Failure> {
+        self.read("read the schedules", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT name, definition, accounted, paused_by, paused_at FROM schedule WHERE paused_at IS NOT NULL",
+                )?
+                .query_map([], schedule_from_row)?
+                .collect()
+        })
+    }
+
+    /// Up to when every fire of each schedule has its row.
+    pub fn accounted(&self) -> Result<Vec<(String, i64)>, Failure> {
+        self.read("read the schedules", |connection| {
+            connection
+                .prepare_cached("SELECT name, accounted FROM schedule")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+    }
+
     /// The fires with something left to do, oldest first.
     pub fn open_fires(&self) -> Result<Vec<Fire>, Failure> {
         self.read("read the fires", |connection| {
@@ -47,13 +80,17 @@ impl Journal {
 
     /// Fires that pass the filter, newest first.
     pub fn fires(&self, filter: &FireFilter) -> Result<Vec<Fire>, Failure> {
+        // Said apart, so that the fires of one schedule are found by its name, and not among all there are.
+        let of_one = if filter.schedule.is_some() { "fire.schedule = ?1" } else { "?1 IS NULL" };
         self.read("read the fires", |connection| {
             connection
                 .prepare_cached(&format!(
-                    "{SELECT} WHERE (?1 IS NULL OR fire.schedule = ?1) AND (?2 IS NULL OR fire.at >= ?2)
-                     ORDER BY fire.at DESC, fire.id DESC LIMIT ?3"
+                    "{SELECT} WHERE {of_one} AND fire.at >= ?2 ORDER BY fire.at DESC, fire.id DESC LIMIT ?3"
                 ))?
-                .query_map(params![filter.schedule, filter.since, filter.limit.map_or(-1, count)], fire_from_row)?
+                .query_map(
+                    params![filter.schedule, filter.since.unwrap_or(i64::MIN), filter.limit.map_or(-1, count)],
+                    fire_from_row,
+                )?
                 .collect()
         })
     }

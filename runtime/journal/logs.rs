@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::types::Value as Column;
-use rusqlite::{Row, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 use serde::Serialize;
 
 use super::columns::{Moment, Word};
@@ -164,8 +164,15 @@ impl Search<'_> {
             return Ok(ControlFlow::Continue(()));
         }
         let indexed = self.words.as_ref().and_then(Words::index_query).is_some();
+        let between = match self.query.run {
+            Some(run) => match lines_of(&connection, run).map_err(explain)? {
+                Some(between) => between,
+                None => return Ok(ControlFlow::Continue(())),
+            },
+            None => (1, i64::MAX),
+        };
         let mut statement = connection.prepare(&self.sql(indexed)).map_err(explain)?;
-        let mut rows = statement.query(params_from_iter(self.parameters(month, indexed))).map_err(explain)?;
+        let mut rows = statement.query(params_from_iter(self.parameters(month, between, indexed))).map_err(explain)?;
         loop {
             match rows.next() {
                 Ok(Some(row)) => {
@@ -192,7 +199,8 @@ impl Search<'_> {
 
     fn sql(&self, indexed: bool) -> String {
         let from = if indexed { "line_text CROSS JOIN line ON line.id = line_text.rowid" } else { "line" };
-        let matches = if indexed { "line_text MATCH ?4" } else { "true" };
+        // Of a run only where its lines are: a word that is in every line is looked up in no others.
+        let matches = if indexed { "line_text MATCH ?6 AND line_text.rowid BETWEEN ?4 AND ?5" } else { "true" };
         let run = if self.query.run.is_some() { "line.run = ?1" } else { "true" };
         let order = match (indexed, self.query.wants_newest()) {
             (true, true) => "line_text.rowid DESC",
@@ -202,16 +210,16 @@ impl Search<'_> {
         };
         format!(
             "SELECT line.id, line.run, line.path, line.stream, line.at, line.text FROM {from}
-             WHERE {matches} AND {run} AND line.id > ?2
+             WHERE {matches} AND {run} AND line.id > ?2 AND line.id BETWEEN ?4 AND ?5
                AND (?3 = '[]' OR line.stream IN (SELECT value FROM json_each(?3)))
              ORDER BY {order}"
         )
     }
 
-    fn parameters(&self, month: &str, indexed: bool) -> Vec<Column> {
+    fn parameters(&self, month: &str, (first, last): (i64, i64), indexed: bool) -> Vec<Column> {
         let after = self.query.after.as_ref().filter(|cursor| cursor.month == month).map_or(0, |cursor| cursor.id);
         let streams = serde_json::to_string(&self.query.streams).unwrap_or_default();
-        let mut parameters = vec![self.query.run.into(), after.into(), streams.into()];
+        let mut parameters = vec![self.query.run.into(), after.into(), streams.into(), first.into(), last.into()];
         if indexed {
             parameters.push(self.words.as_ref().and_then(Words::index_query).map(str::to_owned).into());
         }
@@ -233,6 +241,14 @@ impl Search<'_> {
         self.left -= 1;
         Ok(Some(line))
     }
+}
+
+/// Between which numbers the lines of a run are; none where it has none.
+fn lines_of(connection: &Connection, run: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+    let end = |which: &str| -> rusqlite::Result<Option<i64>> {
+        connection.query_row(&format!("SELECT {which}(id) FROM line WHERE run = ?1"), [run], |row| row.get(0))
+    };
+    Ok(end("min")?.zip(end("max")?))
 }
 
 /// The names of the steps of every run met so far.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use runbook::journal::{Journal, LogQuery, RunFilter, RunState};
+use runbook::journal::{FireFilter, Journal, LogQuery, RunFilter, RunState};
 use rusqlite::{Connection, params};
 
 /// How many runs there are when it is measured; `RUNBOOK_RUNS` sets another number.
@@ -39,6 +39,16 @@ fn fill(folder: &std::path::Path, runs: i64) {
             insert.execute(params![id, runbook, environment, state, began, began + took * 1_000, took]).unwrap();
         }
     }
+    {
+        let mut insert = transaction
+            .prepare("INSERT INTO fire (schedule, at, due, state, result, run) VALUES (?1, ?2, ?2, 'ran', 'ok', ?3)")
+            .unwrap();
+        for id in 1..=runs {
+            let rare = id % 50_000 == 1;
+            let schedule = if rare { "rare".to_owned() } else { format!("job-{}", id % RUNBOOKS) };
+            insert.execute(params![schedule, (now / 1_000_000) - (runs - id) * 30, id]).unwrap();
+        }
+    }
     transaction.commit().unwrap();
 }
 
@@ -63,6 +73,7 @@ fn measure(journal: &Journal, runs: i64) -> Vec<(&'static str, Duration)> {
     };
     let since = |days: i64| Timestamp::now().checked_sub(jiff::SignedDuration::from_hours(days * 24)).ok();
     let runbook = |name: &str| RunFilter { runbook: Some(name.into()), ..RunFilter::default() };
+    let fires = |name: Option<&str>| FireFilter { schedule: name.map(str::to_owned), since: None, limit: Some(50) };
     let mut figures = vec![
         ("the newest 50", median(page(RunFilter::default()))),
         ("of a runbook", median(page(runbook("job-7")))),
@@ -86,13 +97,36 @@ fn measure(journal: &Journal, runs: i64) -> Vec<(&'static str, Duration)> {
         ("since a month", median(page(RunFilter { since: since(30), ..RunFilter::default() }))),
         ("before 300 days", median(page(RunFilter { until: since(300), ..RunFilter::default() }))),
         ("one run by its number", median(|| drop(journal.run(runs / 2).unwrap()))),
+        ("the newest 50 fires", median(|| drop(journal.fires(&fires(None)).unwrap()))),
+        ("the newest fires of a schedule", median(|| drop(journal.fires(&fires(Some("job-7"))).unwrap()))),
+        ("fires of a schedule that there is not", median(|| drop(journal.fires(&fires(Some("none"))).unwrap()))),
         ("statistics of all runbooks", median(|| drop(journal.statistics(200).unwrap()))),
     ];
     let search = |words: &str| LogQuery { search: Some(words.into()), limit: Some(50), ..LogQuery::default() };
     if journal.logs(&LogQuery { limit: Some(1), ..LogQuery::default() }).is_ok_and(|lines| !lines.is_empty()) {
-        for (what, words) in [("search for a rare word", "needle"), ("search for a frequent word", "pulled")] {
+        for (what, words) in [
+            ("search for a rare word", "needle"),
+            ("search for a word in every line", "pulled"),
+            ("search for a word that there is not", "nowhere"),
+            ("search for the beginning of a word", "0000ab*"),
+            ("search for several words", "pulled layer 7 96"),
+            ("search for words side by side", "\"layer 7 of 96\""),
+        ] {
             figures.push((what, median(|| drop(journal.logs(&search(words)).unwrap()))));
         }
+        let of_run = |words: &str| LogQuery { run: Some(runs / 2), ..search(words) };
+        figures.push((
+            "search in a run for a word in every line",
+            median(|| drop(journal.logs(&of_run("pulled")).unwrap())),
+        ));
+        figures
+            .push(("search in a run for a word it has not", median(|| drop(journal.logs(&of_run("needle")).unwrap()))));
+        figures.push((
+            "the lines of a run",
+            median(|| {
+                drop(journal.logs(&LogQuery { run: Some(runs / 2), limit: Some(200), ..LogQuery::default() }).unwrap());
+            }),
+        ));
     }
     figures
 }
@@ -179,7 +213,7 @@ fn a_million_runs() {
     fill(folder.path(), runs);
     let journal = Journal::open(folder.path()).unwrap();
     if lines > 0 {
-        write_lines(&journal, lines);
+        write_lines(folder.path(), runs, lines);
     }
     let size = std::fs::metadata(folder.path().join("journal.sqlite")).unwrap().len();
     eprintln!("{runs} runs and {lines} lines in {:?}, {} MiB", began.elapsed(), size >> 20);
@@ -191,19 +225,59 @@ fn a_million_runs() {
     assert!(slowest < Duration::from_millis(500), "{slowest:?}");
 }
 
-fn write_lines(journal: &Journal, lines: i64) {
-    for number in 0..lines {
-        let line = match number {
-            number if number % 1_000_000 == 77 => "a needle in the haystack".to_owned(),
-            number => format!("{number:08x} pulled layer {} of {}", number % 9, number % 97),
-        };
-        let event = runbook::journal::Event::Log {
-            path: String::new(),
-            stream: runbook::primitive::LogStream::Stdout,
-            line,
-            at: Timestamp::now(),
-        };
-        journal.record(1 + number % 1_000, &crate::harness::fit(&event)).unwrap();
-    }
+/// Ten lines of each run, or as many as there are to be, each in the file of the month in which its run began.
+fn write_lines(folder: &std::path::Path, runs: i64, lines: i64) {
+    let journal = Journal::open(folder).unwrap();
+    let event = runbook::journal::Event::Log {
+        path: String::new(),
+        stream: runbook::primitive::LogStream::Stdout,
+        line: "the first of all".into(),
+        at: Timestamp::now(),
+    };
+    journal.record(runs, &crate::harness::fit(&event)).unwrap();
     journal.flush().unwrap();
+    drop(journal);
+    let file = |month: &str| folder.join(format!("logs-{month}.sqlite"));
+    let month_of = |at: i64| Timestamp::from_microsecond(at).unwrap().strftime("%Y-%m").to_string();
+    let present = Connection::open(file(&month_of(Timestamp::now().as_microsecond()))).unwrap();
+    present.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let present = present.path().unwrap().to_owned();
+    let began: Vec<(i64, i64)> = Connection::open(folder.join("journal.sqlite"))
+        .unwrap()
+        .prepare("SELECT id, started_at FROM run ORDER BY id")
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let each = (lines / runs).max(1);
+    let mut number = 0;
+    for month in began.chunk_by(|one, other| month_of(one.1) == month_of(other.1)) {
+        let file = file(&month_of(month[0].1));
+        if !file.exists() {
+            std::fs::copy(&present, &file).unwrap();
+        }
+        let mut connection = Connection::open(&file).unwrap();
+        connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
+        let transaction = connection.transaction().unwrap();
+        {
+            let mut insert = transaction
+                .prepare("INSERT INTO line (run, path, stream, at, text) VALUES (?1, '', 'stdout', ?2, ?3)")
+                .unwrap();
+            let mut index = transaction.prepare("INSERT INTO line_text (rowid, text) VALUES (?1, ?2)").unwrap();
+            for (run, at) in month {
+                for place in 0..each.min(lines - number) {
+                    let text = match number {
+                        number if number % 1_000_000 == 77 => "a needle in the haystack".to_owned(),
+                        number => format!("{number:08x} pulled layer {} of {}", number % 9, number % 97),
+                    };
+                    insert.execute(params![run, at + place, text]).unwrap();
+                    index.execute(params![transaction.last_insert_rowid(), text]).unwrap();
+                    number += 1;
+                }
+            }
+        }
+        transaction.commit().unwrap();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    }
 }
