@@ -17,6 +17,9 @@ use crate::units::{ByteSize, Span};
 /// Pieces of evidence that are told.
 const PIECES: usize = 3;
 
+/// What a runbook calls that drills a restore.
+const DRILL: &str = "backup_drilled(";
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub struct Happening {
@@ -123,7 +126,13 @@ fn of_run(journal: &Journal, project: &str, sign: &RunSign, happenings: &mut Vec
                 add("recovered", message);
             }
         }
-        (RunSignKind::Finished, RunState::Failed) => add("failed", failed(journal, project, &run, "failed")?),
+        (RunSignKind::Finished, RunState::Failed) => {
+            let message = failed(journal, project, &run, "failed")?;
+            if is_drill(journal, run.id)? {
+                add("drill_failed", Message { event: NotifyEvent::DrillFailed, ..message.clone() });
+            }
+            add("failed", message);
+        }
         (RunSignKind::Finished, RunState::Cancelled) => {
             let mut message = failed(journal, project, &run, "was stopped")?;
             message.event = NotifyEvent::Cancelled;
@@ -182,6 +191,11 @@ fn failed(journal: &Journal, project: &str, run: &RunRecord, did: &str) -> Resul
     }
     message.last_good = last_good(journal, run)?;
     Ok(message)
+}
+
+/// Does its runbook try out what it restores?
+fn is_drill(journal: &Journal, run: i64) -> Result<bool, Failure> {
+    Ok(journal.sources(run)?.iter().any(|source| source.text.contains(DRILL)))
 }
 
 fn died(journal: &Journal, project: &str, run: &RunRecord) -> Result<Message, Failure> {

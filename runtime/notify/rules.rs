@@ -53,8 +53,11 @@ fn wants(rule: &NotifyRule, channel: &Channel, happening: &Happening) -> bool {
             };
             has_url && (rule.events.is_empty() || rule.events.contains(&event))
         }
+        // Whoever is told of all that fails is told once.
         _ if rule.events.is_empty() => {
-            NotifyEvent::TROUBLE.contains(&event) && (event != NotifyEvent::TooLong || rule.longer_than.is_some())
+            NotifyEvent::TROUBLE.contains(&event)
+                && event != NotifyEvent::DrillFailed
+                && (event != NotifyEvent::TooLong || rule.longer_than.is_some())
         }
         _ => rule.events.contains(&event),
     };

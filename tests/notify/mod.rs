@@ -1,5 +1,6 @@
 //! Telling people, with real receivers.
 
+mod hours;
 mod mail;
 mod outbox;
 mod story;
