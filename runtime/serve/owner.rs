@@ -13,13 +13,14 @@ const FILE: &str = "service.lock";
 
 /// The lock that says "this folder has a living service", held until dropped; the kernel lets go of it when, and only
 /// when, the process is gone.
-pub(super) struct Owner {
+#[derive(Debug)]
+pub struct Owner {
     _file: File,
 }
 
 impl Owner {
     /// Becomes the folder's service; fails when another process is.
-    pub(super) fn claim(state_folder: &Path) -> Result<Self, Failure> {
+    pub fn claim(state_folder: &Path) -> Result<Self, Failure> {
         let path = state_folder.join(FILE);
         let failed = |error: &std::io::Error| Failure::system(format!("lock `{}`", path.display()), error);
         let mut file = File::options()

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,8 +40,10 @@ pub(super) fn start(api: Api) -> Result<String, Failure> {
     };
     let (listener, place) = if let Some(path) = listen.strip_prefix("unix:") {
         let path = api.root.join(path);
-        // Only one service has this state folder: what lies there was left by one that is gone.
-        let _ = std::fs::remove_file(&path);
+        // Only one service has this state folder: a socket that lies there was left by one that is gone.
+        if std::fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket()) {
+            let _ = std::fs::remove_file(&path);
+        }
         let listener = std::os::unix::net::UnixListener::bind(&path).map_err(|error| failed(&error))?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(|error| failed(&error))?;
         (Listener::Unix(listener), format!("unix:{}", path.display()))

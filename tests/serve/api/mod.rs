@@ -3,6 +3,7 @@
 mod follow;
 mod matrix;
 mod runs;
+mod socket;
 mod webhook;
 
 use std::io::{BufRead, BufReader, Read, Write};
