@@ -41,6 +41,8 @@ pub trait Surroundings: Send + Sync {
     ) -> Result<Vec<String>, Failure>;
     /// The schedules as they are listed.
     fn schedules(&self) -> Result<Value, Failure>;
+    /// How many schedules have a fire between what is accounted for, as is said here, and that second.
+    fn gaps(&self, accounted: &[(String, i64)], until: i64) -> Result<usize, Failure>;
     /// A webhook.
     fn webhook(&self, name: &str) -> Result<Option<WebhookEntry>, Failure>;
     /// What its sender signs with. That may have to be asked of a program.

@@ -42,6 +42,15 @@ impl Surroundings for Here {
         Ok(registry.definitions.values().map(line).collect())
     }
 
+    fn gaps(&self, accounted: &[(String, i64)], until: i64) -> Result<usize, Failure> {
+        let definitions = Registry::load(&self.0)?.definitions;
+        let is_gap = |(name, accounted): &&(String, i64)| {
+            let next = definitions.get(name).and_then(|definition| definition.fires_after(*accounted).next());
+            next.is_some_and(|next| next <= until)
+        };
+        Ok(accounted.iter().filter(is_gap).count())
+    }
+
     fn webhook(&self, name: &str) -> Result<Option<WebhookEntry>, Failure> {
         Ok(ProjectFile::load(&self.0)?.webhooks.get(name).cloned())
     }

@@ -14,6 +14,9 @@ use crate::journal::{FireFilter, FireState, NoticeState, SkipReason};
 /// How long back fires count.
 const DAY: i64 = 24 * 60 * 60;
 
+/// Whoever is there has written a fire down by then.
+const MINUTE: i64 = 60;
+
 /// So many notices and fires are looked at.
 const MOST: usize = 5_000;
 
@@ -79,6 +82,17 @@ fn of_fires(state: &State, text: &mut String) -> Result<(), Failure> {
     head(text, "runbook_fire_lateness_seconds", "gauge", "How late the latest of the fires that are due is.");
     let due = fires.iter().filter(|fire| fire.state == FireState::Due && fire.due <= now);
     line(text, "runbook_fire_lateness_seconds", &[], due.map(|fire| now - fire.due).max().unwrap_or(0));
+    head(text, "runbook_fire_begun_late_seconds", "gauge", "How late runs of a day began that were not tried again.");
+    let first_try = fires.iter().filter(|fire| fire.attempt == 1 && fire.resumes == 0);
+    let mut late: Vec<i64> = first_try.filter_map(|fire| Some((fire.run_since? - fire.due).max(0))).collect();
+    late.sort_unstable();
+    for (quantile, percent) in [("0.5", 50), ("0.99", 99), ("1", 100)] {
+        if let Some(seconds) = late.get((late.len() * percent).div_ceil(100).max(1) - 1) {
+            line(text, "runbook_fire_begun_late_seconds", &[("quantile", quantile)], seconds);
+        }
+    }
+    head(text, "runbook_ledger_gaps", "gauge", "Schedules of which a fire was expected a minute ago that has no row.");
+    line(text, "runbook_ledger_gaps", &[], state.api.surroundings.gaps(&state.api.journal.accounted()?, now - MINUTE)?);
     Ok(())
 }
 

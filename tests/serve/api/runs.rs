@@ -49,6 +49,7 @@ fn a_run_is_started_looked_at_stopped_and_approved() {
         "{}",
         metrics.body
     );
+    assert!(metrics.body.contains("runbook_ledger_gaps 0\n"), "{}", metrics.body);
     let document = api.ask("GET", "/openapi.json", &[], "").json();
     assert!(document["paths"]["/v1/runs/{run}/approve"]["post"].is_object());
     assert_eq!(api.ask("GET", "/readyz", &[], "").json()["status"], "ready");
