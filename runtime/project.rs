@@ -19,7 +19,7 @@ pub use api::{ApiSection, WebhookEntry};
 pub use backup::BackupRepository;
 pub use dst::DstPolicy;
 pub use environment::Environment;
-pub use file::{LogRetention, PROJECT_FILE, ProjectFile, RegistryLogin, RunRetention, ServiceLimits, find};
+pub use file::{LogRetention, PROJECT_FILE, ProjectFile, RegistryLogin, RunRetention, ServiceLimits, apart, find};
 pub use host::Host;
 pub use keep::{Candidate, Keep, Reach};
 pub use notify::{Channel, MailTls, NotifyEvent, NotifyRule, NotifySection, Quiet, SecretName, Setting};

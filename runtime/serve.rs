@@ -3,6 +3,7 @@
 //! What is to be done is decided by [`crate::schedule::ledger`] from the run log alone; here is what only a living process
 //! can do: wait, start, stop, and see that something ended. Whatever dies when, the next service goes on from the run log.
 
+mod agenda;
 pub mod api;
 mod notify;
 mod owner;
@@ -12,4 +13,5 @@ pub mod unit;
 mod wait;
 mod worker;
 
+pub use owner::Owner;
 pub use service::{Project, Service};

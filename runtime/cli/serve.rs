@@ -12,11 +12,12 @@ use super::{CommandResult, notify, places};
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::notify::Teller;
-use crate::project::state_folder;
+use crate::project::{ProjectFile, apart, state_folder};
 use crate::report;
+use crate::schedule::Zone;
 use crate::secrets::redactor_as_far_as_known;
-use crate::serve::Service;
 use crate::serve::api::Api;
+use crate::serve::{Owner, Service};
 use crate::units::Span;
 
 /// Run what is scheduled, when it is due.
@@ -37,19 +38,21 @@ impl Serve {
     pub fn run(self) -> CommandResult {
         let root = places::root_here()?;
         // What is wrong with the project is said before anything begins.
-        let file = Registry::load(&root)?.file;
+        let ProjectFile { api, service: limits, .. } = apart(|| Registry::load(&root))?.file;
         let program = std::env::current_exe().map_err(|error| Failure::system("find this program", &error))?;
         let journal = Journal::open(&state_folder(&root))?;
+        // Before it listens: what listens already belongs to the service that there is.
+        let owner = Owner::claim(journal.state_folder())?;
         let (read, known) = (root.clone(), root.clone());
         let teller = Teller::start(&root, true)?;
-        if let Some(section) = file.api.filter(|_| !self.once) {
+        if let Some(section) = api.filter(|_| !self.once) {
             let api = Api {
                 journal: Journal::open(&state_folder(&root))?,
                 section,
                 program: program.clone(),
                 root: root.clone(),
-                memory: file.service.memory,
-                runs: file.service.runs,
+                memory: limits.memory,
+                runs: limits.runs,
                 surroundings: Arc::new(surroundings::Here(root.clone())),
             };
             let place = api.start()?;
@@ -57,10 +60,14 @@ impl Serve {
         }
         let looker = teller.as_ref().map(Teller::looker);
         let service = Service {
+            owner,
             journal,
             program,
             root,
-            load: Box::new(move || Registry::load(&read).map(|registry| registry.for_service(&read))),
+            load: Box::new(move || {
+                Zone::read_anew();
+                apart(|| Registry::load(&read)).map(|registry| registry.for_service(&read))
+            }),
             say: Box::new(report::note),
             redact: Box::new(move |environment, text| {
                 if let Ok(project) = places::project_in(known.clone(), environment) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as Way, channel};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use super::send::{Parcel, Sender, runtime};
 use super::{Happening, rules};
 use crate::failure::Failure;
 use crate::journal::{Journal, Notice, Sending};
-use crate::project::{Project, ProjectFile, state_folder};
+use crate::project::{PROJECT_FILE, Project, ProjectFile, state_folder};
 use crate::secrets::redactor_as_far_as_known;
 
 /// No wait is longer: disks fill up, and clocks are set.
@@ -50,14 +51,15 @@ impl Teller {
     /// Begins to tell what happens to the runs of the project at `root` from now on; `None` where nobody is to be told. With
     /// `waits`, it begins also where that is so, and sees when the project says otherwise.
     pub fn start(root: &Path, waits: bool) -> Result<Option<Self>, Failure> {
-        if !waits && ProjectFile::load(root)?.notify.is_idle() {
+        let is_idle = ProjectFile::load_apart(root)?.notify.is_idle();
+        if !waits && is_idle {
             return Ok(None);
         }
         let (asked, asks) = channel();
         let (end, ended) = channel();
-        let mut work = Work { root: root.to_path_buf(), unsent: BTreeMap::new() };
+        let mut work = Work { root: root.to_path_buf(), read: None, unsent: BTreeMap::new() };
         let journal = Journal::open(&state_folder(root))?;
-        if !ProjectFile::load(root)?.notify.is_idle() {
+        if !is_idle {
             journal.watch_from_here()?;
         }
         std::thread::Builder::new()
@@ -96,6 +98,8 @@ impl Teller {
 
 struct Work {
     root: PathBuf,
+    /// The project file, and how it looked when it was read: it is looked at whenever something happens.
+    read: Option<(Look, Arc<ProjectFile>)>,
     /// Why something could not be sent the last time, by channel.
     unsent: BTreeMap<String, String>,
 }
@@ -136,7 +140,7 @@ impl Work {
 
     /// Looks, writes down what is to be told, sends what is due; says how long there is nothing to do.
     fn round(&mut self, journal: &Journal) -> Result<Duration, Failure> {
-        let file = ProjectFile::load(&self.root)?;
+        let file = self.file()?;
         if file.notify.is_idle() {
             return Ok(SLICE);
         }
@@ -158,6 +162,20 @@ impl Work {
         Ok(next
             .map_or(SLICE, |next| Duration::from_secs(u64::try_from(next - now).unwrap_or(0)))
             .clamp(TOGETHER, SLICE))
+    }
+
+    fn file(&mut self) -> Result<Arc<ProjectFile>, Failure> {
+        let look = look(&self.root.join(PROJECT_FILE));
+        match &self.read {
+            Some((before, file)) if look.is_some() && *before == look => Ok(file.clone()),
+            _ => {
+                // There may be many schedules, and they are others' business.
+                let file = ProjectFile { schedules: BTreeMap::new(), ..ProjectFile::load_apart(&self.root)? };
+                let file = Arc::new(file);
+                self.read = Some((look, file.clone()));
+                Ok(file)
+            }
+        }
     }
 
     /// The run log holds nothing that did not pass the redactor; secrets that are new since then are masked here.
@@ -221,6 +239,14 @@ impl Work {
         }
         Ok(())
     }
+}
+
+/// When it was written, which file it is, and how large.
+type Look = Option<(i64, i64, u64, u64)>;
+
+fn look(file: &Path) -> Look {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(file).ok().map(|data| (data.mtime(), data.mtime_nsec(), data.ino(), data.size()))
 }
 
 /// What is sent together: bundled notices of one channel and environment.

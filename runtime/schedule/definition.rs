@@ -92,6 +92,14 @@ impl Definition {
         fires.filter(|(_, day)| self.days.allow(*day)).map(|(at, _)| at)
     }
 
+    /// Its coming fires as the clocks of its zone show them, for people.
+    pub fn coming(&self, from: i64, most: usize) -> String {
+        let shown =
+            |at| moment(at).to_zoned(self.zone.time_zone().clone()).strftime("%a %Y-%m-%d %H:%M %:z").to_string();
+        let coming: Vec<String> = self.fires_after(from).take(most).map(shown).collect();
+        if coming.is_empty() { "no more".to_owned() } else { coming.join(", ") }
+    }
+
     /// The days of two years from that second on that are unusual for its expression.
     pub fn unusual_days(&self, from: i64) -> Vec<super::UnusualDay> {
         self.timing.unusual_days(&self.zone, from)

@@ -23,13 +23,13 @@ pub(super) struct WallTimes {
 impl WallTimes {
     pub(super) fn new(fields: &Fields) -> Result<Self, String> {
         let every = || Some("*".to_owned());
-        let days = list(fields.days.iter());
+        let days = list(fields.days.iter(), 31);
         // The crate counts from 1.
-        let weekdays = list(fields.weekdays.iter().map(|day| day + 1));
+        let weekdays = list(fields.weekdays.iter().map(|day| day + 1), 7);
         let day_pairs =
             if fields.day_in_both { vec![(days, weekdays)] } else { vec![(days, every()), (every(), weekdays)] };
         let (minutes, hours, months) =
-            (list(fields.minutes.iter()), list(fields.hours.iter()), list(fields.months.iter()));
+            (list(fields.minutes.iter(), 60), list(fields.hours.iter(), 24), list(fields.months.iter(), 12));
         // A field without values fires never, and is nothing the crate could read.
         let texts = day_pairs.into_iter().filter_map(|(days, weekdays)| {
             let parts = [minutes.clone()?, hours.clone()?, days?, months.clone()?, weekdays?];
@@ -53,8 +53,8 @@ impl WallTimes {
     }
 }
 
-/// The values with commas; none when there are none.
-fn list(values: impl Iterator<Item = u32>) -> Option<String> {
+/// The values with commas; none when there are none. All of them are a star: of those the crate keeps no list.
+fn list(values: impl Iterator<Item = u32>, all: usize) -> Option<String> {
     let words: Vec<String> = values.map(|value| value.to_string()).collect();
-    (!words.is_empty()).then(|| words.join(","))
+    if words.len() == all { Some("*".to_owned()) } else { (!words.is_empty()).then(|| words.join(",")) }
 }

@@ -1,5 +1,7 @@
 //! Time zones as stretches of time with one offset from UTC.
 
+use std::path::{Path, PathBuf};
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -30,6 +32,17 @@ impl Zone {
             }
             Err(_) => Err(format!("there is no time zone `{name}`: write one like `Europe/Berlin` or `UTC`")),
         }
+    }
+
+    /// The file of the system's database with its rules.
+    pub fn file(&self) -> PathBuf {
+        let folder = std::env::var_os("TZDIR").unwrap_or_else(|| "/usr/share/zoneinfo".into());
+        Path::new(&folder).join(&self.name)
+    }
+
+    /// Reads the rules of all zones anew from now on.
+    pub fn read_anew() {
+        jiff::tz::db().reset();
     }
 
     /// The zone of this machine.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::agenda::Agenda;
 use super::notify::Notifier;
 use super::owner::Owner;
 use super::signals::{Asked, Signals};
@@ -13,26 +14,40 @@ use super::worker::{Start, Worker};
 use crate::failure::Failure;
 use crate::journal::{ClockReading, Fire, FireChange, FireState, FireTicket, Journal, RunState};
 use crate::project::ServiceLimits;
-use crate::schedule::ledger::{self, Action, Standing, Upcoming, World};
+use crate::schedule::ledger::{self, Action, Standing, World};
 use crate::schedule::{Clock, Definition, SystemClock};
+
+/// No more often than this it is looked whether the project's files are others.
+const COMPARE: Duration = Duration::from_secs(1);
+
+/// How long it is waited after a step that could not be made.
+const TROUBLE: Duration = Duration::from_secs(5);
+
+/// Of so many new schedules it is said when each fires.
+const INTRODUCED: usize = 20;
 
 /// What the service needs of the project, read anew whenever the project changes.
 pub struct Project {
     /// The schedules, by name.
     pub definitions: BTreeMap<String, Definition>,
-    /// What a worker is told that runs a schedule's runbook, by name: all but the fire it does it for.
-    pub words: BTreeMap<String, Vec<String>>,
+    /// What a worker is told that runs a schedule's runbook: all but the fire it does it for.
+    pub words: Words,
     /// How much may run at once.
     pub limits: ServiceLimits,
     /// What all this was read from: when one of these files changes, it is read anew.
     pub files: Vec<PathBuf>,
 }
 
+/// Says it of a schedule.
+pub type Words = Box<dyn Fn(&Definition) -> Vec<String>>;
+
 /// Masks in a text about that environment what is not to be shown.
 pub type Redact = Box<dyn Fn(Option<&str>, &mut String)>;
 
 /// How the service is put together.
 pub struct Service {
+    /// It is the only one of its state folder.
+    pub owner: Owner,
     /// The run log.
     pub journal: Journal,
     /// This program.
@@ -55,22 +70,24 @@ pub struct Service {
 struct Running {
     service: Service,
     project: Project,
-    /// How its files looked when it was read.
+    /// How its files looked when it was read, and when that was last compared.
     version: u64,
+    compared: Instant,
     clock: SystemClock,
-    upcoming: Upcoming,
+    agenda: Agenda,
     workers: HashMap<i64, Worker>,
     /// Runs that were told to stop: a second time would end them at once.
     stopped: HashSet<i64>,
     is_draining: bool,
     /// Are further fires still expected?
     goes_on: bool,
+    /// Why the last step could not be made.
+    trouble: String,
 }
 
 impl Service {
     /// Serves until a signal says to stop; with `once`, until nothing is left to do at the moment.
     pub fn run(self, once: bool) -> Result<(), Failure> {
-        let _owner = Owner::claim(self.journal.state_folder())?;
         let project = (self.load)()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -79,13 +96,15 @@ impl Service {
         let mut running = Running {
             service: self,
             version: version_of(&project.files),
+            compared: Instant::now(),
             project,
             clock: SystemClock,
-            upcoming: Upcoming::default(),
+            agenda: Agenda::default(),
             workers: HashMap::new(),
             stopped: HashSet::new(),
             is_draining: false,
             goes_on: true,
+            trouble: String::new(),
         };
         runtime.block_on(running.serve(once))
     }
@@ -99,10 +118,20 @@ impl Running {
         systemd.tell("READY=1");
         let mut give_up = None;
         loop {
-            if version_of(&self.project.files) != self.version {
-                self.reload()?;
+            if self.compared.elapsed() >= COMPARE {
+                self.compared = Instant::now();
+                if version_of(&self.project.files) != self.version {
+                    self.reload();
+                }
             }
-            let waking = self.step()?;
+            let wait = match self.step() {
+                Ok(waking) => {
+                    self.trouble.clear();
+                    waking.wait(&self.clock)
+                }
+                Err(failure) if once => return Err(failure),
+                Err(failure) => self.wait_out(&failure),
+            };
             (self.service.stepped)();
             self.goes_on = !once;
             systemd.tell("WATCHDOG=1");
@@ -112,7 +141,6 @@ impl Running {
             if give_up.is_some_and(|give_up| tokio::time::Instant::now() >= give_up) {
                 self.workers.values_mut().for_each(Worker::stop);
             }
-            let wait = waking.wait(&self.clock);
             match tokio::time::timeout(wait, signals.next()).await {
                 Ok(Asked::Stop) if self.is_draining => give_up = Some(tokio::time::Instant::now()),
                 Ok(Asked::Stop) => {
@@ -122,34 +150,73 @@ impl Running {
                     let left = self.workers.len();
                     (self.service.say)(&format!("stopping: {left} runs still go on; a second signal stops them too"));
                 }
-                Ok(Asked::Reload) => self.reload()?,
+                Ok(Asked::Reload) => self.reload(),
                 Ok(Asked::Look) | Err(_) => {}
             }
         }
     }
 
+    /// A disk that is full, or a run log that somebody else keeps: it is said once, and tried again. Whatever of a step was done is
+    /// in the run log, and the next one goes on from there.
+    fn wait_out(&mut self, failure: &Failure) -> Duration {
+        if self.trouble != failure.message {
+            self.trouble.clone_from(&failure.message);
+            (self.service.say)(&format!("nothing can be begun at the moment, and it is tried again: {failure}"));
+        }
+        TROUBLE
+    }
+
     /// Reads the project anew. One that cannot be read leaves everything as it was.
-    fn reload(&mut self) -> Result<(), Failure> {
+    fn reload(&mut self) {
         // Looked at before: a change while it is read is seen the next time.
         self.version = version_of(&self.project.files);
         match (self.service.load)() {
             Ok(project) => {
                 self.version = version_of(&project.files);
                 self.project = project;
-                self.register()
+                if let Err(failure) = self.register() {
+                    // Nothing of it is written: it is read once more.
+                    self.version = 0;
+                    self.wait_out(&failure);
+                }
             }
             Err(failure) => {
                 (self.service.say)(&format!("the project cannot be read, what it said before holds: {failure}"));
-                Ok(())
             }
         }
     }
 
     fn register(&mut self) -> Result<(), Failure> {
-        self.upcoming.forget();
-        let (standing, now, working) = (self.standing()?, self.clock.read(), self.working());
+        self.agenda.forget();
+        let journal = &self.service.journal;
+        let standing = Standing { schedules: journal.schedules()?, open: Vec::new(), seen: journal.clock_seen()? };
+        let (now, working) = (self.clock.read(), self.working());
         let changes = ledger::register(&standing, &self.world(&now, &working));
-        self.service.journal.change_fires(&changes)
+        journal.change_fires(&changes)?;
+        self.report_new(&changes, now.wall);
+        Ok(())
+    }
+
+    /// Says when what is new, or says something else now, fires next; of more than a few only how many they are.
+    fn report_new(&self, changes: &[FireChange], now: i64) {
+        let new: Vec<&Definition> = changes
+            .iter()
+            .filter_map(|change| match change {
+                FireChange::Register { name, .. } => self.project.definitions.get(name),
+                _ => None,
+            })
+            .collect();
+        if new.len() > INTRODUCED {
+            (self.service.say)(&format!(
+                "{} schedules are new or changed; `runbook schedule list` lists them",
+                new.len()
+            ));
+            return;
+        }
+        for definition in new {
+            let coming = definition.coming(now, 3);
+            (self.service.say)(&format!("schedule `{}` fires {coming}", definition.name()));
+        }
     }
 
     /// One step: everything that can be decided now is. Says when to look again.
@@ -161,26 +228,40 @@ impl Running {
 
         // What is due from now on is the next service's business: it may be made up for, or not.
         if self.goes_on && !self.is_draining {
-            let standing = self.standing()?;
             let world = World { definitions: &self.project.definitions, now: &now, working: &working };
-            let changes = ledger::account(&standing, &world, &mut self.upcoming);
+            let changes = self.agenda.account(&self.service.journal, &world)?;
             self.service.journal.change_fires(&changes)?;
             self.report_missed(&changes);
         }
 
-        let standing = self.standing()?;
+        let mut standing = self.standing()?;
         let (changes, actions) = ledger::settle(&standing, &self.world(&now, &working));
-        self.service.journal.change_fires(&changes)?;
-        self.act(&standing, actions)?;
+        self.carry_out(&mut standing, &changes, actions)?;
 
-        if !self.is_draining {
-            let (standing, working) = (self.standing()?, self.working());
+        let is_due = |fire: &Fire| fire.state == FireState::Due && fire.due <= now.wall;
+        if !self.is_draining && standing.open.iter().any(is_due) {
+            let working = self.working();
+            standing.schedules = self.service.journal.paused_schedules()?;
             let world = self.world(&now, &working);
             let (changes, actions) = ledger::dispatch(&standing, &world, &self.project.limits, &mut ticket);
-            self.service.journal.change_fires(&changes)?;
-            self.act(&standing, actions)?;
+            self.carry_out(&mut standing, &changes, actions)?;
         }
-        self.waking(&now)
+        Ok(self.waking(&now, &standing.open))
+    }
+
+    /// Writes it down, and then does it.
+    fn carry_out(
+        &mut self,
+        standing: &mut Standing,
+        changes: &[FireChange],
+        actions: Vec<Action>,
+    ) -> Result<(), Failure> {
+        self.service.journal.change_fires(changes)?;
+        self.act(standing, actions)?;
+        if !changes.is_empty() {
+            standing.open = self.service.journal.open_fires()?;
+        }
+        Ok(())
     }
 
     /// Says at once what nobody was there for; each has its row besides.
@@ -235,8 +316,7 @@ impl Running {
         let Some(definition) = fire.and_then(|fire| self.project.definitions.get(&fire.schedule)) else {
             return Ok(());
         };
-        let mut words: Vec<OsString> =
-            self.project.words.get(definition.name()).into_iter().flatten().map(OsString::from).collect();
+        let mut words: Vec<OsString> = (self.project.words)(definition).into_iter().map(OsString::from).collect();
         words.push(format!("--fire={}", FireTicket { fire: id, ticket }).into());
         (self.service.say)(&format!("starting {} for `{}`", definition.runbook(), definition.name()));
         self.start(id, words)
@@ -267,19 +347,18 @@ impl Running {
     }
 
     /// When there is something to do again.
-    fn waking(&mut self, now: &ClockReading) -> Result<Waking, Failure> {
+    fn waking(&mut self, now: &ClockReading, open: &[Fire]) -> Waking {
         let mut waking = Waking::default();
-        let standing = self.standing()?;
-        for row in &standing.schedules {
-            let Some(definition) = self.project.definitions.get(&row.name) else { continue };
-            if let Some(next) = self.upcoming.next(definition, row.accounted.min(now.wall)) {
-                waking.at(next);
-            }
+        if self.goes_on
+            && !self.is_draining
+            && let Some(next) = self.agenda.earliest(now.wall)
+        {
+            waking.at(next);
         }
-        for fire in &standing.open {
+        for fire in open {
             self.wake_for(fire, now, &mut waking);
         }
-        Ok(waking)
+        waking
     }
 
     fn wake_for(&mut self, fire: &Fire, now: &ClockReading, waking: &mut Waking) {
@@ -305,9 +384,14 @@ impl Running {
         self.service.journal.state_folder().join("runs")
     }
 
+    /// What is open, and of schedules those rows of it that the project says nothing of.
     fn standing(&self) -> Result<Standing, Failure> {
         let journal = &self.service.journal;
-        Ok(Standing { schedules: journal.schedules()?, open: journal.open_fires()?, seen: journal.clock_seen()? })
+        let open = journal.open_fires()?;
+        let mut names: Vec<String> = open.iter().map(|fire| fire.schedule.clone()).collect();
+        names.retain(|name| !self.project.definitions.contains_key(name));
+        names.dedup();
+        Ok(Standing { schedules: journal.schedules_named(&names)?, open, seen: None })
     }
 
     fn working(&self) -> HashSet<i64> {

@@ -38,6 +38,7 @@ impl Unit<'_> {
 Description=Scheduled runbooks of {project}
 Wants=network-online.target
 After=network-online.target docker.service
+StartLimitIntervalSec=0
 
 [Service]
 Type=notify

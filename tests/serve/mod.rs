@@ -1,10 +1,12 @@
 //! The service with real processes.
 
 mod api;
+mod full;
 mod limits;
 mod storm;
 mod story;
 mod unit;
+mod zones;
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -16,12 +18,13 @@ use crate::harness::Project;
 /// A service that is killed at the end, if it is still there.
 pub struct Service {
     child: Child,
+    is_left: bool,
 }
 
 impl Service {
     pub fn start(project: &Project) -> Self {
         let mut command = project.command(&["serve"]);
-        Self { child: command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap() }
+        Self { child: command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap(), is_left: false }
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
@@ -38,6 +41,11 @@ impl Service {
         let _ = self.child.wait();
     }
 
+    /// Leaves it to itself: it ends when its runs have.
+    pub fn leave(&mut self) {
+        self.is_left = true;
+    }
+
     pub fn wait(&mut self) -> i32 {
         wait_until("the service ends", || self.child.try_wait().unwrap().is_some());
         self.child.wait().unwrap().code().unwrap_or(-1)
@@ -46,6 +54,10 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
+        if self.is_left {
+            let _ = self.child.try_wait();
+            return;
+        }
         self.kill();
     }
 }

@@ -8,6 +8,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{Service, fires, journal, project, wait_until};
 use crate::schedule::expressions::Dice;
 
+const ONCE: &str =
+    "//! @param name: string\nsh([\"sh\", \"-c\", \"echo $$ >> begun\"]);\nsleep(\"300ms\");\ninfo(param(\"name\"));\n";
+
 /// Schedules at one-second resolution. Each run leaves a file of its own name, and fails when it is there already.
 fn schedules(number: usize) -> String {
     let mut text = "[service]\nruns = 6\n".to_owned();
@@ -26,10 +29,7 @@ fn schedules(number: usize) -> String {
 fn nothing_is_lost_and_nothing_runs_twice_whatever_dies_when() {
     let is_night = std::env::var_os("RUNBOOK_NIGHT").is_some();
     let (kills, number) = if is_night { (200, 20) } else { (12, 6) };
-    let project = project(&schedules(number)).file(
-        "once.rhai",
-        "//! @param name: string\nsh([\"sh\", \"-c\", \"echo $$ >> begun\"]);\nsleep(\"300ms\");\ninfo(param(\"name\"));\n",
-    );
+    let project = project(&schedules(number)).file("once.rhai", ONCE);
     let mut dice = Dice::new(23);
     let mut service = Service::start(&project);
     wait_until("something runs", || fires(&project).iter().any(|fire| fire.run.is_some()));
@@ -43,18 +43,52 @@ fn nothing_is_lost_and_nothing_runs_twice_whatever_dies_when() {
             kill_a_worker(&project, &mut dice);
         }
     }
-    // The last schedules are over, the last runs ended.
     service.signal(Signal::TERM);
     service.wait();
+    settle(&project);
+    audit(&project);
+}
+
+#[test]
+fn services_that_come_and_go_in_a_hurry_lose_nothing_and_run_nothing_twice() {
+    let rounds = if std::env::var_os("RUNBOOK_NIGHT").is_some() { 100 } else { 12 };
+    let project = project(&schedules(6)).file("once.rhai", ONCE);
+    let mut dice = Dice::new(29);
+    for _ in 0..rounds {
+        // Two at a time: one of them is refused.
+        let mut both = [Service::start(&project), Service::start(&project)];
+        std::thread::sleep(Duration::from_millis(dice.between(0, 900)));
+        for service in &mut both {
+            match dice.between(0, 3) {
+                0 => service.signal(Signal::TERM),
+                1 => {
+                    service.signal(Signal::TERM);
+                    service.signal(Signal::TERM);
+                }
+                _ => service.kill(),
+            }
+        }
+        if dice.one_in(3) {
+            std::thread::sleep(Duration::from_millis(dice.between(0, 400)));
+        }
+        // Those that were told to stop still wait for their runs when the next ones begin.
+        both.iter_mut().for_each(Service::leave);
+    }
+    wait_until("no service is left", || project.runbook(&["serve", "--once"]).code == 0);
+    settle(&project);
+    audit(&project);
+}
+
+/// Lets the last runs end: no schedule brings further ones.
+fn settle(project: &crate::harness::Project) {
     project.file_now("runbook.toml", "[service]\nruns = 6\n");
-    let mut service = Service::start(&project);
+    let mut service = Service::start(project);
     wait_until("every fire is over", || {
         let open = [FireState::Due, FireState::Starting, FireState::Running];
-        !fires(&project).iter().any(|fire| open.contains(&fire.state))
+        !fires(project).iter().any(|fire| open.contains(&fire.state))
     });
     service.signal(Signal::TERM);
     service.wait();
-    audit(&project);
 }
 
 /// Kills the process of one run, if any goes on.

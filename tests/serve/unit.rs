@@ -13,7 +13,7 @@ fn the_unit_is_hardened() {
         .says("runbook-shop.service")
         .says("systemctl enable --now runbook-shop.service");
     let text = project.read("units/runbook-shop.service");
-    for line in ["Type=notify", "WatchdogSec=2min", "KillMode=mixed", "User=deploy"] {
+    for line in ["Type=notify", "WatchdogSec=2min", "KillMode=mixed", "User=deploy", "StartLimitIntervalSec=0"] {
         assert!(text.lines().any(|found| found == line), "{line} is missing:\n{text}");
     }
     let unit = units.join("runbook-shop.service");

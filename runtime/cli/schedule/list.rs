@@ -10,6 +10,9 @@ use crate::journal::{Fire, FireFilter, Pause};
 use crate::report::{self, ScheduleLine};
 use crate::schedule::{Definition, UnusualDay};
 
+/// So many fires to come are shown of a schedule.
+const COMING: usize = 3;
+
 /// List the schedules of this project: registered with this, as by the service.
 #[derive(Args)]
 pub struct List {
@@ -36,7 +39,7 @@ impl List {
     /// Lists them.
     pub fn run(self) -> CommandResult {
         let (_, registry, journal) = here()?;
-        registry.register(&journal)?;
+        let new = registry.register(&journal)?;
         journal.settle()?;
         let (rows, now) = (journal.schedules()?, Timestamp::now());
         let mut last = Vec::new();
@@ -59,6 +62,10 @@ impl List {
         } else {
             let lines: Vec<ScheduleLine> = listed.iter().map(line).collect();
             history::answer(|out| report::schedules(out, &lines, report::Style::detect_stdout()))?;
+            for definition in new {
+                let coming = definition.coming(now.as_second(), COMING);
+                report::note(&format!("`{}` is registered; it fires {coming}", definition.name()));
+            }
             for schedule in &listed {
                 for UnusualDay { date, fires, usual } in &schedule.unusual_days {
                     report::note(&format!("{}: {date} has {fires} fires instead of {usual}", schedule.name));
@@ -75,7 +82,7 @@ fn listed<'a>(
     last: Option<&'a Fire>,
     now: Timestamp,
 ) -> Listed<'a> {
-    let next = definition.fires_after(now.as_second()).take(3);
+    let next = definition.fires_after(now.as_second()).take(COMING);
     Listed {
         name: definition.name(),
         runbook: definition.runbook(),

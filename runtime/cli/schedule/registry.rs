@@ -1,6 +1,6 @@
 //! The schedules of a project: those of its file, and those in the headers of its runbooks.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -15,6 +15,7 @@ use crate::script::Header;
 use crate::serve;
 
 /// Everything that is said about when runbooks run by themselves.
+#[derive(Clone)]
 pub(in crate::cli) struct Registry {
     pub(in crate::cli) file: ProjectFile,
     pub(in crate::cli) definitions: BTreeMap<String, Definition>,
@@ -71,10 +72,15 @@ impl Registry {
         })
     }
 
-    /// Writes into the ledger what the project says now, unless it is there.
-    pub(super) fn register(&self, journal: &Journal) -> Result<(), Failure> {
+    /// Writes into the ledger what the project says now, unless it is there; returns what is new or says something else now.
+    pub(super) fn register(&self, journal: &Journal) -> Result<Vec<&Definition>, Failure> {
         let changes = self.decide(journal, ledger::register)?;
-        journal.change_fires(&changes)
+        journal.change_fires(&changes)?;
+        let new = changes.iter().filter_map(|change| match change {
+            FireChange::Register { name, .. } => self.definitions.get(name),
+            _ => None,
+        });
+        Ok(new.collect())
     }
 
     /// The same, and gives every fire that was expected until now its row.
@@ -106,14 +112,7 @@ impl Registry {
 
     /// What `runbook` is told to run a schedule's runbook: all but the fire it does it for.
     pub(super) fn words(&self, definition: &Definition) -> Vec<String> {
-        let mut words = vec!["run".to_owned(), definition.runbook().to_owned()];
-        if let Some(environment) = &definition.entry().env {
-            words.extend(["--env".to_owned(), environment.clone()]);
-        }
-        if let Some(header) = self.headers.get(definition.runbook()) {
-            words.extend(super::super::run::parameter_words(header, &definition.entry().parameters));
-        }
-        words
+        words(definition, &self.headers)
     }
 
     /// What `runbook` is told to run any runbook of the project; fails when it could not run.
@@ -140,16 +139,28 @@ impl Registry {
 
     /// What the service needs of it.
     pub(in crate::cli) fn for_service(self, root: &Path) -> serve::Project {
-        let quietly = |definition: &Definition| {
-            let mut words = self.words(definition);
+        let scripts: BTreeSet<&str> = self.definitions.values().map(Definition::runbook).collect();
+        let zones: BTreeSet<PathBuf> = self.definitions.values().map(|definition| definition.zone().file()).collect();
+        let files = scripts.into_iter().chain([PROJECT_FILE]).map(|path| root.join(path)).chain(zones).collect();
+        let headers = self.headers;
+        let words = Box::new(move |definition: &Definition| {
+            let mut words = words(definition, &headers);
             words.push("--quiet".to_owned());
-            (definition.name().to_owned(), words)
-        };
-        let words = self.definitions.values().map(quietly).collect();
-        let scripts = self.definitions.values().map(|definition| root.join(definition.runbook()));
-        let files = scripts.chain([root.join(PROJECT_FILE)]).collect();
+            words
+        });
         serve::Project { words, files, limits: self.file.service, definitions: self.definitions }
     }
+}
+
+fn words(definition: &Definition, headers: &BTreeMap<String, Header>) -> Vec<String> {
+    let mut words = vec!["run".to_owned(), definition.runbook().to_owned()];
+    if let Some(environment) = &definition.entry().env {
+        words.extend(["--env".to_owned(), environment.clone()]);
+    }
+    if let Some(header) = headers.get(definition.runbook()) {
+        words.extend(super::super::run::parameter_words(header, &definition.entry().parameters));
+    }
+    words
 }
 
 /// The project here, and its run log, made when it is not there.

@@ -25,6 +25,27 @@ impl Upcoming {
         }
     }
 
+    /// The schedules with a fire that is due and has no row, as far as is known here.
+    pub fn due(&self, now: i64) -> Vec<String> {
+        let is_due = |next: &Option<i64>| next.is_some_and(|next| next <= now);
+        self.0.iter().filter(|(_, (_, next))| is_due(next)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// When the first of them all is due.
+    pub fn earliest(&self) -> Option<i64> {
+        self.0.values().filter_map(|(_, next)| *next).min()
+    }
+
+    /// Is anything accounted for that is yet to come? So it is where the clock was set back.
+    pub fn is_ahead_of(&self, now: i64) -> bool {
+        self.0.values().any(|(accounted, _)| *accounted > now)
+    }
+
+    /// Forgets one that is no longer there.
+    pub fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     /// Forgets everything: the project's schedules, or the rules of a time zone, are others now.
     pub fn forget(&mut self) {
         self.0.clear();

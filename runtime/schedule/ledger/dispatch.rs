@@ -18,6 +18,8 @@ pub fn dispatch(
 ) -> (Vec<FireChange>, Vec<Action>) {
     let mut taken = Taken::of(standing, world);
     let (mut changes, mut actions) = (Vec::new(), Vec::new());
+    let paused: HashSet<&str> =
+        standing.schedules.iter().filter(|row| row.paused.is_some()).map(|row| row.name.as_str()).collect();
     let mut waiting: Vec<&Fire> =
         standing.open.iter().filter(|fire| fire.state == FireState::Due && fire.due <= world.now.wall).collect();
     waiting.sort_by_key(|fire| (fire.due, fire.at, fire.id));
@@ -26,7 +28,8 @@ pub fn dispatch(
             changes.push(FireChange::Skip { fire: fire.id, reason: SkipReason::Missed });
             continue;
         };
-        match taken.verdict(standing, world, limits, fire, definition) {
+        let is_paused = paused.contains(fire.schedule.as_str());
+        match taken.verdict(is_paused, world.now.wall, limits, fire, definition) {
             Verdict::Begin => {
                 let ticket = ticket();
                 taken.add(&fire.schedule, Some(definition));
@@ -79,22 +82,14 @@ impl Taken {
         }
     }
 
-    fn verdict(
-        &self,
-        standing: &Standing,
-        world: &World<'_>,
-        limits: &Limits,
-        fire: &Fire,
-        definition: &Definition,
-    ) -> Verdict {
+    fn verdict(&self, is_paused: bool, now: i64, limits: &Limits, fire: &Fire, definition: &Definition) -> Verdict {
         let entry = definition.entry();
         let first_try = fire.attempt == 1;
-        let is_paused = standing.schedules.iter().any(|row| row.name == fire.schedule && row.paused.is_some());
         if is_paused && !fire.manual && first_try {
             return Verdict::Skip(SkipReason::Paused);
         }
         let deadline = i64::try_from(entry.deadline.0.as_secs()).unwrap_or(i64::MAX);
-        if first_try && world.now.wall - (fire.at + definition.jitter()) > deadline {
+        if first_try && now - (fire.at + definition.jitter()) > deadline {
             return Verdict::Skip(SkipReason::Deadline);
         }
         if self.schedules.contains(&fire.schedule) {
