@@ -94,8 +94,10 @@ impl Definition {
 
     /// Its coming fires as the clocks of its zone show them, for people.
     pub fn coming(&self, from: i64, most: usize) -> String {
-        let shown =
-            |at| moment(at).to_zoned(self.zone.time_zone().clone()).strftime("%a %Y-%m-%d %H:%M %:z").to_string();
+        let shown = |at: i64| {
+            let form = if at % 60 == 0 { "%a %Y-%m-%d %H:%M %:z" } else { "%a %Y-%m-%d %H:%M:%S %:z" };
+            moment(at).to_zoned(self.zone.time_zone().clone()).strftime(form).to_string()
+        };
         let coming: Vec<String> = self.fires_after(from).take(most).map(shown).collect();
         if coming.is_empty() { "no more".to_owned() } else { coming.join(", ") }
     }
