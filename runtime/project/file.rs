@@ -255,7 +255,7 @@ impl ProjectFile {
 pub fn apart<T: Clone + Send>(work: impl FnOnce() -> Result<T, Failure> + Send) -> Result<T, Failure> {
     let made = std::thread::scope(|scope| scope.spawn(work).join());
     match made {
-        Ok(made) => made.as_ref().map(T::clone).map_err(Failure::clone),
+        Ok(made) => made.clone(),
         Err(_) => Err(Failure::new(FailureKind::System, "the project could not be read")),
     }
 }
