@@ -95,7 +95,7 @@ impl<const BITS: usize, const GROUP: usize> Packed<BITS, GROUP> {
                 self.ring[self.count % RING] = Unit { byte: value, ..unit };
                 self.count += 1;
                 let goes_on = self.is_open && self.alignments[self.count % GROUP].length > 0;
-                if goes_on || self.beginning(book).is_at_end(self.bits, book) {
+                if goes_on || Self::beginning(book).is_at_end(self.bits, book) {
                     self.group(book, found);
                 }
             }
@@ -105,7 +105,7 @@ impl<const BITS: usize, const GROUP: usize> Packed<BITS, GROUP> {
     /// The next bytes of the outermost text, of which the first is at `start`: as [`push`](Self::push) of each.
     pub(super) fn read(&mut self, bytes: &[u8], start: usize, book: &Book, found: &mut Found) {
         let (mut bits, mut count) = (self.bits, self.count);
-        let beginning = self.beginning(book);
+        let beginning = Self::beginning(book);
         for (at, byte) in (start..).zip(bytes) {
             match self.alphabet[usize::from(*byte)] {
                 NONE if !self.is_open => count = 0,
@@ -132,7 +132,7 @@ impl<const BITS: usize, const GROUP: usize> Packed<BITS, GROUP> {
 
     /// How a text begins that can hold a part of a secret: of its bytes all but two are before the end of some group, wherever
     /// in a group the first one is.
-    fn beginning(&self, book: &Book) -> Beginning {
+    fn beginning(book: &Book) -> Beginning {
         let most = u64::BITS as usize / 8 + 1 - Self::BYTES;
         let bytes = |least: usize| most.min(least + 1 - Self::BYTES);
         Beginning::new(bytes(book.least_ascii()), book.least_beyond().map(bytes))
@@ -196,7 +196,7 @@ impl<const BITS: usize, const GROUP: usize> Packed<BITS, GROUP> {
         if is_within && self.take(0..Self::BYTES, bits, end, book, found) {
             return;
         }
-        if !is_within || self.beginning(book).is_at_end(bits, book) {
+        if !is_within || Self::beginning(book).is_at_end(bits, book) {
             self.take(0..self.texts(0, book), bits, end, book, found);
         }
     }
