@@ -6,6 +6,7 @@
 mod adoption;
 mod audit;
 mod bytes;
+mod catalogue;
 mod chain;
 mod columns;
 mod copy;

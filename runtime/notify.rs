@@ -5,6 +5,7 @@
 //! memory, nothing is told twice on the same way unless a process dies between sending and writing that down, and no run fails
 //! because nobody could be told of it.
 
+mod backups;
 mod form;
 mod happening;
 mod message;

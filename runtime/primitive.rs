@@ -9,6 +9,7 @@ mod announcement;
 mod block;
 mod call;
 mod cancel;
+mod catalogue;
 mod change;
 mod context;
 mod hosts;
@@ -18,6 +19,7 @@ mod options;
 mod outcome;
 mod planned_disk;
 mod releases;
+mod retention;
 mod sink;
 mod spec;
 
@@ -27,6 +29,9 @@ pub use announcement::Announcement;
 pub use block::Block;
 pub use call::{Call, KIND, Site, handle, kind_of};
 pub use cancel::{Cancel, CancelReason};
+pub use catalogue::{
+    Catalogue, Catalogued, CataloguedPart, CheckScope, Proof, ProofKind, Reading, check_and_note, parts_due, reconcile,
+};
 pub use change::{
     Action, Change, Prediction, Touches, as_planned, unknown, unknown_in_text, unknown_of, unknown_shown, unknown_text,
     unknown_within, without_unknown,
@@ -39,6 +44,7 @@ pub use options::{BlockRef, OptionDoc, OptionType, OptionsSpec, parse as parse_o
 pub use outcome::{Outcome, Probe, Recovery};
 pub use planned_disk::{Left, PlannedDisk};
 pub use releases::{Release, ReleaseState};
+pub use retention::{Judged, Judgement, judge};
 pub use sink::{ON, Sink, misplaced, place};
 pub use spec::{Arg, Effect, Spec, Ty};
 

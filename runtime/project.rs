@@ -2,9 +2,11 @@
 
 mod api;
 mod backup;
+mod doubt;
 mod dst;
 mod environment;
 mod file;
+mod freshness;
 mod host;
 mod keep;
 mod notify;
@@ -16,12 +18,14 @@ mod secrets;
 use std::path::{Path, PathBuf};
 
 pub use api::{ApiSection, WebhookEntry};
-pub use backup::BackupRepository;
+pub use backup::{BEFORE_RESTORE, BackupJob, BackupRepository};
+pub use doubt::{Signs, doubt};
 pub use dst::DstPolicy;
 pub use environment::Environment;
 pub use file::{LogRetention, PROJECT_FILE, ProjectFile, RegistryLogin, RunRetention, ServiceLimits, apart, find};
+pub use freshness::{Made, Stale, StaleKind, freshness};
 pub use host::Host;
-pub use keep::{Candidate, Keep, Reach};
+pub use keep::{Candidate, Keep, Reach, Verdict};
 pub use notify::{Channel, MailTls, NotifyEvent, NotifyRule, NotifySection, Quiet, SecretName, Setting};
 pub use registry::RegistryCredential;
 pub use revision::revision;

@@ -5,6 +5,7 @@ mod forget;
 mod init;
 mod list;
 mod prune;
+mod rebuild;
 mod restore;
 mod show;
 
@@ -12,13 +13,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 
 use super::{CommandResult, places};
 use crate::drivers::backup::{Access, Repository, Snapshot};
 use crate::failure::{Failure, FailureKind};
-use crate::project::{Keep, Project};
+use crate::journal::Journal;
+use crate::primitive::{Catalogued, reconcile};
+use crate::project::{BackupRepository, Project};
 use crate::secrets::Sources;
-use crate::units::Span;
 
 /// Look after repositories of backups, and restore out of them.
 #[derive(Subcommand)]
@@ -35,6 +38,8 @@ pub enum Backup {
     Forget(forget::Forget),
     /// Remove what no snapshot needs any more
     Prune(prune::Prune),
+    /// Make the catalogue of snapshots in the run log anew, out of the repository
+    Rebuild(rebuild::Rebuild),
     /// Restore a part of a snapshot to where nothing is, and verify it
     Restore(restore::Restore),
 }
@@ -49,6 +54,7 @@ impl Backup {
             Self::Check(command) => command.run(),
             Self::Forget(command) => command.run(),
             Self::Prune(command) => command.run(),
+            Self::Rebuild(command) => command.run(),
             Self::Restore(command) => command.run(),
         }
     }
@@ -72,8 +78,16 @@ struct Ground {
     folder: PathBuf,
     /// The name of the secret.
     password: String,
-    keep: Keep,
-    max_age: Option<Span>,
+    entry: BackupRepository,
+}
+
+/// A repository that is open, and the run log, which knows what is in it.
+struct Opened {
+    repository: Repository,
+    journal: Journal,
+    snapshots: Vec<Snapshot>,
+    /// The same as the run log knows them, with those that are gone.
+    known: Vec<Catalogued>,
 }
 
 impl Where {
@@ -82,12 +96,20 @@ impl Where {
         let (name, entry) = project.backup(self.repository.as_deref())?;
         let (name, entry) = (name.to_owned(), entry.clone());
         let folder = project.backup_folder(&entry);
-        Ok(Ground { project, name, folder, password: entry.password, keep: entry.keep, max_age: entry.max_age })
+        Ok(Ground { project, name, folder, password: entry.password.clone(), entry })
     }
 }
 
 impl Ground {
-    fn open(&self, access: Access) -> Result<Repository, Failure> {
+    /// Opens it, and compares the catalogue with what is there.
+    fn open(&self, access: Access) -> Result<Opened, Failure> {
+        let repository = self.repository(access)?;
+        let journal = Journal::open(&self.project.state_folder())?;
+        let (snapshots, known) = reconcile(&journal, &self.name, &repository)?;
+        Ok(Opened { repository, journal, snapshots, known })
+    }
+
+    fn repository(&self, access: Access) -> Result<Repository, Failure> {
         let password = Sources::of(&self.project)?.get(&self.password)?.text;
         let opened = Repository::open(&self.folder, password.expose(), access, Arc::new(|| Ok(())));
         opened.map_err(|failure| {
@@ -99,22 +121,11 @@ impl Ground {
     }
 }
 
-/// Snapshots by job, each job's oldest first.
-fn by_job(all: Vec<Snapshot>) -> Vec<(String, Vec<Snapshot>)> {
-    let mut jobs: Vec<(String, Vec<Snapshot>)> = Vec::new();
-    for snapshot in all {
-        let group = snapshot.group();
-        match jobs.iter_mut().find(|(job, _)| *job == group) {
-            Some((_, snapshots)) => snapshots.push(snapshot),
-            None => jobs.push((group, vec![snapshot])),
-        }
-    }
-    jobs.sort_by(|a, b| a.0.cmp(&b.0));
-    jobs
-}
-
 /// When it was made, by the clock here.
 fn moment(snapshot: &Snapshot) -> String {
-    let here = snapshot.time.with_time_zone(jiff::tz::TimeZone::system());
-    here.strftime("%Y-%m-%d %H:%M").to_string()
+    local(snapshot.time.timestamp())
+}
+
+fn local(at: Timestamp) -> String {
+    at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
 }

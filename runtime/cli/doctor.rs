@@ -1,3 +1,4 @@
+mod backups;
 mod engine;
 mod machine;
 mod project;
@@ -39,6 +40,7 @@ impl Doctor {
         all.extend(machine::look(&ward));
         all.extend(project::look(&ward));
         all.extend(store::look(&ward));
+        all.extend(backups::look(&ward));
         self.show(&all).map_err(|error| Failure::system("write what was found", &error))?;
         let missing = all.iter().any(|condition| condition.state == State::Missing);
         Ok(if missing { ExitCode::from(1) } else { ExitCode::SUCCESS })

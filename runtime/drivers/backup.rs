@@ -8,6 +8,7 @@
 //!
 //! Everything here blocks the calling thread, and ends when the `wanted` that it is handed says so.
 
+mod check;
 mod fault;
 mod feed;
 mod folder;
@@ -28,9 +29,10 @@ use std::sync::Arc;
 
 use crate::failure::Failure;
 
+pub use check::{Checked, Damaged, PARTS, Reads};
 pub use feed::{Feed, Pump, feed};
 pub use manifest::{DATA, Manifest, PartRecord};
-pub use repository::{Access, Checked, Pruned, Repository, Snapshot, find};
+pub use repository::{Access, Pruned, Repository, Snapshot, find};
 pub use restore::{Placing, inside};
 pub use save::{Content, Order, Part};
 pub use tally::Tally;

@@ -42,6 +42,7 @@ pub(super) const JOURNAL: Format = Format {
         include_str!("schema/journal-4.sql"),
         include_str!("schema/journal-5.sql"),
         include_str!("schema/journal-6.sql"),
+        include_str!("schema/journal-7.sql"),
     ],
     signed: true,
 };

@@ -81,6 +81,10 @@ pub(super) const TOLD: Sealed = Sealed { name: "told", key: "id" };
 pub(super) const TOKEN: Sealed = Sealed { name: "token", key: "name" };
 /// Runs that were dropped.
 pub(super) const DROPPED: Sealed = Sealed { name: "dropped", key: "first" };
+/// Snapshots of backups.
+pub(super) const SNAPSHOT: Sealed = Sealed { name: "snapshot", key: "id" };
+/// How far repositories were read.
+pub(super) const READING: Sealed = Sealed { name: "reading", key: "repository" };
 /// Which program brought the file to which format.
 pub(super) const FORMAT: Sealed = Sealed { name: "format", key: "version" };
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::backups::stale;
 use super::happening::{happened, happens, next_too_long};
 use super::message::Message;
 use super::send::{Parcel, Sender, runtime};
@@ -150,6 +151,7 @@ impl Work {
         let found = happened(journal, &file.name, oldest)?;
         let mut happenings = found.happenings;
         happenings.extend(happens(journal, &file.name, &file.notify, journal.state_folder())?);
+        happenings.extend(stale(journal, &file.name, file.backups.iter())?);
         for happening in &mut happenings {
             self.redact(&file, happening);
         }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Block, Cancel, CancelReason, Change, Failure, FailureKind, Lease, LeaseRequest, Left, Need, NeedKind, Release,
-    Span, Touches,
+    Block, Cancel, CancelReason, Catalogue, Change, Failure, FailureKind, Lease, LeaseRequest, Left, Need, NeedKind,
+    Release, Span, Touches,
 };
 use crate::drivers::Drivers;
 use crate::drivers::disk::{Place, Tree};
@@ -119,6 +119,10 @@ pub trait Services: Send + Sync {
     fn record_release(&self, path: &str, project: &str, content: &Value) -> Result<Release, Failure>;
     /// Releases of a project in this environment, newest first.
     fn releases(&self, project: &str) -> Result<Vec<Release>, Failure>;
+    /// What the run log keeps of backups; nothing is kept where there is no run log.
+    fn catalogue(&self) -> Option<&dyn Catalogue> {
+        None
+    }
     /// May the call at `path` reach this, too? The failure says what is missing and where it is declared.
     fn granted(&self, path: &str, need: &Need) -> Result<(), Failure>;
     /// Is this host named where HTTP addresses are declared, so that it may be one of a private network? `None` where

@@ -1,8 +1,12 @@
 //! `backup(source, #{ … })` and `restore(snapshot, target, #{ … })`: snapshots of folders and of what commands print, all of it
 //! or nothing, and what was saved back in its place, compared with what it has to be.
 
+mod check;
 mod database;
+mod drilled;
+mod forget;
 mod program;
+mod prune;
 mod repository;
 mod restore;
 mod source;
@@ -10,14 +14,17 @@ mod source;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::drivers::backup::{self, Content, Manifest, Order, Part, Pump, Snapshot};
 use crate::primitive::{
-    Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Probe,
-    Recovery, Span, Spec, Touches, Ty, unknown,
+    Action, Arg, Call, Catalogued, Change, Context, Effect, Failure, FailureKind, LogStream, Need, Outcome, Prediction,
+    Primitive, Probe, Recovery, Span, Spec, Touches, Ty, unknown,
 };
+
+use crate::project::BEFORE_RESTORE;
 
 use database::Database;
 use program::Program;
@@ -25,7 +32,8 @@ use repository::{Place, wanted};
 use source::{Kind, Source};
 
 /// Every primitive of this file and its folder.
-pub const ALL: &[&dyn Primitive] = &[&Backup, &restore::Restore];
+pub const ALL: &[&dyn Primitive] =
+    &[&Backup, &check::Check, &drilled::Drilled, &forget::Forget, &prune::Prune, &restore::Restore];
 
 crate::options! {
     /// Options of `backup`.
@@ -78,7 +86,9 @@ impl Primitive for Backup {
         let order = order(context, &options);
         let (snapshot, manifest) = save(context, &place, &order, sources, options.within)?;
         let note = format!("{} in {}, {} new", snapshot.short(), place.name, size(snapshot.added));
-        Ok(Outcome::changed(result(&place.name, &snapshot, &manifest)).note(note).made([change(&place.name, &order)]))
+        let value = result(&place.name, &snapshot, &manifest);
+        self::note(context, &place, &snapshot, manifest);
+        Ok(Outcome::changed(value).note(note).made([change(&place.name, &order)]))
     }
 
     fn recovery(&self, _: &Call) -> Recovery {
@@ -100,8 +110,7 @@ impl Primitive for Backup {
     }
 
     fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
-        let named = call.options.get("to").and_then(Value::as_str);
-        context.project.backup(named).map_or(Touches::Nothing, |(_, entry)| context.touches(&entry.path))
+        touches(context, call, "to")
     }
 
     fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
@@ -118,6 +127,12 @@ impl Primitive for Backup {
     }
 }
 
+/// The repository that an option names.
+fn touches(context: &Context<'_>, call: &Call, option: &str) -> Touches {
+    let named = call.options.get(option).and_then(Value::as_str);
+    context.project.backup(named).map_or(Touches::Nothing, |(_, entry)| context.touches(&entry.path))
+}
+
 fn order(context: &Context<'_>, options: &Options) -> Order {
     let job = options.job.clone().unwrap_or_else(|| context.project.name().to_owned());
     Order { job, call: context.key(), tags: options.tags.clone() }
@@ -125,6 +140,16 @@ fn order(context: &Context<'_>, options: &Options) -> Order {
 
 fn change(repository: &str, order: &Order) -> Change {
     Change::new(Action::Create, format!("snapshot of {} in {repository}", order.job))
+}
+
+/// Has the run log know of a new snapshot. It is there whether that succeeds or not: whoever opens the repository next finds it.
+fn note(context: &Context<'_>, place: &Place, snapshot: &Snapshot, manifest: Manifest) {
+    let Some(catalogue) = context.services.catalogue() else { return };
+    let row = Catalogued::of(snapshot, manifest);
+    if let Err(failure) = catalogue.note_snapshots(&place.name, &[row], &[], Timestamp::MIN) {
+        let line = format!("the run log does not know of the snapshot yet: {}", failure.message);
+        context.log(LogStream::Warn, &line);
+    }
 }
 
 /// What a script gets.
@@ -160,6 +185,7 @@ fn save(
     let (seen, still_wanted) = (Arc::clone(&fault), wanted(context, within));
     let repository =
         place.open(context, Arc::new(move || seen.get().map_or_else(|| still_wanted(), |fault| Err(fault.clone()))))?;
+    place.reconcile(context, &repository)?;
     let (mut parts, mut programs): (Vec<Part>, Vec<(Program, Pump)>) = (Vec::new(), Vec::new());
     let mut copies = Vec::new();
     for (number, Source { name, kind }) in sources.into_iter().enumerate() {
@@ -208,7 +234,7 @@ fn save_before(
     within: Span,
 ) -> Result<(), Failure> {
     let tags = vec!["before-restore".to_owned()];
-    let order = Order { job: format!("{job}.before-restore"), call: context.key(), tags };
+    let order = Order { job: format!("{job}{BEFORE_RESTORE}"), call: context.key(), tags };
     let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let from = target.display().to_string();
     // One that is damaged, which may be why another is restored, is saved as the file it is.

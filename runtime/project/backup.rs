@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -5,6 +6,9 @@ use serde::Deserialize;
 use super::{Keep, PROJECT_FILE, Project};
 use crate::failure::{Failure, FailureKind};
 use crate::units::Span;
+
+/// What stands behind a job's name in that of what was saved before a restore replaced it.
+pub const BEFORE_RESTORE: &str = ".before-restore";
 
 /// `[backup.NAME]`: a repository of backups.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +23,40 @@ pub struct BackupRepository {
     pub keep: Keep,
     /// How old the newest snapshot of each job may be.
     pub max_age: Option<Span>,
+    /// How long ago each job's last restore drill may be.
+    pub max_drill_age: Option<Span>,
+    /// `[backup.NAME.job.JOB]`: jobs that there have to be, and what is different for them.
+    #[serde(default, rename = "job")]
+    pub jobs: BTreeMap<String, BackupJob>,
+}
+
+/// `[backup.NAME.job.JOB]`: what is different for one job; what is left out is as for all others.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackupJob {
+    /// Which of its snapshots stay.
+    pub keep: Option<Keep>,
+    /// How old its newest snapshot may be.
+    pub max_age: Option<Span>,
+    /// How long ago its last restore drill may be.
+    pub max_drill_age: Option<Span>,
+}
+
+impl BackupRepository {
+    /// Which snapshots of a job stay.
+    pub fn keep_of(&self, job: &str) -> &Keep {
+        self.jobs.get(job).and_then(|job| job.keep.as_ref()).unwrap_or(&self.keep)
+    }
+
+    /// How old a job's newest snapshot, and how long ago its last drill, may be. What a restore saved before it replaced it comes
+    /// and goes as it may.
+    pub fn limits_of(&self, job: &str) -> (Option<Span>, Option<Span>) {
+        match self.jobs.get(job) {
+            Some(own) => (own.max_age.or(self.max_age), own.max_drill_age.or(self.max_drill_age)),
+            None if job.ends_with(BEFORE_RESTORE) => (None, None),
+            None => (self.max_age, self.max_drill_age),
+        }
+    }
 }
 
 impl Project {

@@ -1,6 +1,8 @@
+use std::fmt;
+
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, Zoned};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Which snapshots of a job stay. A snapshot stays when any rule says so; without rules all of them do.
 ///
@@ -53,6 +55,58 @@ pub struct Candidate<'a> {
     pub time: &'a Zoned,
     /// Its tags.
     pub tags: &'a [String],
+    /// Was it proven to be good?
+    pub verified: bool,
+}
+
+/// What becomes of a snapshot, and by which rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// The rules that keep it; none for one to be forgotten.
+    pub kept_by: Vec<String>,
+    /// Of one to be forgotten, why each rule does not keep it.
+    pub dropped_by: Vec<String>,
+}
+
+impl Verdict {
+    /// Does it stay?
+    pub fn is_kept(&self) -> bool {
+        !self.kept_by.is_empty()
+    }
+}
+
+/// A rule while snapshots pass by, the newest first.
+struct Pass {
+    name: &'static str,
+    bucket: Bucket,
+    limit: Limit,
+    /// What the last one was kept for.
+    last: Option<i64>,
+}
+
+enum Limit {
+    /// So many in all, and so many left.
+    Count(u32, u32),
+    /// How far back, and when that is.
+    Reach(Reach, Timestamp),
+}
+
+impl Pass {
+    /// Does the rule keep it? If not: why.
+    fn keeps(&mut self, time: &Zoned, number: usize) -> Result<(), String> {
+        let (name, this) = (self.name, (self.bucket)(time, number));
+        match &mut self.limit {
+            Limit::Reach(reach, from) if time.timestamp() <= *from => {
+                return Err(format!("{name}: older than {reach}"));
+            }
+            _ if self.last == Some(this) => return Err(format!("{name}: a newer one is kept for the same time")),
+            Limit::Count(count, 0) => return Err(format!("{name}: {count} newer ones are kept")),
+            Limit::Count(_, left) => *left -= 1,
+            Limit::Reach(..) => {}
+        }
+        self.last = Some(this);
+        Ok(())
+    }
 }
 
 /// What snapshots have in common of which one is enough.
@@ -64,41 +118,57 @@ impl Keep {
         *self == Self::default()
     }
 
-    /// For each snapshot of one job, in whatever order they are given, which rules keep it; none for one to be forgotten.
-    pub fn decide(&self, job: &[Candidate<'_>]) -> Vec<Vec<String>> {
+    /// What becomes of each snapshot of one job, in whatever order they are given. The newest always stays, and so does the last
+    /// one that was proven to be good.
+    pub fn decide(&self, job: &[Candidate<'_>]) -> Vec<Verdict> {
+        let mut verdicts = vec![Verdict::default(); job.len()];
         if self.is_empty() {
-            return job.iter().map(|_| vec!["no rules".to_owned()]).collect();
+            verdicts.iter_mut().for_each(|verdict| verdict.kept_by.push("no rules".to_owned()));
+            return verdicts;
         }
         let mut newest_first: Vec<usize> = (0..job.len()).collect();
         newest_first.sort_by(|a, b| job[*b].time.timestamp().cmp(&job[*a].time.timestamp()));
-        let mut reasons = vec![Vec::new(); job.len()];
-        let Some(latest) = newest_first.first().map(|place| job[*place].time) else { return reasons };
-
-        let mut counted: Vec<_> = self.counted().map(|(name, count, bucket)| (name, count, bucket, None)).collect();
-        let mut reaching: Vec<_> = self.reaching().map(|(name, to, bucket)| (name, to, bucket, None)).collect();
+        let Some(latest) = newest_first.first().map(|place| job[*place].time) else { return verdicts };
+        let last_verified = newest_first.iter().copied().find(|place| job[*place].verified);
+        let mut passes = self.passes(latest);
         for (number, place) in newest_first.into_iter().enumerate() {
-            let Candidate { time, tags } = job[place];
-            let kept = &mut reasons[place];
+            let Candidate { time, tags, .. } = job[place];
+            let Verdict { kept_by, dropped_by } = &mut verdicts[place];
             if number == 0 {
-                kept.push("the newest".to_owned());
+                kept_by.push("the newest".to_owned());
             }
-            kept.extend(tags.iter().find(|tag| self.tags.contains(tag)).map(|tag| format!("tag {tag}")));
-            for (name, left, bucket, last) in &mut counted {
-                let this = bucket(time, number);
-                if *left > 0 && *last != Some(this) {
-                    (*left, *last) = (*left - 1, Some(this));
-                    kept.push((*name).to_owned());
+            if last_verified == Some(place) {
+                kept_by.push("the last verified".to_owned());
+            }
+            kept_by.extend(tags.iter().find(|tag| self.tags.contains(tag)).map(|tag| format!("tag {tag}")));
+            for pass in &mut passes {
+                match pass.keeps(time, number) {
+                    Ok(()) => kept_by.push(pass.name.to_owned()),
+                    Err(why) => dropped_by.push(why),
                 }
             }
-            for (name, reach, bucket, last) in &mut reaching {
-                let this = bucket(time, number);
-                if reach.is_some_and(|reach| time.timestamp() > reach.before(latest)) && *last != Some(this) {
-                    *last = Some(this);
-                    kept.push((*name).to_owned());
-                }
+            if !kept_by.is_empty() {
+                dropped_by.clear();
+            } else if dropped_by.is_empty() {
+                dropped_by.push("tags: it has none of these".to_owned());
             }
         }
-        reasons
+        verdicts
+    }
+
+    /// The rules there are.
+    fn passes(&self, latest: &Zoned) -> Vec<Pass> {
+        let counted = self.counted().filter(|(_, count, _)| *count > 0).map(|(name, count, bucket)| Pass {
+            name,
+            bucket,
+            limit: Limit::Count(count, count),
+            last: None,
+        });
+        let reaching = self.reaching().filter_map(|(name, reach, bucket)| {
+            let reach = reach?;
+            Some(Pass { name, bucket, limit: Limit::Reach(reach, reach.before(latest)), last: None })
+        });
+        counted.chain(reaching).collect()
     }
 
     fn counted(&self) -> impl Iterator<Item = (&'static str, u32, Bucket)> {
@@ -190,6 +260,13 @@ impl Reach {
         let date = Date::new(year, month, 1).ok()?.checked_add(days.days()).ok()?;
         let zoned = date.to_datetime(time.time()).to_zoned(time.time_zone().clone()).ok()?;
         zoned.timestamp().checked_sub(self.hours.hours()).ok()
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(self.years, 'y'), (self.months, 'm'), (self.days, 'd'), (self.hours, 'h')];
+        units.iter().filter(|(count, _)| *count > 0).try_for_each(|(count, unit)| write!(f, "{count}{unit}"))
     }
 }
 

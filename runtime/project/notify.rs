@@ -53,15 +53,19 @@ pub enum NotifyEvent {
     InDoubt,
     /// The newest backup is too old.
     BackupTooOld,
+    /// The newest backup is less than half as large as the one before, or a snapshot is gone.
+    BackupDoubtful,
     /// A restore drill failed.
     DrillFailed,
+    /// The last restore drill was too long ago.
+    DrillOverdue,
     /// There is little free space.
     DiskLow,
 }
 
 impl NotifyEvent {
     /// What rules are about that name no events: everything that wants somebody's attention.
-    pub const TROUBLE: [Self; 10] = [
+    pub const TROUBLE: [Self; 12] = [
         Self::Failed,
         Self::Recovered,
         Self::Missed,
@@ -70,7 +74,9 @@ impl NotifyEvent {
         Self::Waiting,
         Self::InDoubt,
         Self::BackupTooOld,
+        Self::BackupDoubtful,
         Self::DrillFailed,
+        Self::DrillOverdue,
         Self::DiskLow,
     ];
 
@@ -88,7 +94,9 @@ impl NotifyEvent {
             Self::Waiting => "waiting",
             Self::InDoubt => "in_doubt",
             Self::BackupTooOld => "backup_too_old",
+            Self::BackupDoubtful => "backup_doubtful",
             Self::DrillFailed => "drill_failed",
+            Self::DrillOverdue => "drill_overdue",
             Self::DiskLow => "disk_low",
         }
     }

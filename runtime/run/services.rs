@@ -13,8 +13,8 @@ use super::planner::Planner;
 use super::{Execution, approval, leases};
 use crate::journal::Event;
 use crate::primitive::{
-    Block, Cancel, Change, Failure, Lease, LeaseRequest, Left, LogStream, MakeSecret, Need, NeedKind, Progress,
-    Reached, Release, Services,
+    Block, Cancel, Catalogue, Change, Failure, Lease, LeaseRequest, Left, LogStream, MakeSecret, Need, NeedKind,
+    Progress, Reached, Release, Services,
 };
 
 impl Services for Execution {
@@ -105,6 +105,11 @@ impl Services for Execution {
     fn releases(&self, project: &str) -> Result<Vec<Release>, Failure> {
         let all = self.journal.releases(project, &self.facts.environment)?;
         all.into_iter().map(|release| self.with_content(release)).collect()
+    }
+
+    fn catalogue(&self) -> Option<&dyn Catalogue> {
+        // A plan writes nothing down.
+        self.planner.is_none().then_some(&*self.journal)
     }
 
     fn granted(&self, path: &str, need: &Need) -> Result<(), Failure> {

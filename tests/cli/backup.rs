@@ -49,7 +49,10 @@ fn a_repository_is_made_filled_looked_at_thinned_out_and_restored_from() {
     let ran = project.runbook(&["backup", "forget", "--dry-run"]).success();
     ran.says("1 of 3 snapshots would be forgotten");
     let ran = project.runbook(&["backup", "forget"]).success();
-    ran.says("1 of 3 snapshots forgotten").prints("the newest, last").prints("tag pinned").prints("- forgotten");
+    ran.says("1 of 3 snapshots forgotten")
+        .prints("the newest, the last verified, last")
+        .prints("tag pinned")
+        .prints("- forgotten");
     project.runbook(&["backup", "prune"]).success().says("checked");
     project.runbook(&["backup", "show", names[1]]).code(2).says("there is no snapshot");
 
@@ -100,4 +103,122 @@ fn what_the_project_file_lacks_is_said() {
     let project = project
         .file("runbook.toml", "[backup.a]\npath = 'a'\npassword = 'P'\n[backup.b]\npath = 'b'\npassword = 'P'\n");
     project.runbook(&["backup", "list"]).code(2).says("which repository of backups?").says("runbook.toml has a, b");
+}
+
+fn listed(project: &Project) -> Value {
+    let listed = project.runbook(&["backup", "list", "--json"]).success();
+    serde_json::from_str(&listed.stdout).unwrap()
+}
+
+fn snapshot_file(project: &Project, listed: &Value, place: usize) -> std::path::PathBuf {
+    project.path().join("store/snapshots").join(listed["snapshots"][place]["id"].as_str().unwrap())
+}
+
+#[test]
+fn the_run_log_knows_every_snapshot_and_is_compared_with_the_repository_whenever_that_is_opened() {
+    let project = project();
+    project.runbook(&["backup", "init"]).success();
+    for runbook in ["save.rhai", "pinned.rhai", "save.rhai"] {
+        project.runbook(&["run", runbook]).success();
+    }
+    let before = listed(&project);
+    assert_eq!(before["snapshots"][0]["parts"][0]["name"], "uploads");
+    assert_eq!(before["snapshots"][0]["proofs"], serde_json::json!([]));
+    project.runbook(&["doctor"]).prints("backups in main").prints("3 snapshots, the newest of ");
+
+    // A restore proves what it restored, and a full check everything.
+    let id = before["snapshots"][1]["id"].as_str().unwrap();
+    project.runbook(&["backup", "restore", id, "back"]).success();
+    assert_eq!(listed(&project)["snapshots"][1]["proofs"][0]["how"], "restored");
+    project.runbook(&["backup", "check", "--all"]).success().prints("all data was read");
+    assert_eq!(listed(&project)["snapshots"][2]["proofs"][0]["how"], "read");
+    project.runbook(&["backup", "list"]).success().prints("read 20");
+    project.runbook(&["backup", "show", id]).success().prints("restored 20").prints("made in ");
+
+    // One that somebody removed behind its back is missed until the catalogue is made anew.
+    std::fs::remove_file(snapshot_file(&project, &before, 0)).unwrap();
+    project.runbook(&["backup", "list"]).success().says("of shop is gone, and nobody forgot it here");
+    project.runbook(&["doctor"]).prints("of shop is gone, and nobody forgot it here");
+    let ran = project.runbook(&["backup", "rebuild"]).success();
+    ran.says("the catalogue of main has 2 snapshots; 1 that are gone are forgotten");
+    let after = listed(&project);
+    assert_eq!((after["snapshots"].as_array().unwrap().len(), &after["findings"]), (2, &serde_json::json!([])));
+    assert_eq!(after["snapshots"][0]["proofs"].as_array().unwrap().len(), 2, "what was proven is still known");
+
+    // Without a run log, all but that is found in the repository again.
+    std::fs::remove_dir_all(project.path().join(".runbook")).unwrap();
+    assert_eq!(listed(&project)["snapshots"][1]["parts"], after["snapshots"][1]["parts"]);
+    project.runbook(&["state", "verify"]).success();
+}
+
+#[test]
+fn the_last_verified_snapshot_stays_and_after_a_failed_backup_all_do() {
+    let project = project()
+        .file("fails.rhai", "//! Fail.\nbackup(#{ command: [\"sh\", \"-c\", \"exit 3\"], name: \"dump\" });\n");
+    project.runbook(&["backup", "init"]).success();
+    for _ in 0..3 {
+        project.runbook(&["run", "save.rhai"]).success();
+    }
+    let all = listed(&project);
+    let id = all["snapshots"][0]["id"].as_str().unwrap();
+    project.runbook(&["backup", "restore", id, "back"]).success();
+
+    project.runbook(&["run", "fails.rhai"]).code(1);
+    project.runbook(&["backup", "forget", "--dry-run"]).success().says("shop: its last backup failed (run 4)");
+    let ran = project.runbook(&["backup", "forget"]).code(2);
+    ran.says("nothing was forgotten: shop: its last backup failed (run 4)");
+    assert_eq!(listed(&project)["snapshots"].as_array().unwrap().len(), 3);
+
+    project.runbook(&["run", "save.rhai"]).success();
+    let ran = project.runbook(&["backup", "forget"]).success();
+    ran.says("2 of 4 snapshots forgotten")
+        .prints("the last verified")
+        .prints("- forgotten (last: 1 newer ones are kept");
+    let left = listed(&project);
+    assert_eq!((&left["snapshots"][0]["id"], &left["findings"]), (&all["snapshots"][0]["id"], &serde_json::json!([])));
+}
+
+#[test]
+fn damage_names_the_snapshots_and_files_it_touches_and_what_to_do() {
+    let project = project();
+    project.runbook(&["backup", "init"]).success();
+    std::fs::create_dir_all(project.path().join("uploads/deep")).unwrap();
+    project.runbook(&["run", "save.rhai"]).success();
+    let others = packs(&project);
+    // What does not get smaller is in the largest pack, with nothing of the first snapshot.
+    let noise = (0..60_000u64).flat_map(|number| (number.wrapping_mul(0x9E37_79B9_7F4A_7C15)).to_le_bytes());
+    std::fs::write(project.path().join("uploads/deep/big.bin"), noise.collect::<Vec<u8>>()).unwrap();
+    project.runbook(&["run", "save.rhai"]).success();
+    project.runbook(&["backup", "check", "--all"]).success();
+    project
+        .runbook(&["backup", "check"])
+        .success()
+        .prints("the repository main is whole, 1 of 30 parts of the data were read");
+
+    let new = packs(&project).into_iter().filter(|pack| !others.contains(pack));
+    let data = new.max_by_key(|pack| std::fs::metadata(pack).unwrap().len()).unwrap();
+    let mut bytes = std::fs::read(&data).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&data, bytes).unwrap();
+    project.runbook(&["backup", "check", "--no-data"]).success();
+    let ran = project.runbook(&["backup", "check", "--all"]).code(1);
+    let all = listed(&project);
+    let (first, second) = (&all["snapshots"][0], &all["snapshots"][1]);
+    let short = |snapshot: &Value| snapshot["id"].as_str().unwrap()[..8].to_owned();
+    let ran = ran.says(&format!("the newest whole snapshot of shop is {}", short(first)));
+    let ran = ran.prints("damaged: ").prints("  /data/uploads/deep/big.bin").prints("the repository main is damaged");
+    assert!(!ran.stdout.contains(&format!("snapshot {}", short(first))), "{}", ran.stdout);
+    ran.prints(&format!("snapshot {} of shop", short(second)));
+    assert_eq!((first["proofs"].as_array().unwrap().len(), &second["proofs"]), (1, &serde_json::json!([])));
+
+    // And one that is not there at all.
+    std::fs::remove_file(&data).unwrap();
+    let ran = project.runbook(&["backup", "check"]).code(1);
+    ran.prints("  /data/uploads/deep/big.bin").never_says("no whole snapshot");
+}
+
+fn packs(project: &Project) -> Vec<std::path::PathBuf> {
+    let folders = std::fs::read_dir(project.path().join("store/data")).unwrap();
+    let packs = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
+    packs.map(|pack| pack.unwrap().path()).collect()
 }

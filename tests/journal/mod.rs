@@ -1,5 +1,6 @@
 //! Tests of `runtime/journal`.
 
+mod catalogue;
 pub mod chain;
 mod copy;
 mod cost;

@@ -1,5 +1,6 @@
 //! Telling people, with real receivers.
 
+mod backups;
 mod hours;
 mod mail;
 mod outbox;

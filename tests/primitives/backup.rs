@@ -4,6 +4,7 @@ mod container;
 mod faults;
 mod killed;
 mod sqlite;
+mod struck;
 
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Direct, primitive, skip};
 
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// A project with an empty repository.
 pub fn site() -> Direct {

@@ -2,6 +2,10 @@
 
 mod always;
 mod backup;
+mod backup_check;
+mod backup_drilled;
+mod backup_forget;
+mod backup_prune;
 mod compose;
 mod confirm;
 mod disk_free;

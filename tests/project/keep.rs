@@ -5,7 +5,7 @@ use std::process::Command;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
-use runbook::project::{Candidate, Keep, Reach};
+use runbook::project::{Candidate, Keep, Reach, Signs, doubt};
 use serde_json::Value;
 
 use crate::harness::{Project, skip};
@@ -21,16 +21,17 @@ impl Dice {
 }
 
 /// For each rule: all snapshots in groups by how their time reads, the newest of each group, the newest groups.
-fn model(keep: &Keep, days: &[(&str, u32, Option<i64>)], job: &[(Zoned, Vec<String>)]) -> BTreeSet<usize> {
+fn model(keep: &Keep, days: &[(&str, u32, Option<i64>)], job: &[(Zoned, Vec<String>, bool)]) -> BTreeSet<usize> {
     let mut newest_first: Vec<usize> = (0..job.len()).collect();
     newest_first.sort_by_key(|place| std::cmp::Reverse(job[*place].0.timestamp()));
     let Some(latest) = newest_first.first().map(|place| job[*place].0.timestamp()) else { return BTreeSet::new() };
     let mut kept = BTreeSet::from([newest_first[0]]);
+    kept.extend(newest_first.iter().find(|place| job[**place].2));
     kept.extend((0..job.len()).filter(|place| job[*place].1.iter().any(|tag| keep.tags.contains(tag))));
     for (format, count, within) in days {
         let mut seen = Vec::new();
         for place in &newest_first {
-            let (time, _) = &job[*place];
+            let (time, ..) = &job[*place];
             let group = if format.is_empty() { place.to_string() } else { time.strftime(format).to_string() };
             let is_far = within.is_some_and(|days| latest.duration_since(time.timestamp()).as_hours() >= days * 24);
             if !is_far && !seen.contains(&group) {
@@ -58,11 +59,11 @@ fn ten_thousand_random_histories_are_kept_as_a_simple_model_keeps_them() {
         for _ in 0..dice.roll(40) {
             times.insert(i64::try_from(dice.roll(width)).unwrap() - i64::try_from(width).unwrap() / 2);
         }
-        let job: Vec<(Zoned, Vec<String>)> = times
+        let job: Vec<(Zoned, Vec<String>, bool)> = times
             .into_iter()
             .map(|offset| {
                 let tags = if dice.roll(8) == 0 { vec!["pinned".to_owned()] } else { Vec::new() };
-                ((start + offset.seconds()).to_zoned(zone.clone()), tags)
+                ((start + offset.seconds()).to_zoned(zone.clone()), tags, dice.roll(20) == 0)
             })
             .collect();
         let mut counts = [0u32; 6];
@@ -101,9 +102,11 @@ fn ten_thousand_random_histories_are_kept_as_a_simple_model_keeps_them() {
             .map(|(format, count)| (*format, count, None))
             .chain(formats.iter().zip(reaches).filter_map(|(format, days)| Some((*format, 0, Some(days?)))))
             .collect();
-        let candidates: Vec<_> = job.iter().map(|(time, tags)| Candidate { time, tags }).collect();
+        let candidates: Vec<_> =
+            job.iter().map(|(time, tags, verified)| Candidate { time, tags, verified: *verified }).collect();
         let decided = keep.decide(&candidates);
-        let ours: BTreeSet<usize> = (0..job.len()).filter(|place| !decided[*place].is_empty()).collect();
+        assert!(decided.iter().all(|verdict| verdict.is_kept() == verdict.dropped_by.is_empty()), "each is explained");
+        let ours: BTreeSet<usize> = (0..job.len()).filter(|place| decided[*place].is_kept()).collect();
         assert_eq!(ours, model(&keep, &rules, &job), "{keep:?} of {job:#?}");
         forgotten += job.len() - ours.len();
         kept += ours.len();
@@ -116,7 +119,8 @@ fn a_month_before_the_last_of_march_is_as_for_restic() {
     let times = ["2026-03-02T12:00:00+00:00[UTC]", "2026-03-03T12:00:01+00:00[UTC]", "2026-03-31T12:00:00+00:00[UTC]"];
     let times = times.map(|time| time.parse::<Zoned>().unwrap());
     let keep = Keep { within: Some(Reach::parse("1m").unwrap()), ..Keep::default() };
-    let decided = keep.decide(&[0, 1, 2].map(|place: usize| Candidate { time: &times[place], tags: &[] }));
+    let candidates = [0, 1, 2].map(|place: usize| Candidate { time: &times[place], tags: &[], verified: false });
+    let decided: Vec<_> = keep.decide(&candidates).into_iter().map(|verdict| verdict.kept_by).collect();
     assert_eq!(decided, [vec![], vec!["within".to_owned()], vec!["the newest".to_owned(), "within".to_owned()]]);
 }
 
@@ -131,7 +135,58 @@ fn a_stretch_without_a_unit_is_refused() {
 #[test]
 fn no_rules_keep_everything() {
     let time: Zoned = "2020-01-01T00:00:00+00:00[UTC]".parse().unwrap();
-    assert_eq!(Keep::default().decide(&[Candidate { time: &time, tags: &[] }]), [vec!["no rules".to_owned()]]);
+    let decided = Keep::default().decide(&[Candidate { time: &time, tags: &[], verified: false }]);
+    assert_eq!(decided[0].kept_by, ["no rules"]);
+}
+
+#[test]
+fn each_decision_names_its_rules() {
+    let times = ["2026-03-01T08:00:00", "2026-03-09T08:00:00", "2026-03-09T09:00:00", "2026-03-10T08:00:00"];
+    let times = times.map(|time| format!("{time}+00:00[UTC]").parse::<Zoned>().unwrap());
+    let keep = Keep { daily: 2, within_weekly: Some(Reach::parse("7d").unwrap()), ..Keep::default() };
+    let of = |verified: usize| {
+        let candidates: Vec<_> = (0..4)
+            .map(|place: usize| Candidate { time: &times[place], tags: &[], verified: place == verified })
+            .collect();
+        keep.decide(&candidates)
+    };
+    let decided = of(9);
+    assert_eq!(decided[3].kept_by, ["the newest", "daily", "within_weekly"]);
+    assert_eq!(decided[2].kept_by, ["daily"]);
+    assert_eq!(
+        decided[1].dropped_by,
+        ["daily: a newer one is kept for the same time", "within_weekly: a newer one is kept for the same time"]
+    );
+    assert_eq!(decided[0].dropped_by, ["daily: 2 newer ones are kept", "within_weekly: older than 7d"]);
+    assert_eq!(of(0)[0].kept_by, ["the last verified"]);
+}
+
+#[test]
+fn nothing_is_forgotten_after_a_failed_run_or_by_a_wrong_clock() {
+    let time = |text: &str| text.parse::<Timestamp>().unwrap();
+    let daily = || ["2026-03-01T08:00:00Z", "2026-03-02T08:00:00Z", "2026-03-03T08:00:00Z"].map(time).to_vec();
+    let signs = |now: &str| Signs { now: time(now), ..Signs::default() };
+    assert_eq!(doubt(daily(), &signs("2026-03-03T08:05:00Z")), None);
+    assert_eq!(doubt(daily(), &signs("2027-03-03T08:05:00Z")), None, "a job that no longer runs loses nothing");
+    let failed = Signs { failed: Some(7), ..signs("2026-03-03T08:05:00Z") };
+    assert_eq!(doubt(daily(), &failed).unwrap(), "its last backup failed (run 7)");
+    assert_eq!(
+        doubt(daily(), &signs("2026-03-02T23:00:00Z")).unwrap(),
+        "its newest snapshot is from the future (2026-03-03 08:00 UTC): a clock is wrong"
+    );
+    let set_back = Signs { noted: Some(time("2026-04-01T00:00:00Z")), ..signs("2026-03-03T08:05:00Z") };
+    assert_eq!(
+        doubt(daily(), &set_back).unwrap(),
+        "the clock shows an earlier time than it did (2026-04-01 00:00 UTC): it was set back"
+    );
+    let mut leapt = daily();
+    leapt.push(time("2031-03-04T08:00:00Z"));
+    assert_eq!(
+        doubt(leapt.clone(), &signs("2031-03-04T08:05:00Z")).unwrap(),
+        "its newest snapshot is 1827 days after the one before: was the clock right?"
+    );
+    leapt.push(time("2031-03-05T08:00:00Z"));
+    assert_eq!(doubt(leapt, &signs("2031-03-05T08:05:00Z")), None, "the next one says the same");
 }
 
 fn restic(project: &Project, arguments: &[&str]) -> String {

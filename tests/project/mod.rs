@@ -1,3 +1,4 @@
 //! Tests of `runtime/project`.
 
+mod freshness;
 mod keep;

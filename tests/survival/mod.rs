@@ -11,7 +11,7 @@ mod faults;
 mod kills;
 mod narrowing;
 mod orphans;
-mod plan;
+pub mod plan;
 mod points;
 mod recovery;
 mod scenario;

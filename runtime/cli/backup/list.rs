@@ -2,15 +2,16 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{CommandResult, Where, by_job, moment};
+use super::{CommandResult, Where, local, moment};
 use crate::cli::history;
 use crate::drivers::backup::{Access, Snapshot};
+use crate::primitive::Catalogued;
+use crate::project::{Made, Stale, freshness};
 use crate::report::{self, Style};
-use crate::units::Span;
 
-/// List snapshots, and what is wrong with how old and how large they are.
+/// List snapshots, and what is wrong with how old, how large and how well tried they are.
 #[derive(Args)]
 pub struct List {
     #[command(flatten)]
@@ -27,64 +28,57 @@ impl List {
     /// Prints a line for each.
     pub fn run(self) -> CommandResult {
         let ground = self.place.ground()?;
-        let mut all = ground.open(Access::Shared)?.snapshots()?;
-        all.retain(|snapshot| self.job.as_ref().is_none_or(|job| snapshot.group() == *job));
-        let findings: Vec<String> = by_job(all.clone())
-            .iter()
-            .flat_map(|(job, snapshots)| findings(job, snapshots, ground.max_age, Timestamp::now()))
-            .collect();
+        let opened = ground.open(Access::Shared)?;
+        let is_meant = |job: &str| self.job.as_ref().is_none_or(|only| job == only);
+        let made: Vec<Made> = opened.known.iter().map(Catalogued::made).collect();
+        let mut findings: Vec<Stale> = freshness(&ground.entry, &made, Timestamp::now());
+        findings.retain(|finding| is_meant(&finding.job));
+        let row = |snapshot: Snapshot| {
+            let known = opened.known.iter().find(|row| row.id == snapshot.id);
+            (snapshot, known)
+        };
+        let all: Vec<(Snapshot, Option<&Catalogued>)> =
+            opened.snapshots.into_iter().filter(|snapshot| is_meant(&snapshot.group())).map(row).collect();
         history::answer(|out| {
             if self.json {
-                let document = json!({ "repository": ground.name, "snapshots": all, "findings": findings });
+                let snapshots: Vec<Value> = all.iter().map(document).collect();
+                let document = json!({ "repository": ground.name, "snapshots": snapshots, "findings": findings });
                 return report::document(out, &document);
             }
-            let rows: Vec<_> = all.iter().map(row).collect();
-            let titles = ["ID", "TIME", "FILES", "SIZE", "NEW", "HOST", "JOB"];
+            let rows: Vec<_> = all.iter().map(line).collect();
+            let titles = ["ID", "TIME", "FILES", "SIZE", "NEW", "VERIFIED", "HOST", "JOB"];
             report::listing(out, titles, &rows, Style::detect_stdout())
         })?;
         if !self.json {
             for finding in findings {
-                report::note(&format!("warning: {finding}"));
+                report::note(&format!("warning: {}", finding.text));
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn row(snapshot: &Snapshot) -> [String; 7] {
+fn document((snapshot, known): &(Snapshot, Option<&Catalogued>)) -> Value {
+    let mut value = json!(snapshot);
+    if let (Some(fields), Some(known)) = (value.as_object_mut(), known) {
+        fields.insert("parts".into(), json!(known.parts));
+        fields.insert("proofs".into(), json!(known.proofs));
+        fields.insert("copies".into(), json!(known.copies));
+    }
+    value
+}
+
+fn line((snapshot, known): &(Snapshot, Option<&Catalogued>)) -> [String; 8] {
     let tags = snapshot.tags.iter().fold(String::new(), |text, tag| format!("{text}  #{tag}"));
+    let proof = known.and_then(Catalogued::proven);
     [
         snapshot.short().to_owned(),
         moment(snapshot),
         snapshot.files.to_string(),
         report::bytes(snapshot.bytes),
         report::bytes(snapshot.added),
+        proof.map_or_else(|| "-".to_owned(), |proof| format!("{} {}", proof.how.word(), local(proof.at))),
         snapshot.host.clone(),
         format!("{}{tags}", snapshot.group()),
     ]
-}
-
-/// What somebody should look at: a newest snapshot that is too old, comes from the future, or is half as large as the one
-/// before.
-fn findings(job: &str, snapshots: &[Snapshot], max_age: Option<Span>, now: Timestamp) -> Vec<String> {
-    let mut found = Vec::new();
-    let Some(newest) = snapshots.last() else { return found };
-    let age = now.duration_since(newest.time.timestamp());
-    if age.as_secs() < -3600 {
-        found.push(format!("the newest snapshot of {job} is from the future: a clock is wrong"));
-    }
-    let limit = max_age.and_then(|limit| i64::try_from(limit.0.as_secs()).ok());
-    if let (Some(limit), Some(max_age)) = (limit, max_age)
-        && age.as_secs() > limit
-    {
-        let hours = age.as_secs() / 3600;
-        found.push(format!("the newest snapshot of {job} is {hours}h old, and {max_age} are allowed"));
-    }
-    if let [.., before, newest] = snapshots
-        && newest.bytes < before.bytes / 2
-    {
-        let (now, then) = (report::bytes(newest.bytes), report::bytes(before.bytes));
-        found.push(format!("the newest snapshot of {job} has {now}, the one before had {then}"));
-    }
-    found
 }

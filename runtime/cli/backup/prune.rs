@@ -18,7 +18,7 @@ impl Prune {
     /// Prunes, and looks whether everything is still there.
     pub fn run(self) -> CommandResult {
         let ground = self.place.ground()?;
-        let repository = ground.open(Access::Alone)?;
+        let repository = ground.open(Access::Alone)?.repository;
         let pruned = repository.prune()?;
         let checked = repository.check(false)?;
         if let Some(first) = checked.errors.first() {

@@ -2,10 +2,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use jiff::Timestamp;
 
-use super::{CommandResult, Where};
+use super::{CommandResult, Opened, Where};
 use crate::drivers::backup::{Access, Placing, find, inside};
 use crate::failure::{Failure, FailureKind};
+use crate::primitive::{Catalogue, Proof, ProofKind};
 use crate::report;
 
 /// Restore a part of a snapshot to where nothing is, and verify it.
@@ -32,9 +34,9 @@ impl Restore {
     /// Restores, and compares with the manifest.
     pub fn run(self) -> CommandResult {
         let ground = self.place.ground()?;
-        let repository = ground.open(Access::Shared)?;
+        let Opened { repository, journal, snapshots, .. } = ground.open(Access::Shared)?;
         let job = self.job.as_deref().unwrap_or(ground.project.name());
-        let snapshot = find(repository.snapshots()?, &self.snapshot, job)?;
+        let snapshot = find(snapshots, &self.snapshot, job)?;
         let manifest = repository.manifest(&snapshot)?;
         let (path, record) = match &manifest {
             None => (self.part.unwrap_or_default(), None),
@@ -62,6 +64,10 @@ impl Restore {
             }
             failure
         })?;
+        if record.is_some() {
+            let proof = Proof { how: ProofKind::Restored, at: Timestamp::now() };
+            journal.note_proof(&ground.name, &[&snapshot.id], proof)?;
+        }
         report::note(&format!(
             "restored {} files, {} folders, {} links, {} to {}; read again from the disk: as it was saved",
             tally.files,

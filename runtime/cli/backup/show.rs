@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{CommandResult, Where, moment};
+use super::{CommandResult, Where, local, moment};
 use crate::cli::history;
 use crate::drivers::backup::{Access, find};
 use crate::report::{self, Style};
@@ -27,16 +27,29 @@ impl Show {
     /// Prints its parts.
     pub fn run(self) -> CommandResult {
         let ground = self.place.ground()?;
-        let repository = ground.open(Access::Shared)?;
+        let opened = ground.open(Access::Shared)?;
         let job = self.job.as_deref().unwrap_or(ground.project.name());
-        let snapshot = find(repository.snapshots()?, &self.snapshot, job)?;
-        let manifest = repository.manifest(&snapshot)?;
+        let snapshot = find(opened.snapshots, &self.snapshot, job)?;
+        let manifest = opened.repository.manifest(&snapshot)?;
+        let known = opened.known.into_iter().find(|row| row.id == snapshot.id);
+        let proofs = known.as_ref().map(|row| row.proofs.clone()).unwrap_or_default();
+        let copies = known.map(|row| row.copies).unwrap_or_default();
         history::answer(|out| {
             if self.json {
-                return report::document(out, &json!({ "snapshot": snapshot, "manifest": manifest }));
+                let document =
+                    json!({ "snapshot": snapshot, "manifest": manifest, "proofs": proofs, "copies": copies });
+                return report::document(out, &document);
             }
             writeln!(out, "snapshot {}", snapshot.id)?;
-            writeln!(out, "{} on {}, job {}\n", moment(&snapshot), snapshot.host, snapshot.group())?;
+            let took = report::elapsed(snapshot.milliseconds);
+            writeln!(out, "{} on {}, job {}, made in {took}", moment(&snapshot), snapshot.host, snapshot.group())?;
+            for proof in &proofs {
+                writeln!(out, "{} {}", proof.how.word(), local(proof.at))?;
+            }
+            if !copies.is_empty() {
+                writeln!(out, "copied to {}", copies.join(", "))?;
+            }
+            writeln!(out)?;
             let Some(manifest) = &manifest else {
                 writeln!(out, "made by restic, of")?;
                 return snapshot.paths.iter().try_for_each(|path| writeln!(out, "  {path}"));

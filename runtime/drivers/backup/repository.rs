@@ -1,11 +1,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Zoned;
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use rustic_core::{
-    CheckOptions, ConfigOptions, Credentials, KeyOptions, OpenStatus, PruneOptions, RepositoryBackends,
-    RepositoryOptions, RusticError,
+    ConfigOptions, Credentials, KeyOptions, OpenStatus, PruneOptions, RepositoryBackends, RepositoryOptions,
+    RusticError,
 };
 use serde::Serialize;
 
@@ -66,6 +67,8 @@ pub struct Snapshot {
     pub bytes: u64,
     /// The bytes by which the repository grew.
     pub added: u64,
+    /// How long it took to make it.
+    pub milliseconds: u64,
 }
 
 impl Snapshot {
@@ -78,15 +81,6 @@ impl Snapshot {
     pub fn group(&self) -> String {
         self.job.clone().unwrap_or_else(|| format!("{}:{}", self.host, self.paths.join(",")))
     }
-}
-
-/// What a check found.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Checked {
-    /// Damage.
-    pub errors: Vec<String>,
-    /// What does no harm, such as packs that belong to nothing.
-    pub warnings: Vec<String>,
 }
 
 /// What a prune did.
@@ -165,19 +159,6 @@ impl Repository {
         })
     }
 
-    /// Looks whether everything is there that snapshots need; with `read_data`, whether it is what was written.
-    pub fn check(&self, read_data: bool) -> Result<Checked, Failure> {
-        let checked = self.engine.check(CheckOptions::default().read_data(read_data));
-        let checked = checked.map_err(|error| self.failed("check", &error))?;
-        let mut found = Checked::default();
-        for (level, problem) in checked.0 {
-            // The engine keeps the type of the level to itself.
-            let list = if format!("{level:?}") == "Error" { &mut found.errors } else { &mut found.warnings };
-            list.push(problem.to_string());
-        }
-        Ok(found)
-    }
-
     /// Forgets snapshots. What only they had stays until it is pruned.
     pub fn forget(&self, ids: &[String]) -> Result<(), Failure> {
         let known: Vec<SnapshotId> = self.files()?.into_iter().map(|file| file.id).collect();
@@ -218,6 +199,10 @@ impl Repository {
     /// The engine once more, for what uses it up. With the key at hand, no password has to be tried.
     pub(super) fn again(&self) -> Result<Engine, Box<RusticError>> {
         engine(&self.location, &self.guard)?.open(&Credentials::Masterkey(self.engine.key()))
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     pub(super) fn asked(&self) -> Wanted {
@@ -264,7 +249,7 @@ pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-fn snapshot(file: SnapshotFile) -> Snapshot {
+pub(super) fn snapshot(file: SnapshotFile) -> Snapshot {
     let listed =
         |list: String| -> Vec<String> { list.split(',').filter(|item| !item.is_empty()).map(str::to_owned).collect() };
     let (mut job, mut call, mut tags) = (None, None, Vec::new());
@@ -289,5 +274,7 @@ fn snapshot(file: SnapshotFile) -> Snapshot {
         files: summary.total_files_processed,
         bytes: summary.total_bytes_processed,
         added: summary.data_added_packed,
+        milliseconds: Duration::try_from_secs_f64(summary.total_duration)
+            .map_or(0, |took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
     }
 }

@@ -2,8 +2,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::drivers::backup::{Access, Repository, Wanted};
-use crate::primitive::{Context, Failure, FailureKind, Need, Span};
+use jiff::Timestamp;
+
+use crate::drivers::backup::{Access, Repository, Snapshot, Wanted};
+use crate::primitive::{Context, Failure, FailureKind, Need, Proof, ProofKind, Span, reconcile};
 use crate::secrets::Sources;
 
 /// A repository of the project.
@@ -36,9 +38,28 @@ impl Place {
 
     /// Opens it, to look into it or to add to it, for as long as that is wanted.
     pub fn open(&self, context: &Context<'_>, wanted: Wanted) -> Result<Repository, Failure> {
+        self.open_for(context, Access::Shared, wanted)
+    }
+
+    /// Compares what the run log knows with what is there.
+    pub fn reconcile(&self, context: &Context<'_>, repository: &Repository) -> Result<Vec<Snapshot>, Failure> {
+        match context.services.catalogue() {
+            Some(catalogue) => reconcile(catalogue, &self.name, repository).map(|(there, _)| there),
+            None => repository.snapshots(),
+        }
+    }
+
+    /// Notes that a snapshot was proven to be good.
+    pub fn note_proof(&self, context: &Context<'_>, id: &str, how: ProofKind) -> Result<(), Failure> {
+        let proof = Proof { how, at: Timestamp::now() };
+        context.services.catalogue().map_or(Ok(()), |catalogue| catalogue.note_proof(&self.name, &[id], proof))
+    }
+
+    /// Opens it for that.
+    pub fn open_for(&self, context: &Context<'_>, access: Access, wanted: Wanted) -> Result<Repository, Failure> {
         let password = Sources::of(context.project)?.get(&self.password)?.text;
         context.services.mask(password.expose());
-        Repository::open(&self.folder, password.expose(), Access::Shared, wanted).map_err(|failure| {
+        Repository::open(&self.folder, password.expose(), access, wanted).map_err(|failure| {
             if failure.kind == FailureKind::NotFound {
                 return failure.hint(format!("`runbook backup init --repository {}` makes it", self.name));
             }

@@ -20,7 +20,7 @@ use super::{Place, Program, save_before, wanted};
 use crate::drivers::backup::{self, PartRecord, Placing, Repository, Snapshot, Tally};
 use crate::primitive::{
     Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Probe,
-    Recovery, Span, Spec, Touches, Ty, kind_of, parse_options, text_of, unknown,
+    ProofKind, Recovery, Span, Spec, Touches, Ty, kind_of, parse_options, text_of, unknown,
 };
 use crate::primitives::on_engine::{engine_of, short_key};
 
@@ -105,6 +105,9 @@ impl Primitive for Restore {
             }
             Target::Program(program) => work.feed(context, program, options.within)?,
         };
+        if work.record.is_some() {
+            work.place.note_proof(context, &work.snapshot.id, ProofKind::Restored)?;
+        }
         let note = format!("{} files, verified", tally.files);
         Ok(Outcome::changed(work.result(&tally)).note(note).made([change(call)]))
     }
@@ -189,7 +192,7 @@ impl Work {
             Failure::new(FailureKind::Argument, "argument `snapshot` is a map without `id`: `backup` returns one")
         })?;
         let job = options.job.as_deref().unwrap_or(context.project.name());
-        let snapshot = backup::find(repository.snapshots()?, name, job)?;
+        let snapshot = backup::find(place.reconcile(context, &repository)?, name, job)?;
         let (inside, record) = part(&repository, &snapshot, options.part.as_deref())?;
         let target = target(context, call, options)?;
         Ok(Self { place, repository, snapshot, inside, record, target })

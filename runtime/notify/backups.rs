@@ -1,0 +1,38 @@
+//! What is wrong with backups, as the run log knows them: no repository is opened for it.
+
+use jiff::Timestamp;
+
+use super::{Happening, Message};
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::project::{BackupRepository, Made, NotifyEvent, StaleKind, freshness};
+
+/// Each finding, once a day.
+pub(super) fn stale<'a>(
+    journal: &Journal,
+    project: &str,
+    repositories: impl Iterator<Item = (&'a String, &'a BackupRepository)>,
+) -> Result<Vec<Happening>, Failure> {
+    let now = Timestamp::now();
+    let day = now.strftime("%Y-%m-%d");
+    let mut happenings = Vec::new();
+    for (name, repository) in repositories {
+        let mut made: Vec<Made> = Vec::new();
+        for known in journal.catalogued(name)? {
+            made.push(known.made());
+        }
+        for finding in freshness(repository, &made, now) {
+            let event = match finding.kind {
+                StaleKind::TooOld | StaleKind::Missing => NotifyEvent::BackupTooOld,
+                StaleKind::Shrunk | StaleKind::Gone | StaleKind::Future => NotifyEvent::BackupDoubtful,
+                StaleKind::NotDrilled => NotifyEvent::DrillOverdue,
+            };
+            let summary = format!("backup {}: {}", finding.job, finding.text);
+            let command = format!("runbook backup list --repository {name}");
+            let message = Message::new(event, project, summary, command);
+            let subject = format!("{} {name}/{} {:?} {day}", event.word(), finding.job, finding.kind);
+            happenings.push(Happening { subject, message, rule: None });
+        }
+    }
+    Ok(happenings)
+}
