@@ -1,5 +1,6 @@
 //! Tests of `runbooks/`.
 
+mod backups;
 mod demo_app;
 pub mod demo_images;
 mod plans;

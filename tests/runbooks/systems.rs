@@ -32,7 +32,7 @@ impl System {
         };
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks");
         let mut project = Project::new();
-        for file in ["runbook.toml", "remove-demo.rhai"] {
+        for file in ["runbook.toml", "remove-demo.rhai", "demo.secrets"] {
             project = project.file(file, &own(std::fs::read_to_string(root.join(file)).unwrap()));
         }
         for (folder, extension) in folders.iter().map(|folder| (*folder, "")).chain([("demo-app", "rhai")]) {

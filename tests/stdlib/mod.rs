@@ -1,5 +1,6 @@
 //! The standard library, through the built binary: runbooks as users write them.
 
+mod backup;
 mod db;
 mod deploy;
 mod health;
