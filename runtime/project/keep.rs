@@ -123,7 +123,9 @@ impl Keep {
     pub fn decide(&self, job: &[Candidate<'_>]) -> Vec<Verdict> {
         let mut verdicts = vec![Verdict::default(); job.len()];
         if self.is_empty() {
-            verdicts.iter_mut().for_each(|verdict| verdict.kept_by.push("no rules".to_owned()));
+            for verdict in &mut verdicts {
+                verdict.kept_by.push("no rules".to_owned());
+            }
             return verdicts;
         }
         let mut newest_first: Vec<usize> = (0..job.len()).collect();

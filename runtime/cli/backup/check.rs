@@ -52,7 +52,9 @@ impl Check {
         })?;
         if !is_whole && !self.json {
             report::note("snapshots that do not need what is damaged can still be restored");
-            advice.iter().for_each(|line| report::note(line));
+            for line in &advice {
+                report::note(line);
+            }
         }
         Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }

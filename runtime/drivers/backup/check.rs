@@ -145,7 +145,7 @@ impl Repository {
                 count: touched.len(),
             });
         }
-        found.sort_by(|a, b| a.time.timestamp().cmp(&b.time.timestamp()));
+        found.sort_by_key(|damaged| damaged.time.timestamp());
         Ok(found)
     }
 }
