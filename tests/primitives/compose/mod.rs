@@ -10,6 +10,7 @@ mod gate;
 mod given;
 mod images;
 mod labels;
+mod monitor;
 mod moves;
 mod plan;
 mod release;

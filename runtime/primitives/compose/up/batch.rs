@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::manner::{Manner, OnFailure, Update};
 use super::place::{Action, Place};
-use super::work::Work;
+use super::work::{Done, Work};
 use super::{replace, roll};
 use crate::primitive::{Failure, LogStream, Span};
 use crate::primitives::compose::app::PREVIOUS;
@@ -46,14 +46,15 @@ impl Work<'_> {
     async fn concluded(
         &self,
         places: &[Place],
-        failed: Vec<Failed<'_>>,
+        mut failed: Vec<Failed<'_>>,
         replaced: usize,
         update: &Update,
     ) -> Result<bool, Failure> {
         let tolerated = is_tolerated(failed.len(), replaced, update);
+        let mut returned = Vec::new();
         if update.on_failure != OnFailure::Pause || tolerated {
             for (place, _) in &failed {
-                self.give_back(place).await?;
+                returned.extend(self.give_back(place).await?.then(|| place.name.clone()));
             }
         }
         if failed.is_empty() || tolerated {
@@ -68,36 +69,48 @@ impl Work<'_> {
             }
             return Ok(true);
         }
-        let back = if update.on_failure == OnFailure::Rollback { self.roll_back(places).await } else { Ok(Vec::new()) };
+        if update.on_failure == OnFailure::Rollback {
+            match self.roll_back(places).await {
+                Ok(names) => returned.extend(names),
+                Err(problem) => {
+                    let (_, failure) = failed.remove(0);
+                    return Err(failure.hint(format!("putting the old containers back failed as well: {problem}")));
+                }
+            }
+        }
         let mut all = failed.into_iter().map(|(_, failure)| failure);
         let Some(first) = all.next() else { return Ok(true) };
         let failure = all.fold(first, |first, other| first.hint(format!("also: {}", other.message)));
-        Err(match back {
-            Ok(names) if names.is_empty() => failure,
-            Ok(names) => failure.hint(format!("`failure_action: rollback`: {} serves as before", names.join(", "))),
-            Err(problem) => failure.hint(format!("putting the old containers back failed as well: {problem}")),
-        })
+        if returned.is_empty() {
+            return Err(failure);
+        }
+        returned.sort();
+        let serve = if returned.len() == 1 { "serves" } else { "serve" };
+        Err(failure.hint(format!(
+            "`failure_action: {}`: {} {serve} as before",
+            update.on_failure.word(),
+            returned.join(", ")
+        )))
     }
 
     /// Gives the old containers of a service their places back; returns the names of the places.
     async fn roll_back(&self, places: &[Place]) -> Result<Vec<String>, Failure> {
         let taken: Vec<String> = {
             let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-            let recreated = done.iter().filter(|done| done.action == Action::Recreated);
-            recreated.map(|done| done.place.name.clone()).collect()
+            let is_new = |done: &&Done| done.action == Action::Recreated || self.before.replaced(&done.place.name);
+            done.iter().filter(is_new).map(|done| done.place.name.clone()).collect()
         };
         let mut back = Vec::new();
-        for place in places.iter().filter(|place| place.is_replaced() && taken.contains(&place.name)) {
-            self.give_back(place).await?;
-            back.push(place.name.clone());
+        for place in places.iter().filter(|place| taken.contains(&place.name)) {
+            back.extend(self.give_back(place).await?.then(|| place.name.clone()));
         }
         Ok(back)
     }
 
-    /// Gives a place back to the container that was in it, if that is still kept.
-    async fn give_back(&self, place: &Place) -> Result<(), Failure> {
+    /// Gives a place back to the container that was in it; `false` when that is not kept any more, or never left it.
+    async fn give_back(&self, place: &Place) -> Result<bool, Failure> {
         let engine = &self.app.engine;
-        let Some(previous) = engine.find(&format!("{}{PREVIOUS}", place.name)).await? else { return Ok(()) };
+        let Some(previous) = engine.find(&format!("{}{PREVIOUS}", place.name)).await? else { return Ok(false) };
         self.app.progress(&place.service, "putting the old one back");
         let present = engine.find(&place.name).await?;
         match &present {
@@ -110,7 +123,7 @@ impl Work<'_> {
         roll::withdraw(engine, &place.name).await?;
         self.ledger.end(&place.name);
         self.app.context.log(LogStream::Info, &format!("{}: {} is back", place.service, place.name));
-        Ok(())
+        Ok(true)
     }
 
     /// The pause between two batches; `false` when another service failed meanwhile.

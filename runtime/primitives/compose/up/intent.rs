@@ -50,6 +50,11 @@ impl Intent {
         self.places.get(place)
     }
 
+    /// Was an earlier process about to replace what was in a place?
+    pub fn replaced(&self, place: &str) -> bool {
+        self.of(place).is_some_and(|earlier| earlier.action == Action::Recreated)
+    }
+
     /// Takes a plan in, decided anew after a crash: what the earlier process did is not done again.
     pub fn adjust(&self, context: &Context<'_>, plan: &mut Plan) {
         for place in plan.places.values_mut().flatten() {

@@ -77,6 +77,17 @@ pub(super) enum OnFailure {
     Rollback,
 }
 
+impl OnFailure {
+    /// As the files say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Continue => "continue",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
 /// How the containers of a service are replaced: `update_config`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Update {

@@ -114,7 +114,7 @@ fn patience(plan: &Plan, pace: Pace<'_>, name: &str, places: &[Place]) -> Durati
 
 pub(super) struct Work<'a> {
     pub(super) app: &'a App<'a>,
-    before: &'a Intent,
+    pub(super) before: &'a Intent,
     pub(super) plan: Plan,
     pub(super) pace: Pace<'a>,
     pub(super) ledger: Ledger,
@@ -187,10 +187,14 @@ impl Work<'_> {
             }
             let starts = matches!(action, Action::Created | Action::Recreated);
             timing = (starts && self.serves(place)).then(|| Timing::new(began.elapsed(), stop));
-            if action == Action::Recreated && !update.monitor.is_zero() && self.serves(place) {
-                self.app.progress(&place.service, "watching the new one");
-                let watching = gate::watch(&self.app.engine, &place.service, container, update.monitor);
-                tokio::select! { watched = watching => watched?, () = self.stopped() => {} }
+            // A process that died while it watched proved nothing.
+            let is_new = action == Action::Recreated || self.before.replaced(&place.name);
+            if is_new
+                && !update.monitor.is_zero()
+                && self.serves(place)
+                && !self.proved(place, container, update).await?
+            {
+                return Ok(None);
             }
         }
         if let (Some(timing), Manner::Canary) = (&timing, place.manner) {
@@ -199,6 +203,21 @@ impl Work<'_> {
             self.app.context.log(LogStream::Info, &line);
         }
         Ok(Some((action, container, timing)))
+    }
+
+    /// Watches what passed its gate; `false` when another service failed meanwhile.
+    async fn proved(&self, place: &Place, container: &str, update: &Update) -> Result<bool, Failure> {
+        self.app.progress(&place.service, "watching the new one");
+        let watching = gate::watch(&self.app.engine, &place.service, container, update.monitor);
+        let watched = tokio::select! {
+            watched = watching => watched.map(|()| true),
+            () = self.stopped() => Ok(false),
+        };
+        if !matches!(watched, Ok(true)) {
+            // As at the gate: it stays as it is, and the old one is kept beside it.
+            self.ledger.end(&place.name);
+        }
+        watched
     }
 
     /// Is it there to go on, and not to do some work and end?
