@@ -14,6 +14,7 @@ mod orphans;
 pub mod plan;
 mod points;
 mod recovery;
+mod remote;
 mod scenario;
 pub mod shipped;
 mod site;
