@@ -24,6 +24,7 @@ mod images;
 mod lifecycle;
 mod logins;
 mod logs;
+mod migrations;
 mod mounted;
 mod namespaces;
 mod ps;
@@ -90,6 +91,9 @@ pub(super) const ALL: &[&dyn Primitive] = &[
     &lifecycle::Start,
     &lifecycle::Stop,
     &logs::Logs,
+    &migrations::Crossed,
+    &migrations::Migrated,
+    &migrations::Migrating,
     &ps::Ps,
     &pull::Pull,
     &release::LastGood,

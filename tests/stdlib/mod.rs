@@ -4,6 +4,7 @@ mod backup;
 mod db;
 mod deploy;
 mod health;
+mod migrations;
 mod options;
 mod plan;
 mod proxy;

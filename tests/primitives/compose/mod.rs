@@ -10,6 +10,7 @@ mod gate;
 mod given;
 mod images;
 mod labels;
+mod migrations;
 mod monitor;
 mod moves;
 mod plan;
