@@ -12,6 +12,7 @@ use crate::failure::{Failure, FailureKind};
 /// The embedded standard library, by import path.
 const STANDARD: &[(&str, &str)] = &[
     ("std/backup", include_str!("../../stdlib/backup.rhai")),
+    ("std/certificate", include_str!("../../stdlib/certificate.rhai")),
     ("std/db", include_str!("../../stdlib/db.rhai")),
     ("std/deploy", include_str!("../../stdlib/deploy.rhai")),
     ("std/health", include_str!("../../stdlib/health.rhai")),

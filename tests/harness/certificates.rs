@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// A certificate and its key, as PEM files.
 pub struct Issued {
     pub certificate: PathBuf,
-    key: PathBuf,
+    pub key: PathBuf,
 }
 
 impl Issued {

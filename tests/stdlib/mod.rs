@@ -1,6 +1,7 @@
 //! The standard library, through the built binary: runbooks as users write them.
 
 mod backup;
+mod certificate;
 mod db;
 mod deploy;
 mod health;

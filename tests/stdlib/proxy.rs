@@ -28,7 +28,7 @@ fn try_get(port: u16) -> Option<(u16, String)> {
     Some((status, body.trim().to_owned()))
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
