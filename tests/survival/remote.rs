@@ -181,7 +181,7 @@ fn befallen(fleet: &Fleet, fate: Fate, whole: Duration, bytes: u64, version: usi
 }
 
 fn fates() -> Vec<Fate> {
-    let (kills, cuts) = if at_night() { (50, 50) } else { (3, 4) };
+    let (kills, cuts) = if at_night() { (50, 50) } else { (2, 2) };
     let cut = |part| {
         let share = Share { part, of: cuts };
         if part % 2 == 0 { Fate::Cut(share) } else { Fate::Down(share) }
