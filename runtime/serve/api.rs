@@ -4,6 +4,7 @@
 //! do something learns nothing else than that there is no such thing.
 
 mod answer;
+mod backups;
 mod entry;
 mod follow;
 mod guard;
@@ -17,6 +18,7 @@ mod start;
 mod token;
 mod webhook;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,7 +26,7 @@ use serde_json::{Map, Value};
 
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::project::{ApiSection, WebhookEntry};
+use crate::project::{ApiSection, BackupRepository, WebhookEntry};
 use crate::units::ByteSize;
 
 pub use routes::{Permission, ROUTES, Route, SCOPES};
@@ -43,6 +45,8 @@ pub trait Surroundings: Send + Sync {
     fn schedules(&self) -> Result<Value, Failure>;
     /// How many schedules have a fire between what is accounted for, as is said here, and that second.
     fn gaps(&self, accounted: &[(String, i64)], until: i64) -> Result<usize, Failure>;
+    /// The repositories of backups.
+    fn backups(&self) -> Result<BTreeMap<String, BackupRepository>, Failure>;
     /// A webhook.
     fn webhook(&self, name: &str) -> Result<Option<WebhookEntry>, Failure>;
     /// What its sender signs with. That may have to be asked of a program.

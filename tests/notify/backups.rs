@@ -25,3 +25,24 @@ fn a_job_without_a_fresh_backup_is_told_of_once_a_day() {
     assert_eq!(project.read("told.txt"), "backup_too_old\n");
     project.runbook(&["doctor"]).prints("1 snapshots, the newest of ");
 }
+
+#[test]
+fn a_restore_drill_that_fails_is_told_as_one_to_whoever_asks_for_it() {
+    let project = Project::new()
+        .file(
+            "runbook.toml",
+            "[project]\nname = 'shop'\n[backup.main]\npath = 'store'\npassword = 'P'\n\
+             [notify.channel.drills]\nkind = 'command'\nargv = ['sh', '-c', 'echo $RUNBOOK_EVENT >> drills.txt']\n\
+             [notify.channel.all]\nkind = 'command'\nargv = ['sh', '-c', 'echo $RUNBOOK_EVENT >> all.txt']\n\
+             [[notify.rule]]\nto = ['drills']\nevents = ['drill_failed']\n[[notify.rule]]\nto = ['all']\n",
+        )
+        .file("drill.rhai", "//! Try the newest backup out.\nbackup_drilled(restore(\"latest\", \"drill\"));\n")
+        .file("other.rhai", "//! Fails.\nsh([\"false\"]);\n")
+        .file("uploads/a", "a")
+        .env("P", "correct horse");
+    project.runbook(&["backup", "init"]).success();
+    project.runbook(&["run", "other.rhai"]).code(1);
+    project.runbook(&["run", "drill.rhai"]).code(1);
+    assert_eq!(project.read("drills.txt"), "drill_failed\n");
+    assert_eq!(project.read("all.txt"), "failed\nfailed\n", "whoever is told of all that fails is told once");
+}

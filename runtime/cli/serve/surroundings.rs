@@ -1,5 +1,6 @@
 //! What those who ask the service may know of the project.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::super::places;
 use super::super::schedule::Registry;
 use crate::failure::Failure;
-use crate::project::{ProjectFile, WebhookEntry};
+use crate::project::{BackupRepository, ProjectFile, WebhookEntry};
 use crate::secrets::{Sources, redactor_as_far_as_known};
 use crate::serve::api::Surroundings;
 
@@ -49,6 +50,10 @@ impl Surroundings for Here {
             next.is_some_and(|next| next <= until)
         };
         Ok(accounted.iter().filter(is_gap).count())
+    }
+
+    fn backups(&self) -> Result<BTreeMap<String, BackupRepository>, Failure> {
+        Ok(ProjectFile::load(&self.0)?.backups)
     }
 
     fn webhook(&self, name: &str) -> Result<Option<WebhookEntry>, Failure> {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{self, Answer};
 use super::entry::{Asked, State};
 use super::routes::Does;
-use super::{follow, metrics, openapi, query, start};
+use super::{backups, follow, metrics, openapi, query, start};
 use crate::failure::{Failure, FailureKind};
 use crate::journal::{FireFilter, LogQuery, Pause, RunFilter, RunRecord, RunState};
 
@@ -106,6 +106,8 @@ fn look(state: &State, asked: &Asked) -> Result<Answer, Failure> {
             }
             ok(json!({ "schedule": asked.part, "paused": pauses }))
         }
+        Does::Backups => ok(json!({ "backups": backups::overview(state)? })),
+        Does::Snapshots => ok(json!({ "snapshots": backups::snapshots(state, &asked.part)? })),
         Does::Statistics => ok(json!({ "statistics": journal.statistics(LOOKED_AT)? })),
         _ => ok(json!({ "notices": journal.notices(query::limit(&asked.query, 50))? })),
     }

@@ -6,6 +6,7 @@ use hyper::StatusCode;
 use jiff::Timestamp;
 
 use super::answer::{Answer, with_type};
+use super::backups;
 use super::entry::State;
 use super::handlers::LOOKED_AT;
 use crate::failure::Failure;
@@ -55,6 +56,7 @@ pub(super) fn metrics(state: &State) -> Result<Answer, Failure> {
         }
     }
     of_fires(state, &mut text)?;
+    of_backups(state, &mut text)?;
     let notices = journal.notices(MOST)?;
     head(&mut text, "runbook_notices", "gauge", "Notifications that wait to be sent, or were given up.");
     for (word, wanted) in [("waiting", NoticeState::Waiting), ("given_up", NoticeState::GivenUp)] {
@@ -62,6 +64,14 @@ pub(super) fn metrics(state: &State) -> Result<Answer, Failure> {
         line(&mut text, "runbook_notices", &[("state", word)], number);
     }
     Ok(with_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text))
+}
+
+fn of_backups(state: &State, text: &mut String) -> Result<(), Failure> {
+    head(text, "runbook_backup_age_seconds", "gauge", "How old the newest snapshot of a job is.");
+    for (repository, job, age) in backups::ages(state)? {
+        line(text, "runbook_backup_age_seconds", &[("repository", &repository), ("job", &job)], age);
+    }
+    Ok(())
 }
 
 fn of_fires(state: &State, text: &mut String) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! Asking the service, over real connections.
 
+mod backups;
 mod follow;
 mod matrix;
 mod runs;
