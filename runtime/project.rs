@@ -22,7 +22,7 @@ pub use backup::{BEFORE_RESTORE, BackupJob, BackupRepository};
 pub use doubt::{Signs, doubt};
 pub use dst::DstPolicy;
 pub use environment::Environment;
-pub use file::{LogRetention, PROJECT_FILE, ProjectFile, RegistryLogin, RunRetention, ServiceLimits, apart, find};
+pub use file::{LogRetention, PROJECT_FILE, ProjectFile, RegistryLogin, RunRetention, ServiceLimits, find};
 pub use freshness::{Made, Stale, StaleKind, freshness};
 pub use host::Host;
 pub use keep::{Candidate, Keep, Reach, Verdict};

@@ -12,7 +12,7 @@ use super::{CommandResult, notify, places};
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::notify::Teller;
-use crate::project::{ProjectFile, apart, state_folder};
+use crate::project::{ProjectFile, state_folder};
 use crate::report;
 use crate::schedule::Zone;
 use crate::secrets::redactor_as_far_as_known;
@@ -38,7 +38,7 @@ impl Serve {
     pub fn run(self) -> CommandResult {
         let root = places::root_here()?;
         // What is wrong with the project is said before anything begins.
-        let ProjectFile { api, service: limits, .. } = apart(|| Registry::load(&root))?.file;
+        let ProjectFile { api, service: limits, .. } = Registry::load(&root)?.file;
         let program = std::env::current_exe().map_err(|error| Failure::system("find this program", &error))?;
         let journal = Journal::open(&state_folder(&root))?;
         // Before it listens: what listens already belongs to the service that there is.
@@ -66,7 +66,7 @@ impl Serve {
             root,
             load: Box::new(move || {
                 Zone::read_anew();
-                apart(|| Registry::load(&read)).map(|registry| registry.for_service(&read))
+                Registry::load(&read).map(|registry| registry.for_service(&read))
             }),
             say: Box::new(report::note),
             redact: Box::new(move |environment, text| {

@@ -52,13 +52,14 @@ impl Teller {
     /// Begins to tell what happens to the runs of the project at `root` from now on; `None` where nobody is to be told. With
     /// `waits`, it begins also where that is so, and sees when the project says otherwise.
     pub fn start(root: &Path, waits: bool) -> Result<Option<Self>, Failure> {
-        let is_idle = ProjectFile::load_apart(root)?.notify.is_idle();
+        let read = read(root)?;
+        let is_idle = read.1.notify.is_idle();
         if !waits && is_idle {
             return Ok(None);
         }
         let (asked, asks) = channel();
         let (end, ended) = channel();
-        let mut work = Work { root: root.to_path_buf(), read: None, unsent: BTreeMap::new() };
+        let mut work = Work { root: root.to_path_buf(), read, unsent: BTreeMap::new() };
         let journal = Journal::open(&state_folder(root))?;
         if !is_idle {
             journal.watch_from_here()?;
@@ -100,7 +101,7 @@ impl Teller {
 struct Work {
     root: PathBuf,
     /// The project file, and how it looked when it was read: it is looked at whenever something happens.
-    read: Option<(Look, Arc<ProjectFile>)>,
+    read: (Look, Arc<ProjectFile>),
     /// Why something could not be sent the last time, by channel.
     unsent: BTreeMap<String, String>,
 }
@@ -167,17 +168,11 @@ impl Work {
     }
 
     fn file(&mut self) -> Result<Arc<ProjectFile>, Failure> {
-        let look = look(&self.root.join(PROJECT_FILE));
-        match &self.read {
-            Some((before, file)) if look.is_some() && *before == look => Ok(file.clone()),
-            _ => {
-                // There may be many schedules, and they are others' business.
-                let file = ProjectFile { schedules: BTreeMap::new(), ..ProjectFile::load_apart(&self.root)? };
-                let file = Arc::new(file);
-                self.read = Some((look, file.clone()));
-                Ok(file)
-            }
+        let now = look(&self.root.join(PROJECT_FILE));
+        if now.is_none() || now != self.read.0 {
+            self.read = read(&self.root)?;
         }
+        Ok(self.read.1.clone())
     }
 
     /// The run log holds nothing that did not pass the redactor; secrets that are new since then are masked here.
@@ -249,6 +244,13 @@ type Look = Option<(i64, i64, u64, u64)>;
 fn look(file: &Path) -> Look {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(file).ok().map(|data| (data.mtime(), data.mtime_nsec(), data.ino(), data.size()))
+}
+
+/// Reads it without schedules: there may be many, and they are others' business.
+fn read(root: &Path) -> Result<(Look, Arc<ProjectFile>), Failure> {
+    let look = look(&root.join(PROJECT_FILE));
+    let file = ProjectFile { schedules: BTreeMap::new(), ..ProjectFile::load(root)? };
+    Ok((look, Arc::new(file)))
 }
 
 /// What is sent together: bundled notices of one channel and environment.

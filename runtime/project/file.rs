@@ -181,11 +181,6 @@ impl ProjectFile {
             .map_err(|message| Failure::new(FailureKind::Invalid, format!("{}: {message}", path.display())))
     }
 
-    /// The same, for a process that goes on for long.
-    pub fn load_apart(root: &Path) -> Result<Self, Failure> {
-        apart(|| Self::load(root))
-    }
-
     /// Parses the text of a project file; the error names line and column.
     pub fn parse(text: &str, folder_name: &str) -> Result<Self, String> {
         let parsed: Text = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
@@ -247,15 +242,5 @@ impl ProjectFile {
                     .hint(format!("pass --env with one of {}", names()))),
             },
         }
-    }
-}
-
-/// Does the work on a thread of its own, and hands back a copy. Reading a large file leaves garbage of many times its size between
-/// what is kept, and a heap full of that is never given back to the system; the heap of a thread is, once it is empty.
-pub fn apart<T: Clone + Send>(work: impl FnOnce() -> Result<T, Failure> + Send) -> Result<T, Failure> {
-    let made = std::thread::scope(|scope| scope.spawn(work).join());
-    match made {
-        Ok(made) => made.clone(),
-        Err(_) => Err(Failure::new(FailureKind::System, "the project could not be read")),
     }
 }

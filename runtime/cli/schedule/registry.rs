@@ -15,7 +15,6 @@ use crate::script::Header;
 use crate::serve;
 
 /// Everything that is said about when runbooks run by themselves.
-#[derive(Clone)]
 pub(in crate::cli) struct Registry {
     pub(in crate::cli) file: ProjectFile,
     pub(in crate::cli) definitions: BTreeMap<String, Definition>,
