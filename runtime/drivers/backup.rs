@@ -22,6 +22,7 @@ mod repository;
 mod restore;
 mod save;
 mod source;
+mod store;
 mod tally;
 mod unpack;
 
@@ -35,6 +36,7 @@ pub use manifest::{DATA, Manifest, PartRecord};
 pub use repository::{Access, Pruned, Repository, Snapshot, find};
 pub use restore::{Placing, inside};
 pub use save::{Content, Order, Part};
+pub use store::Location;
 pub use tally::Tally;
 
 /// Asked again and again while something goes on: is it still to go on? The failure says why not.

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rustic_core::{FileType, Id};
 
+use super::Wanted;
+use super::lock::Lock;
+use super::repository::Access;
+use super::store::{Hold, Store};
 use crate::failure::Failure;
 
 /// Where files are while they are written. `restic` does not look there.
@@ -23,13 +27,7 @@ impl Folder {
         Self { root: root.to_owned() }
     }
 
-    /// The folder for messages.
-    pub fn shown(&self) -> String {
-        self.root.display().to_string()
-    }
-
-    /// Where a file of the repository is.
-    pub fn path(&self, kind: FileType, id: &Id) -> PathBuf {
+    fn path(&self, kind: FileType, id: &Id) -> PathBuf {
         let name = id.to_hex();
         match kind {
             FileType::Config => self.root.join("config"),
@@ -37,9 +35,26 @@ impl Folder {
             _ => self.root.join(kind.dirname()).join(&name[..]),
         }
     }
+}
 
-    /// Makes the folders of an empty repository.
-    pub fn create(&self) -> Result<(), Failure> {
+impl Store for Folder {
+    fn shown(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn shown_file(&self, kind: FileType, id: &Id) -> String {
+        self.path(kind, id).display().to_string()
+    }
+
+    fn is_there(&self) -> Result<bool, Failure> {
+        Ok(self.root.join("config").is_file())
+    }
+
+    fn is_vacant(&self) -> Result<bool, Failure> {
+        Ok(fs::read_dir(&self.root).into_iter().flatten().next().is_none())
+    }
+
+    fn create(&self) -> Result<(), Failure> {
         let packs = (0..=255).map(|byte| format!("data/{byte:02x}"));
         let others = ["index", "keys", "locks", "snapshots", UNFINISHED].map(str::to_owned);
         for name in packs.chain(others) {
@@ -50,9 +65,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Everything of a kind, with sizes. What cannot be listed is a failure: whoever believed that it is not there would
-    /// remove what belongs to it.
-    pub fn list(&self, kind: FileType) -> Result<Vec<(Id, u32)>, Failure> {
+    fn list(&self, kind: FileType) -> Result<Vec<(Id, u32)>, Failure> {
         let mut found = Vec::new();
         match kind {
             FileType::Config => match fs::metadata(self.path(kind, &Id::default())) {
@@ -70,15 +83,13 @@ impl Folder {
         Ok(found)
     }
 
-    /// A whole file.
-    pub fn read(&self, kind: FileType, id: &Id) -> Result<Bytes, Failure> {
+    fn read(&self, kind: FileType, id: &Id) -> Result<Bytes, Failure> {
         let path = self.path(kind, id);
         let read = fs::read(&path).map_err(|error| Failure::system(format!("read `{}`", path.display()), &error))?;
         Ok(read.into())
     }
 
-    /// A part of a file.
-    pub fn read_part(&self, kind: FileType, id: &Id, offset: u32, length: u32) -> Result<Bytes, Failure> {
+    fn read_part(&self, kind: FileType, id: &Id, offset: u32, length: u32) -> Result<Bytes, Failure> {
         let path = self.path(kind, id);
         let read = || {
             let mut file = File::open(&path)?;
@@ -92,8 +103,8 @@ impl Folder {
         Ok(part.into())
     }
 
-    /// Writes a file: aside first, then under its name.
-    pub fn write(&self, kind: FileType, id: &Id, pieces: &[Bytes]) -> Result<(), Failure> {
+    /// Aside first, then under its name.
+    fn write(&self, kind: FileType, id: &Id, pieces: &[Bytes]) -> Result<(), Failure> {
         let path = self.path(kind, id);
         let written = || {
             let folder = self.root.join(UNFINISHED);
@@ -121,14 +132,20 @@ impl Folder {
         })
     }
 
-    /// Removes a file.
-    pub fn remove(&self, kind: FileType, id: &Id) -> Result<(), Failure> {
+    fn remove(&self, kind: FileType, id: &Id) -> Result<(), Failure> {
         let path = self.path(kind, id);
         fs::remove_file(&path).map_err(|error| Failure::system(format!("remove `{}`", path.display()), &error))
     }
 
-    /// Removes what writers left behind that were killed. Nobody else may be writing.
-    pub fn tidy(&self) {
+    fn hold(&self, access: Access, wanted: &Wanted) -> Result<Box<dyn Hold>, Failure> {
+        Ok(Box::new(Lock::take(&self.root, access == Access::Alone, wanted)?))
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.root)
+    }
+
+    fn tidy(&self) {
         for entry in fs::read_dir(self.root.join(UNFINISHED)).into_iter().flatten().flatten() {
             let _ = fs::remove_file(entry.path());
         }

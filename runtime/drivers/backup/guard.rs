@@ -1,12 +1,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use rustic_core::{BytesList, FileType, Id, ReadBackend, RusticResult, WriteBackend};
 
 use super::Wanted;
 use super::fault::passed;
-use super::folder::Folder;
-use crate::failure::Failure;
+use super::store::Store;
+use crate::failure::{Failure, FailureKind};
+use crate::units::Span;
 
 /// Notes what went wrong, and keeps a snapshot from being written from then on.
 pub struct Guard {
@@ -50,17 +52,18 @@ impl std::fmt::Debug for Guard {
     }
 }
 
-/// A folder that takes no snapshot after a fault.
+/// A store that takes no snapshot after a fault.
 #[derive(Debug)]
 pub struct Guarded {
-    folder: Folder,
+    store: Arc<dyn Store>,
     guard: Arc<Guard>,
+    since: Instant,
 }
 
 impl Guarded {
-    /// Puts the guard before the folder.
-    pub fn new(folder: Folder, guard: Arc<Guard>) -> Self {
-        Self { folder, guard }
+    /// Puts the guard before the store.
+    pub fn new(store: Arc<dyn Store>, guard: Arc<Guard>) -> Self {
+        Self { store, guard, since: Instant::now() }
     }
 
     fn noted<T>(&self, result: Result<T, Failure>) -> RusticResult<T> {
@@ -70,42 +73,55 @@ impl Guarded {
             error
         })
     }
+
+    /// May a snapshot be added?
+    fn allowed(&self) -> Result<(), Failure> {
+        self.guard.check()?;
+        match self.store.patience() {
+            Some(patience) if self.since.elapsed() > patience => {
+                let message = format!("it took more than {}, in which others may have pruned", Span(patience));
+                Err(Failure::new(FailureKind::Timeout, message)
+                    .hint("run it again: what is stored already is not sent again"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl ReadBackend for Guarded {
     fn location(&self) -> String {
-        self.folder.shown()
+        self.store.shown()
     }
 
     fn list_with_size(&self, kind: FileType) -> RusticResult<Vec<(Id, u32)>> {
-        self.noted(self.folder.list(kind))
+        self.noted(self.store.list(kind))
     }
 
     fn read_full(&self, kind: FileType, id: &Id) -> RusticResult<Bytes> {
         // A check goes on after a file that cannot be read, and says which: no fault of a source.
-        self.folder.read(kind, id).map_err(|failure| passed(&failure))
+        self.store.read(kind, id).map_err(|failure| passed(&failure))
     }
 
     fn read_partial(&self, kind: FileType, id: &Id, _: bool, offset: u32, length: u32) -> RusticResult<Bytes> {
-        self.folder.read_part(kind, id, offset, length).map_err(|failure| passed(&failure))
+        self.store.read_part(kind, id, offset, length).map_err(|failure| passed(&failure))
     }
 
     fn warmup_path(&self, kind: FileType, id: &Id) -> String {
-        self.folder.path(kind, id).display().to_string()
+        self.store.shown_file(kind, id)
     }
 }
 
 impl WriteBackend for Guarded {
     fn create(&self) -> RusticResult<()> {
-        self.noted(self.folder.create())
+        self.noted(self.store.create())
     }
 
     fn write_bytes(&self, kind: FileType, id: &Id, _: bool, content: BytesList) -> RusticResult<()> {
-        let allowed = if kind == FileType::Snapshot { self.guard.check() } else { Ok(()) };
-        self.noted(allowed.and_then(|()| self.folder.write(kind, id, content.slice())))
+        let allowed = if kind == FileType::Snapshot { self.allowed() } else { Ok(()) };
+        self.noted(allowed.and_then(|()| self.store.write(kind, id, content.slice())))
     }
 
     fn remove(&self, kind: FileType, id: &Id, _: bool) -> RusticResult<()> {
-        self.noted(self.folder.remove(kind, id))
+        self.noted(self.store.remove(kind, id))
     }
 }

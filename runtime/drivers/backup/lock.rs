@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 
 use super::Wanted;
+use super::store::Hold;
 use crate::failure::{Failure, FailureKind};
 
 /// How long to wait for others that have the repository.
@@ -15,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub struct Lock {
     _config: File,
 }
+
+impl Hold for Lock {}
 
 impl Lock {
     /// Takes it, and waits for others up to ten minutes.

@@ -1,4 +1,3 @@
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +10,9 @@ use rustic_core::{
 use serde::Serialize;
 
 use super::fault::failure;
-use super::folder::Folder;
 use super::guard::{Guard, Guarded};
-use super::lock::Lock;
 use super::manifest::{MANIFEST, Manifest};
+use super::store::{Hold, Location, Store};
 use super::{Wanted, fault};
 use crate::failure::{Failure, FailureKind};
 
@@ -37,10 +35,10 @@ pub enum Access {
 
 /// An open repository.
 pub struct Repository {
-    location: PathBuf,
+    store: Arc<dyn Store>,
     engine: Engine,
     guard: Arc<Guard>,
-    lock: Lock,
+    hold: Box<dyn Hold>,
 }
 
 /// What is known of a snapshot without reading what is in it.
@@ -95,14 +93,14 @@ pub struct Pruned {
 }
 
 impl Repository {
-    /// Makes a repository in a folder that is not there, or empty.
-    pub fn init(location: &Path, password: &str) -> Result<(), Failure> {
-        let shown = location.display();
-        if location.join("config").exists() {
+    /// Makes a repository where nothing is.
+    pub fn init(location: impl Into<Location>, password: &str) -> Result<(), Failure> {
+        let store = location.into().store()?;
+        let shown = store.shown();
+        if store.is_there()? {
             return Err(Failure::new(FailureKind::Conflict, format!("there is a repository in `{shown}` already")));
         }
-        let mut there = std::fs::read_dir(location).into_iter().flatten();
-        if there.next().is_some() {
+        if !store.is_vacant()? {
             return Err(Failure::new(FailureKind::Conflict, format!("the folder `{shown}` is not empty"))
                 .hint("a repository needs a folder of its own"));
         }
@@ -111,33 +109,38 @@ impl Repository {
         let failed = |error: Box<RusticError>| guard.reason(|| failure(&what, &error));
         let config = ConfigOptions::default().set_version(2u32);
         let keys = KeyOptions::default().with_created(true).hostname(host());
-        let engine = engine(location, &guard).map_err(failed)?;
+        let engine = engine(&store, &guard).map_err(failed)?;
         engine.init(&Credentials::password(password), &keys, &config).map_err(failed)?;
         Ok(())
     }
 
-    /// Opens the repository in a folder.
-    pub fn open(location: &Path, password: &str, access: Access, wanted: Wanted) -> Result<Self, Failure> {
-        let shown = location.display();
-        if !location.join("config").is_file() {
+    /// Opens a repository.
+    pub fn open(
+        location: impl Into<Location>,
+        password: &str,
+        access: Access,
+        wanted: Wanted,
+    ) -> Result<Self, Failure> {
+        let store = location.into().store()?;
+        let shown = store.shown();
+        if !store.is_there()? {
             return Err(Failure::new(FailureKind::NotFound, format!("there is no repository in `{shown}`")));
         }
-        let lock = Lock::take(location, access == Access::Alone, &wanted)?;
+        let hold = store.hold(access, &wanted)?;
         let guard = Arc::new(Guard::new(wanted));
         let failed = |error: Box<RusticError>| {
             guard.reason(|| fault::failure(&format!("open the repository `{shown}`"), &error))
         };
-        let engine =
-            engine(location, &guard).map_err(failed)?.open(&Credentials::password(password)).map_err(failed)?;
+        let engine = engine(&store, &guard).map_err(failed)?.open(&Credentials::password(password)).map_err(failed)?;
         if access == Access::Alone {
-            Folder::new(location).tidy();
+            store.tidy();
         }
-        Ok(Self { location: location.to_owned(), engine, guard, lock })
+        Ok(Self { store, engine, guard, hold })
     }
 
-    /// The folder for messages.
+    /// The place for messages.
     pub fn shown(&self) -> String {
-        self.location.display().to_string()
+        self.store.shown()
     }
 
     /// Every snapshot, the oldest first. One that cannot be read is a failure, and not one less.
@@ -164,6 +167,7 @@ impl Repository {
         let known: Vec<SnapshotId> = self.files()?.into_iter().map(|file| file.id).collect();
         let named = known.into_iter().filter(|id| ids.iter().any(|wanted| wanted[..] == id.to_hex()[..]));
         let named: Vec<SnapshotId> = named.collect();
+        self.hold.check()?;
         self.engine.delete_snapshots(&named).map_err(|error| self.failed("forget snapshots of", &error))
     }
 
@@ -171,6 +175,7 @@ impl Repository {
     /// a snapshot that is being made by somebody else loses nothing.
     pub fn prune(&self) -> Result<Pruned, Failure> {
         let failed = |error: Box<RusticError>| self.failed("prune", &error);
+        self.hold.check()?;
         let options = PruneOptions::default().keep_delete(jiff::Span::new().hours(24));
         let plan = self.engine.prune_plan(&options).map_err(failed)?;
         let (size, packs) = (plan.stats.size_sum(), &plan.stats.packs_to_delete);
@@ -183,12 +188,12 @@ impl Repository {
         Ok(pruned)
     }
 
-    pub(super) fn into_parts(self) -> (PathBuf, Engine, Arc<Guard>, Lock) {
-        (self.location, self.engine, self.guard, self.lock)
+    pub(super) fn into_parts(self) -> (Arc<dyn Store>, Engine, Arc<Guard>, Box<dyn Hold>) {
+        (self.store, self.engine, self.guard, self.hold)
     }
 
-    pub(super) fn from_parts(location: PathBuf, engine: Engine, guard: Arc<Guard>, lock: Lock) -> Self {
-        Self { location, engine, guard, lock }
+    pub(super) fn from_parts(store: Arc<dyn Store>, engine: Engine, guard: Arc<Guard>, hold: Box<dyn Hold>) -> Self {
+        Self { store, engine, guard, hold }
     }
 
     /// The snapshots as the engine has them.
@@ -198,7 +203,7 @@ impl Repository {
 
     /// The engine once more, for what uses it up. With the key at hand, no password has to be tried.
     pub(super) fn again(&self) -> Result<Engine, Box<RusticError>> {
-        engine(&self.location, &self.guard)?.open(&Credentials::Masterkey(self.engine.key()))
+        engine(&self.store, &self.guard)?.open(&Credentials::Masterkey(self.engine.key()))
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -238,8 +243,8 @@ pub fn find(all: Vec<Snapshot>, name: &str, job: &str) -> Result<Snapshot, Failu
     }
 }
 
-fn engine(location: &Path, guard: &Arc<Guard>) -> Result<rustic_core::Repository<()>, Box<RusticError>> {
-    let guarded = Guarded::new(Folder::new(location), Arc::clone(guard));
+fn engine(store: &Arc<dyn Store>, guard: &Arc<Guard>) -> Result<rustic_core::Repository<()>, Box<RusticError>> {
+    let guarded = Guarded::new(Arc::clone(store), Arc::clone(guard));
     let backends = RepositoryBackends::new(Arc::new(guarded), None);
     rustic_core::Repository::new(&RepositoryOptions::default().no_cache(true), &backends)
 }

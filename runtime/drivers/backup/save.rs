@@ -62,9 +62,9 @@ impl Repository {
         let mut paths: Vec<PathBuf> = parts.iter().map(|part| format!("/{DATA}/{}", part.name).into()).collect();
         paths.push(format!("/{MANIFEST}").into());
 
-        let (location, engine, guard, lock) = self.into_parts();
+        let (store, engine, guard, hold) = self.into_parts();
         let ledger = Arc::new(Ledger::new(manifest, Arc::clone(&guard)));
-        let source = Source::new(parts, Arc::clone(&ledger), Arc::clone(&guard), &location);
+        let source = Source::new(parts, Arc::clone(&ledger), Arc::clone(&guard), store.folder());
         let failed = |error: Box<rustic_core::RusticError>| guard.reason(|| failure(&what, &error));
 
         let tags = [format!("{JOB}{}", order.job), format!("{CALL}{}", order.call)];
@@ -81,7 +81,7 @@ impl Repository {
         // Said to be there is what was found there.
         let manifest = ledger.finished()?;
         let engine = indexed.drop_index();
-        let again = Repository::from_parts(location, engine, guard, lock);
+        let again = Repository::from_parts(store, engine, guard, hold);
         let found = again.snapshots()?.into_iter().find(|snapshot| snapshot.id == saved.id.to_hex()[..]);
         let snapshot = found.ok_or_else(|| {
             Failure::new(FailureKind::System, format!("cannot {what}: the snapshot is not there afterwards"))

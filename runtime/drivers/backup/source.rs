@@ -29,8 +29,9 @@ pub struct Source {
 
 impl Source {
     /// Parts in the order of their names.
-    pub fn new(parts: Vec<Part>, ledger: Arc<Ledger>, guard: Arc<Guard>, repository: &Path) -> Self {
-        let repository = fs::metadata(repository).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    pub fn new(parts: Vec<Part>, ledger: Arc<Ledger>, guard: Arc<Guard>, repository: Option<&Path>) -> Self {
+        let repository =
+            repository.and_then(|folder| fs::metadata(folder).ok()).map(|metadata| (metadata.dev(), metadata.ino()));
         Self { parts: Mutex::new(parts), ledger, guard, repository }
     }
 }

@@ -1,0 +1,92 @@
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustic_core::{FileType, Id};
+
+use super::Wanted;
+use super::folder::Folder;
+use super::repository::Access;
+use crate::failure::Failure;
+
+/// Where the files of a repository are kept, laid out as restic does. A file is whole, or not there.
+pub trait Store: Debug + Send + Sync + 'static {
+    /// The place for messages.
+    fn shown(&self) -> String;
+
+    /// A file of the repository for messages.
+    fn shown_file(&self, kind: FileType, id: &Id) -> String;
+
+    /// Is there a repository?
+    fn is_there(&self) -> Result<bool, Failure>;
+
+    /// Is there nothing at all, so that one can be made?
+    fn is_vacant(&self) -> Result<bool, Failure>;
+
+    /// Makes what an empty repository needs before its first file.
+    fn create(&self) -> Result<(), Failure>;
+
+    /// Everything of a kind, with sizes. What cannot be listed is a failure: whoever believed that it is not there would
+    /// remove what belongs to it.
+    fn list(&self, kind: FileType) -> Result<Vec<(Id, u32)>, Failure>;
+
+    /// A whole file.
+    fn read(&self, kind: FileType, id: &Id) -> Result<Bytes, Failure>;
+
+    /// A part of a file.
+    fn read_part(&self, kind: FileType, id: &Id, offset: u32, length: u32) -> Result<Bytes, Failure>;
+
+    /// Writes a file. Its name is the hash of its content, unless it is the config.
+    fn write(&self, kind: FileType, id: &Id, pieces: &[Bytes]) -> Result<(), Failure>;
+
+    /// Removes a file.
+    fn remove(&self, kind: FileType, id: &Id) -> Result<(), Failure>;
+
+    /// Waits until nobody is at work there who must not be disturbed, and holds off others for as long as the hold is kept.
+    fn hold(&self, access: Access, wanted: &Wanted) -> Result<Box<dyn Hold>, Failure>;
+
+    /// How old what is known of the repository may be when a snapshot is added; any age where a hold keeps others from
+    /// removing anything meanwhile.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The folder of this machine it lies in.
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Removes what writers left behind that were killed. Nobody else may be writing.
+    fn tidy(&self) {}
+}
+
+/// A hold on a repository. It ends with its value or with the process.
+pub trait Hold: Debug + Send + Sync {
+    /// Is it still held?
+    fn check(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// Where a repository is.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// In a folder of this machine.
+    Folder(PathBuf),
+}
+
+impl Location {
+    pub(super) fn store(&self) -> Result<Arc<dyn Store>, Failure> {
+        Ok(match self {
+            Self::Folder(root) => Arc::new(Folder::new(root)),
+        })
+    }
+}
+
+impl<P: AsRef<Path>> From<P> for Location {
+    fn from(root: P) -> Self {
+        Self::Folder(root.as_ref().to_owned())
+    }
+}
