@@ -19,6 +19,7 @@ mod options;
 mod outcome;
 mod planned_disk;
 mod releases;
+mod repositories;
 mod retention;
 mod sink;
 mod spec;
@@ -44,6 +45,7 @@ pub use options::{BlockRef, OptionDoc, OptionType, OptionsSpec, parse as parse_o
 pub use outcome::{Outcome, Probe, Recovery};
 pub use planned_disk::{Left, PlannedDisk};
 pub use releases::{Release, ReleaseState};
+pub use repositories::{opening, repository_needs};
 pub use retention::{Judged, Judgement, judge};
 pub use sink::{ON, Sink, misplaced, place};
 pub use spec::{Arg, Effect, Spec, Ty};

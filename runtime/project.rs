@@ -18,7 +18,7 @@ mod secrets;
 use std::path::{Path, PathBuf};
 
 pub use api::{ApiSection, WebhookEntry};
-pub use backup::{BEFORE_RESTORE, BackupJob, BackupRepository};
+pub use backup::{BEFORE_RESTORE, BackupJob, BackupRepository, BucketStyle, RepositoryPlace};
 pub use doubt::{Signs, doubt};
 pub use dst::DstPolicy;
 pub use environment::Environment;

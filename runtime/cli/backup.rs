@@ -9,19 +9,18 @@ mod rebuild;
 mod restore;
 mod show;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::{CommandResult, places};
-use crate::drivers::backup::{Access, Repository, Snapshot};
+use crate::drivers::backup::{Access, Location, Repository, Snapshot};
 use crate::failure::{Failure, FailureKind};
 use crate::journal::Journal;
-use crate::primitive::{Catalogued, reconcile};
+use crate::primitive::{Catalogued, opening, reconcile};
 use crate::project::{BackupRepository, Project};
-use crate::secrets::Sources;
+use crate::secrets::SecretText;
 
 /// Look after repositories of backups, and restore out of them.
 #[derive(Subcommand)]
@@ -75,9 +74,6 @@ struct Where {
 struct Ground {
     project: Project,
     name: String,
-    folder: PathBuf,
-    /// The name of the secret.
-    password: String,
     entry: BackupRepository,
 }
 
@@ -95,12 +91,17 @@ impl Where {
         let project = places::project_in(places::root_here()?, self.env.as_deref())?;
         let (name, entry) = project.backup(self.repository.as_deref())?;
         let (name, entry) = (name.to_owned(), entry.clone());
-        let folder = project.backup_folder(&entry);
-        Ok(Ground { project, name, folder, password: entry.password.clone(), entry })
+        Ok(Ground { project, name, entry })
     }
 }
 
 impl Ground {
+    /// Where it is, and its password.
+    fn opening(&self) -> Result<(Location, SecretText), Failure> {
+        // Nothing here prints what it is told besides what the repository says.
+        opening(&self.project, &self.entry, &|_| ())
+    }
+
     /// Opens it, and compares the catalogue with what is there.
     fn open(&self, access: Access) -> Result<Opened, Failure> {
         let repository = self.repository(access)?;
@@ -110,8 +111,8 @@ impl Ground {
     }
 
     fn repository(&self, access: Access) -> Result<Repository, Failure> {
-        let password = Sources::of(&self.project)?.get(&self.password)?.text;
-        let opened = Repository::open(&self.folder, password.expose(), access, Arc::new(|| Ok(())));
+        let (location, password) = self.opening()?;
+        let opened = Repository::open(location, password.expose(), access, Arc::new(|| Ok(())));
         opened.map_err(|failure| {
             if failure.kind == FailureKind::NotFound {
                 return failure.hint(format!("`runbook backup init --repository {}` makes it", self.name));

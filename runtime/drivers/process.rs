@@ -34,6 +34,7 @@ use tokio::time::Instant;
 
 pub use exit::{End, Exit};
 pub use group::Processes;
+pub use identity::{Identity, boot_id};
 pub use keeper::keep_watch;
 pub use kept::{Search, Whereabouts};
 pub use lines::Lines;

@@ -130,7 +130,7 @@ impl Primitive for Backup {
 /// The repository that an option names.
 fn touches(context: &Context<'_>, call: &Call, option: &str) -> Touches {
     let named = call.options.get(option).and_then(Value::as_str);
-    context.project.backup(named).map_or(Touches::Nothing, |(_, entry)| context.touches(&entry.path))
+    Place::of(context, named).map_or(Touches::Nothing, |place| place.touches(context))
 }
 
 fn order(context: &Context<'_>, options: &Options) -> Order {

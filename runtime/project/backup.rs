@@ -10,12 +10,24 @@ use crate::units::Span;
 /// What stands behind a job's name in that of what was saved before a restore replaced it.
 pub const BEFORE_RESTORE: &str = ".before-restore";
 
+/// What is signed where nobody says anything else.
+const USUAL_REGION: &str = "us-east-1";
+
 /// `[backup.NAME]`: a repository of backups.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackupRepository {
     /// Its folder, relative to the project's.
-    pub path: String,
+    path: Option<String>,
+    /// Its bucket: `https://server/bucket/folder`.
+    bucket: Option<String>,
+    /// The region of the bucket.
+    region: Option<String>,
+    /// How the bucket's name is said.
+    style: Option<BucketStyle>,
+    /// The names of the secrets with the bucket's keys.
+    access_key: Option<String>,
+    secret_key: Option<String>,
     /// The name of the secret with its password.
     pub password: String,
     /// Which snapshots of each job stay.
@@ -59,6 +71,67 @@ impl BackupRepository {
     }
 }
 
+/// How a bucket's name is said to its server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BucketStyle {
+    /// In the path, which every server understands.
+    #[default]
+    Path,
+    /// As the first word of the host.
+    VirtualHost,
+}
+
+/// Where a repository is, as the project file says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RepositoryPlace<'a> {
+    /// A folder, relative to the project's.
+    Folder(&'a str),
+    /// A bucket.
+    Bucket {
+        /// The server, the bucket and the folder in it.
+        url: &'a str,
+        /// Its region.
+        region: &'a str,
+        /// How its name is said.
+        style: BucketStyle,
+        /// The name of the secret with the name of the key.
+        access_key: &'a str,
+        /// The name of the secret with the key itself.
+        secret_key: &'a str,
+    },
+}
+
+impl BackupRepository {
+    /// Where it is.
+    pub fn place(&self) -> Result<RepositoryPlace<'_>, String> {
+        let of_bucket = [
+            ("region", self.region.is_some()),
+            ("style", self.style.is_some()),
+            ("access_key", self.access_key.is_some()),
+            ("secret_key", self.secret_key.is_some()),
+        ];
+        match (&self.path, &self.bucket) {
+            (Some(path), None) => match of_bucket.iter().find(|(_, is_there)| *is_there) {
+                Some((name, _)) => Err(format!("`{name}` belongs to a `bucket`, and this is a folder")),
+                None => Ok(RepositoryPlace::Folder(path)),
+            },
+            (None, Some(url)) => {
+                let (region, style) = (self.region.as_deref().unwrap_or(USUAL_REGION), self.style.unwrap_or_default());
+                let access_key = named(self.access_key.as_deref(), "access_key")?;
+                let secret_key = named(self.secret_key.as_deref(), "secret_key")?;
+                Ok(RepositoryPlace::Bucket { url, region, style, access_key, secret_key })
+            }
+            (None, None) => Err("it needs `path`, a folder, or `bucket`".into()),
+            (Some(_), Some(_)) => Err("it is in a `bucket`, so it has no `path`".into()),
+        }
+    }
+}
+
+fn named<'a>(secret: Option<&'a str>, key: &str) -> Result<&'a str, String> {
+    secret.ok_or_else(|| format!("a bucket needs `{key}`: the name of a secret"))
+}
+
 impl Project {
     /// The repository of that name with its name; without one, the only one.
     pub fn backup(&self, name: Option<&str>) -> Result<(&str, &BackupRepository), Failure> {
@@ -84,8 +157,8 @@ impl Project {
         })
     }
 
-    /// Where a repository is.
-    pub fn backup_folder(&self, repository: &BackupRepository) -> PathBuf {
-        self.root().join(&repository.path)
+    /// A folder of the project file.
+    pub fn backup_folder(&self, path: &str) -> PathBuf {
+        self.root().join(path)
     }
 }

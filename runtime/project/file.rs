@@ -201,6 +201,9 @@ impl ProjectFile {
         if let Some(problem) = parsed.notify.problem(&environments.keys().collect::<Vec<_>>()) {
             return Err(problem);
         }
+        for (name, repository) in &parsed.backup {
+            repository.place().map_err(|why| format!("[backup.{name}]: {why}"))?;
+        }
         Ok(Self {
             name: parsed.project.name.unwrap_or_else(|| folder_name.to_owned()),
             default_environment: parsed.project.default_env,

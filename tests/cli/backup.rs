@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::harness::bucket::{Bucket, KEY};
 use crate::harness::{Project, skip};
 
 const FILE: &str = "[project]
@@ -221,4 +222,69 @@ fn packs(project: &Project) -> Vec<std::path::PathBuf> {
     let folders = std::fs::read_dir(project.path().join("store/data")).unwrap();
     let packs = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
     packs.map(|pack| pack.unwrap().path()).collect()
+}
+
+#[test]
+fn a_repository_in_a_bucket_is_made_filled_restored_and_read_by_the_commands_that_are_printed() {
+    let Some(bucket) = Bucket::new("story") else { return };
+    let project = Project::new()
+        .file(
+            "runbook.toml",
+            &format!("[project]\nname = 'shop'\n[backup.main]\n{}password = 'PASS'\n", bucket.lines()),
+        )
+        .file("uploads/a.txt", "hello\n")
+        .file("save.rhai", "//! Save.\ninfo(backup(\"uploads\").parts[0]);\n")
+        .env("PASS", "correct horse")
+        .env("ACCESS", KEY.0)
+        .env("SECRET", KEY.1);
+    let ran = project.runbook(&["run", "save.rhai"]).code(1);
+    ran.says("there is no repository in").says("runbook backup init").never_says(KEY.1);
+    let made = project.runbook(&["backup", "init"]).success().says("made the repository main in http://127.0.0.1:");
+    let made = made.says("-o s3.bucket-lookup=path").never_says("correct horse").never_says(KEY.1);
+    project.runbook(&["backup", "init"]).code(2).says("there is a repository in");
+    project.runbook(&["run", "save.rhai"]).success();
+    project.runbook(&["backup", "list"]).success().prints("shop");
+    project.runbook(&["backup", "show", "latest"]).success().prints("uploads").prints("folder");
+    project.runbook(&["backup", "check", "--read-data"]).success().prints("the repository main is whole");
+    project
+        .runbook(&["backup", "restore", "latest", "back"])
+        .success()
+        .says("read again from the disk: as it was saved");
+    assert_eq!(project.read("back/a.txt"), "hello\n");
+    project.runbook(&["backup", "prune"]).success().says("checked");
+
+    if Command::new("restic").arg("version").output().is_err() {
+        return skip("restic (apt-get install restic)");
+    }
+    let printed: Vec<&str> = made.stderr.lines().filter(|line| line.starts_with("  ")).collect();
+    assert_eq!(printed.len(), 6, "{printed:?}");
+    let script = printed.join("\n").replace("/tmp/restored", "theirs");
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_runbook")).parent().unwrap().display().to_string();
+    let output = Command::new("sh")
+        .args(["-ec", &script])
+        .current_dir(project.path())
+        .env("PATH", format!("{program}:{}", std::env::var("PATH").unwrap()))
+        .env("RESTIC_CACHE_DIR", project.path().join("cache"))
+        .envs([("PASS", "correct horse"), ("ACCESS", KEY.0), ("SECRET", KEY.1)])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("no errors were found"));
+    assert_eq!(project.read("theirs/data/uploads/a.txt"), "hello\n");
+}
+
+#[test]
+fn a_place_that_is_none_is_said() {
+    for (lines, why) in [
+        ("", "it needs `path`, a folder, or `bucket`"),
+        ("path = 'a'\nregion = 'x'", "`region` belongs to a `bucket`"),
+        ("bucket = 'https://x.example/b-1'\npath = 'a'", "so it has no `path`"),
+        ("bucket = 'https://x.example/b-1'", "a bucket needs `access_key`: the name of a secret"),
+        ("bucket = 'https://x.example/b-1'\naccess_key = 'A'", "a bucket needs `secret_key`"),
+        ("bucket = 'https://x.example/b-1'\nstyle = 'x'", "unknown variant `x`"),
+        ("bucket = 'x.example'\naccess_key = 'A'\nsecret_key = 'S'", "`x.example` names no bucket"),
+    ] {
+        let project = Project::new().file("runbook.toml", &format!("[backup.main]\n{lines}\npassword = 'P'\n"));
+        project.env("P", "correct horse").runbook(&["backup", "list"]).code(2).says(why);
+    }
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_imports)]
 
+pub mod bucket;
 pub mod certificates;
 pub mod cut;
 mod direct;

@@ -1,5 +1,6 @@
 //! `backup` and `restore`: what is saved is what is restored, and `restic` says so too; what goes wrong is never "ok".
 
+mod bucket;
 mod container;
 mod faults;
 mod killed;

@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::{CommandResult, Where};
 use crate::drivers::backup::Repository;
+use crate::project::RepositoryPlace;
 use crate::report;
-use crate::secrets::Sources;
 
 /// Make a repository, and say how to read it without this program.
 #[derive(Args)]
@@ -18,21 +18,32 @@ impl Init {
     /// Makes it.
     pub fn run(self) -> CommandResult {
         let ground = self.place.ground()?;
-        let password = Sources::of(&ground.project)?.get(&ground.password)?.text;
-        Repository::init(&ground.folder, password.expose())?;
-        let (folder, secret) = (ground.folder.display(), &ground.password);
+        let (location, password) = ground.opening()?;
+        Repository::init(&location, password.expose())?;
         let environment = &ground.project.environment().name;
+        let export = |variable: &str, secret: &str| {
+            format!("  export {variable}=\"$(runbook secret get {secret} --env {environment} --reveal)\"\n")
+        };
+        let mut exports = export("RESTIC_PASSWORD", &ground.entry.password);
+        let mut what = "folder";
+        if let Ok(RepositoryPlace::Bucket { access_key, secret_key, .. }) = ground.entry.place() {
+            exports.push_str(&export("AWS_ACCESS_KEY_ID", access_key));
+            exports.push_str(&export("AWS_SECRET_ACCESS_KEY", secret_key));
+            what = "bucket";
+        }
         report::note(&format!(
-            "made the repository {name} in {folder}\n\
+            "made the repository {name} in {place}\n\
              \n\
-             Whoever has the folder and the password reads it without runbook. Keep the password elsewhere, too:\n\
+             Whoever has the {what} and the password reads it without runbook. Keep the password elsewhere, too:\n\
              without it nobody reads anything.\n\
-             \n  \
-             export RESTIC_PASSWORD=\"$(runbook secret get {secret} --env {environment} --reveal)\"\n  \
-             restic -r {folder} snapshots\n  \
-             restic -r {folder} check --read-data\n  \
-             restic -r {folder} restore latest --target /tmp/restored",
+             \n\
+             {exports}  \
+             restic {restic} snapshots\n  \
+             restic {restic} check --read-data\n  \
+             restic {restic} restore latest --target /tmp/restored",
             name = ground.name,
+            place = location.shown(),
+            restic = location.restic(),
         ));
         Ok(ExitCode::SUCCESS)
     }

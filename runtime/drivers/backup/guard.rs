@@ -7,19 +7,22 @@ use rustic_core::{BytesList, FileType, Id, ReadBackend, RusticResult, WriteBacke
 use super::Wanted;
 use super::fault::passed;
 use super::store::Store;
+use crate::drivers::bucket::digest;
 use crate::failure::{Failure, FailureKind};
 use crate::units::Span;
 
 /// Notes what went wrong, and keeps a snapshot from being written from then on.
 pub struct Guard {
     fault: Mutex<Option<Failure>>,
+    /// What could not be read last: the engine goes on or says something else.
+    unread: Mutex<Option<Failure>>,
     wanted: Wanted,
 }
 
 impl Guard {
     /// A guard that has seen nothing.
     pub fn new(wanted: Wanted) -> Self {
-        Self { fault: Mutex::new(None), wanted }
+        Self { fault: Mutex::new(None), unread: Mutex::new(None), wanted }
     }
 
     /// Is it still wanted?
@@ -42,7 +45,18 @@ impl Guard {
 
     /// What went wrong, else this.
     pub fn reason(&self, otherwise: impl FnOnce() -> Failure) -> Failure {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_else(otherwise)
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let unread = || self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        fault.or_else(unread).unwrap_or_else(otherwise)
+    }
+
+    /// A check goes on after a file that cannot be read, and says which: that alone is no fault of a source.
+    fn read<T>(&self, result: Result<T, Failure>) -> RusticResult<T> {
+        result.map_err(|failure| {
+            let error = passed(&failure);
+            *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+            error
+        })
     }
 }
 
@@ -98,12 +112,17 @@ impl ReadBackend for Guarded {
     }
 
     fn read_full(&self, kind: FileType, id: &Id) -> RusticResult<Bytes> {
-        // A check goes on after a file that cannot be read, and says which: no fault of a source.
-        self.store.read(kind, id).map_err(|failure| passed(&failure))
+        let content = self.guard.read(self.store.read(kind, id))?;
+        // A file that belongs elsewhere, or was cut off, is not mistaken for this one. Packs are looked at piece by piece.
+        if !matches!(kind, FileType::Config | FileType::Pack) && digest(&content) != id.to_hex()[..] {
+            let message = format!("`{}` is not what was written there", self.store.shown_file(kind, id));
+            return self.guard.read(Err(Failure::new(FailureKind::Invalid, message)));
+        }
+        Ok(content)
     }
 
     fn read_partial(&self, kind: FileType, id: &Id, _: bool, offset: u32, length: u32) -> RusticResult<Bytes> {
-        self.store.read_part(kind, id, offset, length).map_err(|failure| passed(&failure))
+        self.guard.read(self.store.read_part(kind, id, offset, length))
     }
 
     fn warmup_path(&self, kind: FileType, id: &Id) -> String {

@@ -95,16 +95,17 @@ pub struct Pruned {
 impl Repository {
     /// Makes a repository where nothing is.
     pub fn init(location: impl Into<Location>, password: &str) -> Result<(), Failure> {
-        let store = location.into().store()?;
+        let always: Wanted = Arc::new(|| Ok(()));
+        let store = location.into().store(&always)?;
         let shown = store.shown();
         if store.is_there()? {
             return Err(Failure::new(FailureKind::Conflict, format!("there is a repository in `{shown}` already")));
         }
         if !store.is_vacant()? {
-            return Err(Failure::new(FailureKind::Conflict, format!("the folder `{shown}` is not empty"))
+            return Err(Failure::new(FailureKind::Conflict, format!("`{shown}` is not empty"))
                 .hint("a repository needs a folder of its own"));
         }
-        let guard = Arc::new(Guard::new(Arc::new(|| Ok(()))));
+        let guard = Arc::new(Guard::new(always));
         let what = format!("make a repository in `{shown}`");
         let failed = |error: Box<RusticError>| guard.reason(|| failure(&what, &error));
         let config = ConfigOptions::default().set_version(2u32);
@@ -121,7 +122,7 @@ impl Repository {
         access: Access,
         wanted: Wanted,
     ) -> Result<Self, Failure> {
-        let store = location.into().store()?;
+        let store = location.into().store(&wanted)?;
         let shown = store.shown();
         if !store.is_there()? {
             return Err(Failure::new(FailureKind::NotFound, format!("there is no repository in `{shown}`")));
@@ -216,6 +217,11 @@ impl Repository {
 
     pub(super) fn wanted(&self) -> Result<(), Failure> {
         self.guard.check()
+    }
+
+    /// What went wrong with the store, else this.
+    pub(super) fn reason(&self, otherwise: impl FnOnce() -> Failure) -> Failure {
+        self.guard.reason(otherwise)
     }
 
     pub(super) fn failed(&self, what: &str, error: &RusticError) -> Failure {

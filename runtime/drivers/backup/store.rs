@@ -8,7 +8,9 @@ use rustic_core::{FileType, Id};
 
 use super::Wanted;
 use super::folder::Folder;
+use super::objects::Objects;
 use super::repository::Access;
+use crate::drivers::bucket::{Keys, Place, Style};
 use crate::failure::Failure;
 
 /// Where the files of a repository are kept, laid out as restic does. A file is whole, or not there.
@@ -75,18 +77,65 @@ pub trait Hold: Debug + Send + Sync {
 pub enum Location {
     /// In a folder of this machine.
     Folder(PathBuf),
+    /// In a bucket, and who asks.
+    Bucket(Place, Keys),
 }
 
 impl Location {
-    pub(super) fn store(&self) -> Result<Arc<dyn Store>, Failure> {
+    /// The place for messages.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Folder(root) => root.display().to_string(),
+            Self::Bucket(place, _) => place.shown(),
+        }
+    }
+
+    /// The options by which `restic` finds it, as a shell reads them.
+    pub fn restic(&self) -> String {
+        match self {
+            Self::Folder(root) => format!("-r {}", quoted(&root.display().to_string())),
+            Self::Bucket(place, _) => {
+                let style = if place.style == Style::Path { "path" } else { "dns" };
+                let repository = quoted(&format!("s3:{}", place.shown()));
+                format!("-r {repository} -o s3.region={} -o s3.bucket-lookup={style}", quoted(&place.region))
+            }
+        }
+    }
+
+    pub(super) fn store(&self, wanted: &Wanted) -> Result<Arc<dyn Store>, Failure> {
         Ok(match self {
             Self::Folder(root) => Arc::new(Folder::new(root)),
+            Self::Bucket(place, keys) => Arc::new(Objects::new(place, keys, wanted)?),
         })
     }
 }
 
-impl<P: AsRef<Path>> From<P> for Location {
-    fn from(root: P) -> Self {
-        Self::Folder(root.as_ref().to_owned())
+impl From<&Location> for Location {
+    fn from(location: &Location) -> Self {
+        location.clone()
     }
+}
+
+impl From<PathBuf> for Location {
+    fn from(root: PathBuf) -> Self {
+        Self::Folder(root)
+    }
+}
+
+impl From<&PathBuf> for Location {
+    fn from(root: &PathBuf) -> Self {
+        Self::Folder(root.clone())
+    }
+}
+
+impl From<&Path> for Location {
+    fn from(root: &Path) -> Self {
+        Self::Folder(root.to_owned())
+    }
+}
+
+/// As a shell reads it; without marks where it needs none.
+fn quoted(text: &str) -> String {
+    let is_plain = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "/._-:@=+,".contains(c));
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

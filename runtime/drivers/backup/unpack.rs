@@ -131,7 +131,8 @@ impl Repository {
             self.again().and_then(Engine::to_indexed).map_err(|error| self.failed("read the index of", &error))?;
         let node = engine.node_from_snapshot_and_path(&file, inside).map_err(|_| {
             let short = snapshot.get(..8).unwrap_or(snapshot);
-            Failure::new(FailureKind::NotFound, format!("there is no `{inside}` in the snapshot {short}"))
+            let missing = format!("there is no `{inside}` in the snapshot {short}");
+            self.reason(|| Failure::new(FailureKind::NotFound, missing))
         })?;
         Ok((engine, node))
     }

@@ -1,39 +1,39 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
 use crate::drivers::backup::{Access, Repository, Snapshot, Wanted};
-use crate::primitive::{Context, Failure, FailureKind, Need, Proof, ProofKind, Span, reconcile};
-use crate::secrets::Sources;
+use crate::primitive::{
+    Context, Failure, FailureKind, Proof, ProofKind, Span, Touches, opening, reconcile, repository_needs,
+};
+use crate::project::{BackupRepository, RepositoryPlace};
 
 /// A repository of the project.
 pub struct Place {
     /// The name in `runbook.toml`.
     pub name: String,
-    /// As it is written there.
-    path: String,
-    folder: PathBuf,
-    password: String,
+    entry: BackupRepository,
 }
 
 impl Place {
     /// The repository of that name; without one, the only one.
     pub fn of(context: &Context<'_>, name: Option<&str>) -> Result<Self, Failure> {
         let (name, entry) = context.project.backup(name)?;
-        Ok(Self {
-            name: name.to_owned(),
-            path: entry.path.clone(),
-            folder: context.project.backup_folder(entry),
-            password: entry.password.clone(),
-        })
+        Ok(Self { name: name.to_owned(), entry: entry.clone() })
     }
 
     /// Asks for what the project file names and the script does not.
     pub fn granted(&self, context: &Context<'_>) -> Result<(), Failure> {
-        context.granted(&Need::secret(&self.password))?;
-        context.granted(&Need::write(&self.path))
+        repository_needs(&self.entry)?.iter().try_for_each(|need| context.granted(need))
+    }
+
+    /// What a call touches that adds to it.
+    pub fn touches(&self, context: &Context<'_>) -> Touches {
+        match self.entry.place() {
+            Ok(RepositoryPlace::Folder(path)) => context.touches(path),
+            _ => Touches::one(["repository", &self.name]),
+        }
     }
 
     /// Opens it, to look into it or to add to it, for as long as that is wanted.
@@ -57,9 +57,8 @@ impl Place {
 
     /// Opens it for that.
     pub fn open_for(&self, context: &Context<'_>, access: Access, wanted: Wanted) -> Result<Repository, Failure> {
-        let password = Sources::of(context.project)?.get(&self.password)?.text;
-        context.services.mask(password.expose());
-        Repository::open(&self.folder, password.expose(), access, wanted).map_err(|failure| {
+        let (location, password) = opening(context.project, &self.entry, &|text| context.services.mask(text))?;
+        Repository::open(location, password.expose(), access, wanted).map_err(|failure| {
             if failure.kind == FailureKind::NotFound {
                 return failure.hint(format!("`runbook backup init --repository {}` makes it", self.name));
             }

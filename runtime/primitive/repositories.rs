@@ -1,0 +1,49 @@
+//! From a repository of the project file to where it is and what opens it.
+
+use super::{Failure, FailureKind, Need};
+use crate::drivers::backup::Location;
+use crate::drivers::bucket::{Keys, Place, Style};
+use crate::project::{BackupRepository, BucketStyle, Project, RepositoryPlace};
+use crate::secrets::{SecretText, Sources};
+
+/// Where a repository is, and its password. Every secret is handed to `mask` as soon as it is known.
+pub fn opening(
+    project: &Project,
+    repository: &BackupRepository,
+    mask: &dyn Fn(&str),
+) -> Result<(Location, SecretText), Failure> {
+    let sources = Sources::of(project)?;
+    let secret = |name: &str| {
+        let text = sources.get(name)?.text;
+        mask(text.expose());
+        Ok::<SecretText, Failure>(text)
+    };
+    let location = match place_of(repository)? {
+        RepositoryPlace::Folder(path) => Location::Folder(project.backup_folder(path)),
+        RepositoryPlace::Bucket { url, region, style, access_key, secret_key } => {
+            let style = if style == BucketStyle::Path { Style::Path } else { Style::VirtualHost };
+            let place = Place::parse(url, region, style)?;
+            let access = secret(access_key)?.expose().to_owned();
+            let secret = secret(secret_key)?.expose().to_owned();
+            Location::Bucket(place, Keys { access, secret })
+        }
+    };
+    Ok((location, secret(&repository.password)?))
+}
+
+/// What has to be granted to work with a repository.
+pub fn repository_needs(repository: &BackupRepository) -> Result<Vec<Need>, Failure> {
+    let mut needs = vec![Need::secret(&repository.password)];
+    match place_of(repository)? {
+        RepositoryPlace::Folder(path) => needs.push(Need::write(path)),
+        RepositoryPlace::Bucket { url, access_key, secret_key, .. } => {
+            needs.extend([Need::secret(access_key), Need::secret(secret_key), Need::http(url)]);
+        }
+    }
+    Ok(needs)
+}
+
+fn place_of(repository: &BackupRepository) -> Result<RepositoryPlace<'_>, Failure> {
+    // It was looked at when the project file was read.
+    repository.place().map_err(|why| Failure::new(FailureKind::Invalid, format!("a repository of backups: {why}")))
+}
