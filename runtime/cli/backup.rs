@@ -1,6 +1,7 @@
 //! `runbook backup`: one file per subcommand. Here: what they share.
 
 mod check;
+mod copy;
 mod forget;
 mod init;
 mod list;
@@ -33,6 +34,8 @@ pub enum Backup {
     Show(show::Show),
     /// Look whether everything is there that snapshots need: exit code 0 or 1
     Check(check::Check),
+    /// Copy snapshots into another repository, as far as they are missing there
+    Copy(copy::Copy),
     /// Forget the snapshots that no rule keeps, and say why each one goes or stays
     Forget(forget::Forget),
     /// Remove what no snapshot needs any more
@@ -51,6 +54,7 @@ impl Backup {
             Self::List(command) => command.run(),
             Self::Show(command) => command.run(),
             Self::Check(command) => command.run(),
+            Self::Copy(command) => command.run(),
             Self::Forget(command) => command.run(),
             Self::Prune(command) => command.run(),
             Self::Rebuild(command) => command.run(),

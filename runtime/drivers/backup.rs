@@ -9,6 +9,7 @@
 //! Everything here blocks the calling thread, and ends when the `wanted` that it is handed says so.
 
 mod check;
+mod copy;
 mod fault;
 mod feed;
 mod folder;
@@ -20,6 +21,7 @@ mod manifest;
 mod node;
 mod objects;
 mod reader;
+mod remote;
 mod repository;
 mod restore;
 mod save;

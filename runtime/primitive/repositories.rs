@@ -1,6 +1,6 @@
 //! From a repository of the project file to where it is and what opens it.
 
-use super::{Failure, FailureKind, Need};
+use super::{Failure, FailureKind, Need, target_named};
 use crate::drivers::backup::Location;
 use crate::drivers::bucket::{Keys, Place, Style};
 use crate::project::{BackupRepository, BucketStyle, Project, RepositoryPlace};
@@ -20,6 +20,9 @@ pub fn opening(
     };
     let location = match place_of(repository)? {
         RepositoryPlace::Folder(path) => Location::Folder(project.backup_folder(path)),
+        RepositoryPlace::Host { host, path } => {
+            Location::Host(Box::new(target_named(project.file(), host)?), path.to_owned())
+        }
         RepositoryPlace::Bucket { url, region, style, access_key, secret_key } => {
             let style = if style == BucketStyle::Path { Style::Path } else { Style::VirtualHost };
             let place = Place::parse(url, region, style)?;
@@ -36,6 +39,7 @@ pub fn repository_needs(repository: &BackupRepository) -> Result<Vec<Need>, Fail
     let mut needs = vec![Need::secret(&repository.password)];
     match place_of(repository)? {
         RepositoryPlace::Folder(path) => needs.push(Need::write(path)),
+        RepositoryPlace::Host { host, .. } => needs.push(Need::host(host)),
         RepositoryPlace::Bucket { url, access_key, secret_key, .. } => {
             needs.extend([Need::secret(access_key), Need::secret(secret_key), Need::http(url)]);
         }

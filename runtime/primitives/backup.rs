@@ -2,6 +2,7 @@
 //! or nothing, and what was saved back in its place, compared with what it has to be.
 
 mod check;
+mod copy;
 mod database;
 mod drilled;
 mod forget;
@@ -33,7 +34,7 @@ use source::{Kind, Source};
 
 /// Every primitive of this file and its folder.
 pub const ALL: &[&dyn Primitive] =
-    &[&Backup, &check::Check, &drilled::Drilled, &forget::Forget, &prune::Prune, &restore::Restore];
+    &[&Backup, &check::Check, &copy::Copy, &drilled::Drilled, &forget::Forget, &prune::Prune, &restore::Restore];
 
 crate::options! {
     /// Options of `backup`.

@@ -17,8 +17,10 @@ const USUAL_REGION: &str = "us-east-1";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackupRepository {
-    /// Its folder, relative to the project's.
+    /// Its folder, relative to the project's; with `host`, a whole path there.
     path: Option<String>,
+    /// The host it lies on.
+    host: Option<String>,
     /// Its bucket: `https://server/bucket/folder`.
     bucket: Option<String>,
     /// The region of the bucket.
@@ -87,6 +89,13 @@ pub enum BucketStyle {
 pub enum RepositoryPlace<'a> {
     /// A folder, relative to the project's.
     Folder(&'a str),
+    /// A folder of a host.
+    Host {
+        /// Its name.
+        host: &'a str,
+        /// The whole path.
+        path: &'a str,
+    },
     /// A bucket.
     Bucket {
         /// The server, the bucket and the folder in it.
@@ -111,19 +120,29 @@ impl BackupRepository {
             ("access_key", self.access_key.is_some()),
             ("secret_key", self.secret_key.is_some()),
         ];
-        match (&self.path, &self.bucket) {
-            (Some(path), None) => match of_bucket.iter().find(|(_, is_there)| *is_there) {
-                Some((name, _)) => Err(format!("`{name}` belongs to a `bucket`, and this is a folder")),
-                None => Ok(RepositoryPlace::Folder(path)),
-            },
-            (None, Some(url)) => {
+        let is_plain = |what: &str| match of_bucket.iter().find(|(_, is_there)| *is_there) {
+            Some((name, _)) => Err(format!("`{name}` belongs to a `bucket`, and this is a {what}")),
+            None => Ok(()),
+        };
+        match (&self.path, &self.host, &self.bucket) {
+            (Some(path), None, None) => is_plain("folder").map(|()| RepositoryPlace::Folder(path)),
+            (Some(path), Some(host), None) => {
+                is_plain("folder of a host")?;
+                let is_whole = path.starts_with('/') && path.split('/').all(|part| part != "..") && path.len() > 1;
+                if !is_whole {
+                    return Err(format!("`path` on a host begins at its root: `{path}` does not"));
+                }
+                Ok(RepositoryPlace::Host { host, path })
+            }
+            (None, None, Some(url)) => {
                 let (region, style) = (self.region.as_deref().unwrap_or(USUAL_REGION), self.style.unwrap_or_default());
                 let access_key = named(self.access_key.as_deref(), "access_key")?;
                 let secret_key = named(self.secret_key.as_deref(), "secret_key")?;
                 Ok(RepositoryPlace::Bucket { url, region, style, access_key, secret_key })
             }
-            (None, None) => Err("it needs `path`, a folder, or `bucket`".into()),
-            (Some(_), Some(_)) => Err("it is in a `bucket`, so it has no `path`".into()),
+            (None, None, None) => Err("it needs `path`, a folder, or `bucket`".into()),
+            (None, Some(_), None) => Err("`host` needs `path`, a folder there".into()),
+            (_, _, Some(_)) => Err("it is in a `bucket`, so it has no `path` and no `host`".into()),
         }
     }
 }

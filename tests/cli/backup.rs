@@ -277,6 +277,8 @@ fn a_repository_in_a_bucket_is_made_filled_restored_and_read_by_the_commands_tha
 fn a_place_that_is_none_is_said() {
     for (lines, why) in [
         ("", "it needs `path`, a folder, or `bucket`"),
+        ("path = 'a'\nhost = 'web-1'", "`path` on a host begins at its root"),
+        ("host = 'web-1'", "`host` needs `path`"),
         ("path = 'a'\nregion = 'x'", "`region` belongs to a `bucket`"),
         ("bucket = 'https://x.example/b-1'\npath = 'a'", "so it has no `path`"),
         ("bucket = 'https://x.example/b-1'", "a bucket needs `access_key`: the name of a secret"),
@@ -287,4 +289,23 @@ fn a_place_that_is_none_is_said() {
         let project = Project::new().file("runbook.toml", &format!("[backup.main]\n{lines}\npassword = 'P'\n"));
         project.env("P", "correct horse").runbook(&["backup", "list"]).code(2).says(why);
     }
+}
+
+#[test]
+fn snapshots_are_copied_from_the_command_line() {
+    let file = "[project]\nname = 'shop'\n[backup.main]\npath = 'store'\npassword = 'P'\n\
+                [backup.other]\npath = 'other'\npassword = 'Q'\n";
+    let project = Project::new().file("runbook.toml", file).file("uploads/a.txt", "hello\n");
+    let project = project.file("save.rhai", "//! Save.\nbackup(\"uploads\", #{ to: \"main\" });\n");
+    let project = project.env("P", "correct horse").env("Q", "battery staple");
+    let copy = |more: &[&str]| project.runbook(&[&["backup", "copy", "-r", "main"][..], more].concat());
+    project.runbook(&["backup", "init", "-r", "main"]).success();
+    copy(&["other"]).code(2).says("there is no repository in").says("init --repository other");
+    project.runbook(&["backup", "init", "-r", "other"]).success();
+    project.runbook(&["run", "save.rhai"]).success();
+    copy(&["other"]).success().says("copied 1 of 1 snapshots to other").prints("shop");
+    copy(&["other", "latest", "--json"]).success().prints("\"copied\": []");
+    copy(&["main"]).code(2).says("the snapshots of main are there already");
+    project.runbook(&["backup", "restore", "latest", "back", "-r", "other"]).success();
+    assert_eq!(project.read("back/a.txt"), "hello\n");
 }

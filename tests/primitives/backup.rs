@@ -3,6 +3,7 @@
 mod bucket;
 mod container;
 mod faults;
+mod host;
 mod killed;
 mod sqlite;
 mod struck;

@@ -3,6 +3,7 @@
 mod always;
 mod backup;
 mod backup_check;
+mod backup_copy;
 mod backup_drilled;
 mod backup_forget;
 mod backup_prune;

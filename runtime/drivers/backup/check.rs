@@ -109,8 +109,8 @@ impl Repository {
         if !packs.is_empty() {
             let files: Vec<String> = packs.iter().map(|pack| format!("data/{}/{pack}…", &pack[..2])).collect();
             lines.push(format!("move what is damaged out of `{}`: {}", self.shown(), files.join(", ")));
-            let shown = self.shown();
-            lines.push(format!("then have restic make the index anew: `restic -r {shown} rebuild-index`"));
+            let at = self.folder().map_or_else(String::new, |folder| format!(" -r {}", folder.display()));
+            lines.push(format!("then have restic make the index anew: `restic{at} rebuild-index`"));
         }
         lines.push("the next backup then stores anew what is still at its source; look after the disk".to_owned());
         lines

@@ -1,11 +1,12 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Zoned;
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use rustic_core::{
-    ConfigOptions, Credentials, KeyOptions, OpenStatus, PruneOptions, RepositoryBackends, RepositoryOptions,
-    RusticError,
+    ConfigOptions, Credentials, FileType, Id, KeyOptions, OpenStatus, PruneOptions, RepositoryBackends,
+    RepositoryOptions, RusticError,
 };
 use serde::Serialize;
 
@@ -209,6 +210,16 @@ impl Repository {
 
     pub(super) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// What the store has of a kind, with sizes.
+    pub(super) fn listed(&self, kind: FileType) -> Result<Vec<(Id, u32)>, Failure> {
+        self.store.list(kind)
+    }
+
+    /// The folder of this machine it lies in.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.store.folder()
     }
 
     pub(super) fn asked(&self) -> Wanted {

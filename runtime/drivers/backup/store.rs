@@ -9,8 +9,10 @@ use rustic_core::{FileType, Id};
 use super::Wanted;
 use super::folder::Folder;
 use super::objects::Objects;
+use super::remote::Remote;
 use super::repository::Access;
 use crate::drivers::bucket::{Keys, Place, Style};
+use crate::drivers::ssh::{Target, quoted};
 use crate::failure::Failure;
 
 /// Where the files of a repository are kept, laid out as restic does. A file is whole, or not there.
@@ -79,6 +81,8 @@ pub enum Location {
     Folder(PathBuf),
     /// In a bucket, and who asks.
     Bucket(Place, Keys),
+    /// In a folder of a host.
+    Host(Box<Target>, String),
 }
 
 impl Location {
@@ -87,6 +91,7 @@ impl Location {
         match self {
             Self::Folder(root) => root.display().to_string(),
             Self::Bucket(place, _) => place.shown(),
+            Self::Host(target, root) => format!("{}:{root}", target.name),
         }
     }
 
@@ -94,6 +99,10 @@ impl Location {
     pub fn restic(&self) -> String {
         match self {
             Self::Folder(root) => format!("-r {}", quoted(&root.display().to_string())),
+            Self::Host(target, root) => {
+                let command = quoted(&format!("sftp.command={} -s sftp", target.ssh_line()));
+                format!("-o {command} -r {}", quoted(&format!("sftp:{}:{root}", target.name)))
+            }
             Self::Bucket(place, _) => {
                 let style = if place.style == Style::Path { "path" } else { "dns" };
                 let repository = quoted(&format!("s3:{}", place.shown()));
@@ -105,6 +114,7 @@ impl Location {
     pub(super) fn store(&self, wanted: &Wanted) -> Result<Arc<dyn Store>, Failure> {
         Ok(match self {
             Self::Folder(root) => Arc::new(Folder::new(root)),
+            Self::Host(target, root) => Arc::new(Remote::new(target, root, wanted)?),
             Self::Bucket(place, keys) => Arc::new(Objects::new(place, keys, wanted)?),
         })
     }
@@ -132,10 +142,4 @@ impl From<&Path> for Location {
     fn from(root: &Path) -> Self {
         Self::Folder(root.to_owned())
     }
-}
-
-/// As a shell reads it; without marks where it needs none.
-fn quoted(text: &str) -> String {
-    let is_plain = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "/._-:@=+,".contains(c));
-    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

@@ -15,7 +15,8 @@ use super::source::tally_of;
 use super::{Repository, Tally};
 use crate::failure::{Failure, FailureKind};
 
-type Indexed = rustic_core::Repository<IndexedFullStatus>;
+/// The engine with all of the index in memory.
+pub type Indexed = rustic_core::Repository<IndexedFullStatus>;
 
 /// Counts and hashes what is written.
 pub struct Hashing<W> {

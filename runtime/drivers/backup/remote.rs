@@ -1,0 +1,341 @@
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rustic_core::{FileType, Id};
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+
+use super::Wanted;
+use super::repository::Access;
+use super::store::{Hold, Store};
+use crate::drivers::bucket::digest;
+use crate::drivers::process::Stream;
+use crate::drivers::ssh::{Hosts, Script, Target, quoted};
+use crate::failure::{Failure, FailureKind};
+
+/// What a whole listing of a repository may come to.
+const LISTING: usize = 1 << 30;
+/// The largest file of a repository.
+const FILE: usize = u32::MAX as usize;
+/// How long to wait for others that have the repository.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a request may take besides what travels. A host that is dead is given up sooner, by its connection.
+const SLOW: Duration = Duration::from_secs(120);
+/// What every line manages, in bytes a second.
+const SLOWEST: usize = 16 << 10;
+
+/// A repository in a folder of a host, laid out as restic does, by a shell there. A file is whole, compared with its hash and
+/// on the disk, or not there.
+pub struct Remote {
+    line: Line,
+    /// The folder.
+    root: String,
+    /// What whoever adds a snapshot or removes something has to hold.
+    held: Mutex<Weak<Grip>>,
+}
+
+/// The way to the host.
+struct Line {
+    hosts: Arc<Hosts>,
+    target: Target,
+    runtime: Runtime,
+    wanted: Wanted,
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+impl Line {
+    /// Runs a script to its end, for as long as that is wanted.
+    fn ask(&self, script: &Script, most: usize, bytes: usize) -> Result<Vec<u8>, Failure> {
+        let limit = SLOW + Duration::from_secs((bytes / SLOWEST) as u64);
+        let start = Instant::now();
+        self.runtime.block_on(async {
+            let work = self.hosts.ask(&self.target, script, most);
+            tokio::pin!(work);
+            loop {
+                tokio::select! {
+                    done = &mut work => return done.map(|(output, _)| output),
+                    () = tokio::time::sleep(Duration::from_millis(250)) => (self.wanted)()?,
+                }
+                if start.elapsed() > limit {
+                    let message = format!("`{}` did not answer for {}s", self.target.name, limit.as_secs());
+                    return Err(Failure::new(FailureKind::Timeout, message));
+                }
+            }
+        })
+    }
+}
+
+impl Remote {
+    /// The folder, of which nothing is asked yet.
+    pub fn new(target: &Target, root: &str, wanted: &Wanted) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::system("start threads", &error))?;
+        let line = Line { hosts: Arc::default(), target: target.clone(), runtime, wanted: Arc::clone(wanted) };
+        let root = root.trim_end_matches('/').to_owned();
+        Ok(Self { line, root, held: Mutex::default() })
+    }
+
+    fn path(&self, kind: FileType, id: &Id) -> String {
+        let name = id.to_hex();
+        match kind {
+            FileType::Config => format!("{}/config", self.root),
+            FileType::Pack => format!("{}/data/{}/{}", self.root, &name[..2], &name[..]),
+            _ => format!("{}/{}/{}", self.root, kind.dirname(), &name[..]),
+        }
+    }
+
+    fn ask(&self, text: String, most: usize) -> Result<Vec<u8>, Failure> {
+        self.line.ask(&Script::new(text), most, most.min(64 << 20))
+    }
+
+    /// Does this hold there?
+    fn is_so(&self, condition: &str) -> Result<bool, Failure> {
+        let text = format!("if {condition}; then echo yes; else echo no; fi\nfinish done");
+        match self.ask(text, 16)?.as_slice() {
+            b"yes\n" => Ok(true),
+            b"no\n" => Ok(false),
+            _ => Err(Failure::new(FailureKind::System, format!("`{}` gave no answer", self.line.target.name))),
+        }
+    }
+
+    fn still_held(&self) -> Result<(), Failure> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        held.map_or_else(|| Err(lost(&self.shown())), |grip| grip.check())
+    }
+
+    fn find(&self, kind: FileType) -> Result<Vec<(Id, u32)>, Failure> {
+        let folder = quoted(&format!("{}/{}", self.root, kind.dirname()));
+        let text = format!(
+            "if find {folder} -type f -exec stat -c '%s %n' {{}} +; then finish done; else finish failed the files \
+             cannot be listed; fi"
+        );
+        let listed = self.ask(text, LISTING)?;
+        let wrong = |line: &str| {
+            let message = format!("the listing of `{}` has the line `{}`", self.shown(), line.escape_debug());
+            Failure::new(FailureKind::Invalid, message)
+        };
+        let listed = String::from_utf8(listed).map_err(|_| wrong("which is no text"))?;
+        let mut found = Vec::new();
+        for line in listed.lines() {
+            let (size, path) = line.split_once(' ').ok_or_else(|| wrong(line))?;
+            let size: u64 = size.parse().map_err(|_| wrong(line))?;
+            let name = path.rsplit('/').next().filter(|name| name.len() == 64);
+            let Some(id) = name.and_then(|name| name.parse::<Id>().ok()) else { continue };
+            if self.path(kind, &id) == path {
+                found.push((id, u32::try_from(size).unwrap_or(u32::MAX)));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Store for Remote {
+    fn shown(&self) -> String {
+        format!("{}:{}", self.line.target.name, self.root)
+    }
+
+    fn shown_file(&self, kind: FileType, id: &Id) -> String {
+        format!("{}:{}", self.line.target.name, self.path(kind, id))
+    }
+
+    fn is_there(&self) -> Result<bool, Failure> {
+        self.is_so(&format!("[ -f {} ]", quoted(&self.path(FileType::Config, &Id::default()))))
+    }
+
+    fn is_vacant(&self) -> Result<bool, Failure> {
+        let root = quoted(&self.root);
+        self.is_so(&format!("[ ! -e {root} ] || [ -d {root} -a -z \"$(ls -A {root})\" ]"))
+    }
+
+    fn create(&self) -> Result<(), Failure> {
+        let root = quoted(&self.root);
+        let mut text = format!(
+            "umask 077\nif mkdir -p {root} && cd {root} && mkdir -p index keys locks snapshots unfinished data"
+        );
+        text.push_str(" && (cd data && mkdir -p");
+        for byte in 0..=255 {
+            let _ = write!(text, " {byte:02x}");
+        }
+        text.push_str("); then finish done; else finish failed the folders cannot be made; fi");
+        self.ask(text, 1 << 10).map(drop)
+    }
+
+    fn list(&self, kind: FileType) -> Result<Vec<(Id, u32)>, Failure> {
+        if kind == FileType::Config {
+            return Ok(if self.is_there()? { vec![(Id::default(), 0)] } else { Vec::new() });
+        }
+        // Another process may forget something while it is listed: then the host says that something is missing.
+        self.find(kind).or_else(|_| self.find(kind)).or_else(|_| self.find(kind))
+    }
+
+    fn read(&self, kind: FileType, id: &Id) -> Result<Bytes, Failure> {
+        let path = quoted(&self.path(kind, id));
+        let text = format!(
+            "if [ ! -e {path} ]; then finish absent {path}; exit; fi\n\
+             if cat -- {path}; then finish done; else finish failed; fi"
+        );
+        self.ask(text, FILE).map(Bytes::from)
+    }
+
+    fn read_part(&self, kind: FileType, id: &Id, offset: u32, length: u32) -> Result<Bytes, Failure> {
+        let (path, first) = (quoted(&self.path(kind, id)), u64::from(offset) + 1);
+        let text = format!(
+            "if [ ! -e {path} ]; then finish absent {path}; exit; fi\n\
+             if tail -c +{first} -- {path} | head -c {length}; then finish done; else finish failed; fi"
+        );
+        let part = self.ask(text, length as usize)?;
+        if part.len() == length as usize {
+            return Ok(part.into());
+        }
+        let message =
+            format!("`{}` is shorter than {} bytes", self.shown_file(kind, id), u64::from(offset) + u64::from(length));
+        Err(Failure::new(FailureKind::System, message))
+    }
+
+    /// Aside first, compared with its hash, and only then under its name.
+    fn write(&self, kind: FileType, id: &Id, pieces: &[Bytes]) -> Result<(), Failure> {
+        if kind == FileType::Snapshot {
+            self.still_held()?;
+        }
+        let content = pieces.concat();
+        let hash = if kind == FileType::Config { digest(&content) } else { id.to_hex()[..].to_owned() };
+        let path = self.path(kind, id);
+        let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        // Of two who make a repository at one time, one does.
+        let put = if kind == FileType::Config { "ln" } else { "mv -f" };
+        let text = format!(
+            "umask 077\nt={unfinished}/{hash}.$$\nmkdir -p {unfinished} {folder}\n\
+             if ! cat >\"$t\"; then rm -f \"$t\"; finish failed the disk does not take it; exit; fi\n\
+             s=$(sha256sum <\"$t\")\n\
+             if [ \"${{s%% *}}\" != {hash} ]; then rm -f \"$t\"; finish failed something else arrived; exit; fi\n\
+             sync \"$t\" 2>/dev/null || sync\n\
+             if {put} \"$t\" {path}; then rm -f \"$t\"; sync {folder} 2>/dev/null || sync; finish done\n\
+             else rm -f \"$t\"; finish failed it does not get its name; fi",
+            unfinished = quoted(&format!("{}/unfinished", self.root)),
+            folder = quoted(folder),
+            path = quoted(&path),
+        );
+        let bytes = content.len();
+        let written = self.line.ask(&Script::new(text).reading(content), 1 << 10, bytes).map(drop);
+        written.map_err(|mut failure| {
+            failure.message = format!("cannot write into the repository `{}`: {}", self.shown(), failure.message);
+            if failure.message.to_lowercase().contains("no space left") {
+                return failure.hint("make room there: `runbook backup forget` and `prune`, or a larger disk");
+            }
+            failure
+        })
+    }
+
+    fn remove(&self, kind: FileType, id: &Id) -> Result<(), Failure> {
+        self.still_held()?;
+        let path = quoted(&self.path(kind, id));
+        let text = format!("if rm -f -- {path}; then finish done; else finish failed {path} cannot be removed; fi");
+        self.ask(text, 1 << 10).map(drop)
+    }
+
+    fn hold(&self, access: Access, wanted: &Wanted) -> Result<Box<dyn Hold>, Failure> {
+        if !self.is_so(&format!("[ -z \"$(ls -A {} 2>/dev/null)\" ]", quoted(&format!("{}/locks", self.root))))? {
+            let message = format!("`restic` is at work in the repository `{}`, or was killed there", self.shown());
+            return Err(Failure::new(FailureKind::Conflict, message)
+                .hint("wait for it; when none is running, remove what it left with `restic unlock`"));
+        }
+        let grip = Arc::new(Grip::take(&self.line, &self.root, &self.shown(), access, wanted)?);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&grip);
+        Ok(Box::new(grip))
+    }
+
+    fn tidy(&self) {
+        let unfinished = quoted(&format!("{}/unfinished", self.root));
+        let _ = self.ask(format!("rm -rf -- {unfinished}; mkdir -p -m 0700 {unfinished}; finish done"), 1 << 10);
+    }
+}
+
+/// A lock that a shell on the host holds, for as long as its connection lasts: the same that a `runbook` there would hold.
+#[derive(Debug)]
+struct Grip {
+    shown: String,
+    is_over: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Grip {
+    fn take(line: &Line, root: &str, shown: &str, access: Access, wanted: &Wanted) -> Result<Self, Failure> {
+        let config = quoted(&format!("{root}/config"));
+        let how = if access == Access::Alone { "-x" } else { "-s" };
+        let text = format!(
+            "command -v flock >/dev/null || {{ finish failed there is no flock; exit; }}\n\
+             {{ if flock {how} -w {seconds} 9; then echo held; cat >/dev/null; finish done; else finish busy; fi; }} \
+             9<{config} || finish failed {config} cannot be opened",
+            seconds = PATIENCE.as_secs()
+        );
+        let script = Script { is_leashed: true, ..Script::new(text) };
+        let (is_held, is_over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let trouble: Arc<Mutex<Option<Failure>>> = Arc::default();
+        // Not the runtime: it must not end on one of its own threads.
+        let (hosts, target) = (Arc::clone(&line.hosts), line.target.clone());
+        let (held, over, said) = (Arc::clone(&is_held), Arc::clone(&is_over), Arc::clone(&trouble));
+        let task = line.runtime.spawn(async move {
+            let mut complaints = Vec::new();
+            let mut on_output = |stream, text: &[u8]| match stream {
+                Stream::Stdout => held.store(true, Ordering::Relaxed),
+                Stream::Stderr => complaints.extend_from_slice(text),
+            };
+            let ended = hosts.script(&target, &script, &mut on_output).await;
+            let failure = match ended {
+                Ok(said) if said.words == "busy" => Failure::new(
+                    FailureKind::Timeout,
+                    "others were at work in the repository for ten minutes".to_owned(),
+                ),
+                Ok(said) => {
+                    let complaints = String::from_utf8_lossy(&complaints).trim().to_owned();
+                    let why =
+                        if complaints.is_empty() { said.words.trim_start_matches("failed ") } else { &complaints };
+                    Failure::new(FailureKind::System, format!("`{}`: {why}", target.name))
+                }
+                Err(trouble) => trouble.into(),
+            };
+            *said.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+            over.store(true, Ordering::Relaxed);
+        });
+        let grip = Self { shown: shown.to_owned(), is_over, task };
+        while !is_held.load(Ordering::Relaxed) {
+            if grip.is_over.load(Ordering::Relaxed) {
+                let failure = trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                return Err(failure.unwrap_or_else(|| lost(shown)));
+            }
+            wanted()?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(grip)
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        if self.is_over.load(Ordering::Relaxed) { Err(lost(&self.shown)) } else { Ok(()) }
+    }
+}
+
+impl Hold for Arc<Grip> {
+    fn check(&self) -> Result<(), Failure> {
+        Grip::check(self)
+    }
+}
+
+impl Drop for Grip {
+    fn drop(&mut self) {
+        // With its channel, the shell's input ends, and so does the lock.
+        self.task.abort();
+    }
+}
+
+fn lost(shown: &str) -> Failure {
+    let message = format!("the connection that held the repository `{shown}` was lost");
+    Failure::new(FailureKind::Unreachable, message).hint("run it again: what was done stays done")
+}
