@@ -46,7 +46,7 @@ fn forget_and_prune_killed_at_any_moment_leave_a_whole_repository() {
     let blows = if at_night() { BLOWS.1 } else { BLOWS.0 };
     for blow in 0..blows {
         let noise = (0..20_000u64).map(|number| (number * 31 + blow + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let noise = noise.fold(String::new(), |text, number| text + &format!("{number:x}"));
+        let noise = noise.fold(String::new(), |text, number| text + format!("{number:x}").as_str());
         direct.write(&format!("uploads/{}", blow % 3), &noise);
         let writer = command(&direct, &["run", "save.rhai"]).spawn().unwrap();
         let what = if blow % 2 == 0 { "forget" } else { "prune" };
