@@ -45,9 +45,14 @@ impl Guard {
 
     /// What went wrong, else this.
     pub fn reason(&self, otherwise: impl FnOnce() -> Failure) -> Failure {
-        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let unread = || self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        fault.or_else(unread).unwrap_or_else(otherwise)
+        if let Some(fault) = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return fault;
+        }
+        let told = otherwise();
+        let Some(unread) = self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return told };
+        // What was to be done, and why it could not be.
+        let doing = told.message.split(": ").next().unwrap_or_default();
+        Failure { message: format!("{doing}: {}", unread.message), ..unread }
     }
 
     /// A check goes on after a file that cannot be read, and says which: that alone is no fault of a source.
