@@ -4,9 +4,11 @@
 //! (What needs no engine is a scenario of the whole matrix: `quickstart.rhai`.)
 
 pub mod boundaries;
+mod host;
 mod stage;
 pub mod world;
 
+use host::Host;
 use stage::Stage;
 use world::{ImageFolder, Systems, World};
 
@@ -92,4 +94,14 @@ fn building_the_demos_images_survives_kills() {
     let world = ImageFolder::new();
     let build = vec!["run", "images.rhai", "--profile", "dev", "--databases", "false"];
     Stage::new("demo-app/images.rhai", &world, vec![build]).survives(4);
+}
+
+/// On a Debian of its own: set up, a second time with nothing to do, and then killed over it.
+#[test]
+fn setting_a_host_up_survives_kills() {
+    let Some(host) = has_strace().then(Host::start).flatten() else { return };
+    let provision = vec!["run", "provision.rhai", "--host", "web", "--public-key", "key.pub", "--swap", ""];
+    host.runs(&provision).success().says("web is set up: Debian");
+    host.runs(&provision).success().says("nothing changed");
+    Stage::new("provision.rhai", &host, vec![provision]).after(vec![vec!["reset"]]).survives(4);
 }
