@@ -22,6 +22,7 @@ mod pattern;
 mod script;
 mod sentinel;
 mod target;
+mod waiting;
 mod words;
 
 pub use armed::{Decision, Verdict};

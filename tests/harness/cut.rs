@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// What happens to a connection at its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ struct State {
     left: AtomicU64,
     blow: Blow,
     passed: AtomicU64,
+    /// How much had passed after each piece.
+    boundaries: Mutex<Vec<u64>>,
     /// After the blow, are new connections let through?
     heals: bool,
     struck: AtomicBool,
@@ -46,6 +48,7 @@ impl Way {
             left: AtomicU64::new(bytes),
             blow,
             passed: AtomicU64::new(0),
+            boundaries: Mutex::default(),
             heals,
             struck: AtomicBool::new(false),
         });
@@ -69,6 +72,11 @@ impl Way {
     /// Where to connect to.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Between which bytes the server paused: where a packet of it ended, or several that left together.
+    pub fn boundaries(&self) -> Vec<u64> {
+        self.state.boundaries.lock().unwrap().clone()
     }
 
     /// How much the server has sent.
@@ -100,7 +108,8 @@ impl State {
             let left = self.left.load(Ordering::Relaxed);
             let now = usize::try_from(left).unwrap_or(usize::MAX).min(length);
             self.left.store(left - now as u64, Ordering::Relaxed);
-            self.passed.fetch_add(now as u64, Ordering::Relaxed);
+            let passed = self.passed.fetch_add(now as u64, Ordering::Relaxed) + now as u64;
+            self.boundaries.lock().unwrap().push(passed);
             if to.write_all(&bytes[..now]).is_err() {
                 break;
             }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 pub struct Sshd {
     folder: tempfile::TempDir,
     port: u16,
+    line: Vec<String>,
     child: Child,
 }
 
@@ -21,6 +22,10 @@ pub struct Quirks {
     pub host_keys: Vec<&'static str>,
     /// The port, for a server that takes another's place.
     pub port: Option<u16>,
+    /// Files of its folder, by name.
+    pub files: Vec<(&'static str, String)>,
+    /// A program that starts the server, and its arguments; `{folder}` is the server's folder.
+    pub started_by: Vec<&'static str>,
 }
 
 impl Sshd {
@@ -56,23 +61,34 @@ impl Sshd {
         // The first value counts.
         let config = quirks.config.iter().map(|line| format!("{line}\n")).chain([config]).collect::<String>();
         std::fs::write(path.join("sshd_config"), config).unwrap();
+        for (name, text) in &quirks.files {
+            std::fs::write(path.join(name), text).unwrap();
+        }
         let _ = std::fs::create_dir_all("/run/sshd");
-        let log = std::fs::File::create(path.join("log")).unwrap();
-        let child = Command::new(program)
-            .args(["-D", "-e", "-f"])
-            .arg(path.join("sshd_config"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let server = Self { folder, port, child };
+        let here = path.display().to_string();
+        let mut line: Vec<String> = quirks.started_by.iter().map(|word| word.replace("{folder}", &here)).collect();
+        line.extend([program.display().to_string(), "-D".into(), "-e".into(), "-f".into()]);
+        line.push(path.join("sshd_config").display().to_string());
+        let child = spawned(&line, &path.join("log"));
+        let server = Self { folder, port, line, child };
+        server.wait();
+        Some(server)
+    }
+
+    /// Ends it at once with everything it started, and starts it again.
+    pub fn restart(&mut self) {
+        self.signal("KILL");
+        self.child.wait().unwrap();
+        self.child = spawned(&self.line, &self.file("log"));
+        self.wait();
+    }
+
+    fn wait(&self) {
         let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(30), "sshd did not start: {}", server.log());
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(30), "sshd did not start: {}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
-        Some(server)
     }
 
     /// Where it listens.
@@ -135,6 +151,12 @@ impl Drop for Sshd {
         self.signal("KILL");
         let _ = self.child.wait();
     }
+}
+
+fn spawned(line: &[String], log: &Path) -> Child {
+    let log = std::fs::OpenOptions::new().append(true).create(true).open(log).unwrap();
+    let mut command = Command::new(&line[0]);
+    command.args(&line[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
 /// Whoever runs the tests.

@@ -8,11 +8,12 @@ mod files;
 mod forward;
 mod killed;
 mod quirks;
+mod restarted;
 mod things;
 
 use serde_json::{Value, json};
 
-use crate::harness::sshd::Sshd;
+use crate::harness::sshd::{Quirks, Sshd};
 use crate::harness::{Direct, Project, primitive};
 use runbook::primitive::{Effect, FailureKind, Probe};
 
@@ -218,4 +219,23 @@ fn the_hosts_of_a_project_are_listed_reached_trusted_and_looked_over() {
     project.runbook(&["host", "trust", "web"]).success();
     assert!(project.runbook(&["host", "ping", "web"]).success().stdout.starts_with("web  ok"));
     assert!(project.runbook(&["host", "facts", "web"]).success().stdout.contains("\"kernel\""));
+}
+
+#[test]
+fn a_change_takes_one_session_of_the_host_and_leaves_nothing_there() {
+    let counted = tempfile::tempdir().unwrap();
+    let (sessions, folders) = (counted.path().join("sessions"), counted.path().join("folders"));
+    let force = format!("ForceCommand echo session >>{}; eval \"$SSH_ORIGINAL_COMMAND\"", sessions.display());
+    let Some(server) = Sshd::with(Quirks { config: vec![force], ..Quirks::default() }) else { return };
+    // What a command reads lies in the folder of its keeper.
+    let script = format!(
+        "let host = ssh(\"web\");\nfor n in 0..5 {{ host.shell(\"readlink /proc/self/fd/0 >>{}\"); }}",
+        folders.display()
+    );
+    Project::script(&script).file("runbook.toml", &server.entry("web")).runbook(&["run", "test.rhai"]).success();
+    assert_eq!(std::fs::read_to_string(&sessions).unwrap().lines().count(), 5);
+    let folders = std::fs::read_to_string(&folders).unwrap();
+    assert_eq!(folders.lines().count(), 5);
+    let left: Vec<&str> = folders.lines().filter(|file| std::path::Path::new(file).exists()).collect();
+    assert!(left.is_empty() && folders.contains("/var/tmp/runbook-"), "{folders}");
 }

@@ -31,12 +31,13 @@ pub enum Verdict {
     Reverted(i32, String),
     /// It is being put back, which takes long.
     Reverting,
-    /// The host knows nothing of it: it was started anew, or swept it away.
+    /// The host knows nothing of it: it swept it away.
     Absent,
 }
 
 impl Hosts {
-    /// Starts a timer that runs a script of `sh` after that time.
+    /// Starts a timer that runs a script of `sh` after that time. Says whether the host starts it again when it is itself
+    /// started anew meanwhile.
     pub async fn arm(
         &self,
         target: &Target,
@@ -44,10 +45,10 @@ impl Hosts {
         key: &str,
         within: Duration,
         revert: &str,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let head = format!("length={}\nseconds={}\n", revert.len(), within.as_secs().max(1));
         let script = Script::new(format!("key={}\n{head}{PLACE}{ARM}", quoted(key))).run_by(user).reading(revert);
-        self.ask(target, &script, 1 << 10).await.map(drop)
+        self.ask(target, &script, 1 << 10).await.map(|(_, said)| said.words != "forgets")
     }
 
     /// Decides about it, where its timer has not.

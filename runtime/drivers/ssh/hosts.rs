@@ -10,6 +10,7 @@ use super::fault::{self, Phase};
 use super::key::PublicKey;
 use super::link::{Link, Opened, Purpose, Refusal};
 use super::target::Target;
+use super::waiting::Waiting;
 use crate::failure::{Failure, FailureKind};
 
 /// Connections to one host at the same time.
@@ -21,6 +22,7 @@ type Links = Arc<tokio::sync::Mutex<Vec<Arc<Link>>>>;
 #[derive(Default)]
 pub struct Hosts {
     links: Mutex<HashMap<Target, Links>>,
+    pub(super) waiting: Waiting,
 }
 
 /// A channel, and the connection it is on.

@@ -114,15 +114,18 @@ impl Hosts {
         }
         let mut listener = Listener::new(command.keep, on_line);
         let input = input(command);
-        let head = format!("length={}\nseconds={}\n", input.len(), command.seconds());
-        let script = script(key, command, &head, START).reading(input);
-        let mut started = self.script(target, &script, &mut |stream, text| listener.hear(stream, text)).await;
+        // A line is read by the shell itself; what follows it may be anything, and is counted.
+        let length = if command.stdin.is_none() { 0 } else { input.len() };
+        let head = format!("length={length}\nseconds={}\n", command.seconds());
+        let script = script(key, command, &head, &format!("{START}{CLEAR}")).reading(input);
+        let script = Script { is_leashed: true, ..script };
+        let mut started = self.start(target, &script, key, &mut listener).await;
         // Left by an earlier attempt, of which somebody decided that it is to be made again.
         if matches!(&started, Ok(said) if said.words == "taken") {
             if let Err(failure) = self.clear_kept(target, command, key).await {
                 return Ok(Err(failure));
             }
-            started = self.script(target, &script, &mut |stream, text| listener.hear(stream, text)).await;
+            started = self.start(target, &script, key, &mut listener).await;
         }
         let said = match started {
             Ok(said) if said.words == "short" => return Ok(Err(unexpected(target, &said))),
@@ -168,9 +171,30 @@ impl Hosts {
         self.ask(target, &script(key, command, "", END), 1 << 10).await.map(drop)
     }
 
-    /// Removes what a command left to be found out by.
+    /// Removes what a command left to be found out by. Where its own session is still there, it does so.
     pub async fn clear_kept(&self, target: &Target, command: &RemoteCommand, key: &str) -> Result<(), Failure> {
+        if let Some(conversation) = self.waiting.take(key)
+            && conversation.go_on().await
+        {
+            return Ok(());
+        }
         self.ask(target, &script(key, command, "", CLEAR), 1 << 10).await.map(drop)
+    }
+
+    /// Starts it and hears it out. Its session stays until it is told that nothing needs to be found out any more.
+    async fn start(
+        &self,
+        target: &Target,
+        script: &Script,
+        key: &str,
+        listener: &mut Listener<'_>,
+    ) -> Result<Said, Trouble> {
+        let hear = &mut |stream, text: &[u8]| listener.hear(stream, text);
+        let (words, conversation) = self.script_that_waits(target, script, hear).await?;
+        if words.starts_with("ended ") {
+            self.waiting.put(key, conversation);
+        }
+        Ok(Said { words, held_open: false })
     }
 
     async fn attach(

@@ -113,6 +113,18 @@ impl Hosts {
         self.converse(target, script, None, on_output).await
     }
 
+    /// The same for a script that goes on after its last words, once it is told to.
+    pub(super) async fn script_that_waits(
+        &self,
+        target: &Target,
+        script: &Script,
+        on_output: &mut (dyn FnMut(Stream, &[u8]) + Send),
+    ) -> Result<(String, Conversation), Trouble> {
+        let mut conversation = self.begin(target, script, None).await?;
+        let words = conversation.hold(on_output).await?;
+        Ok((words, conversation))
+    }
+
     /// The same for a script of which only the output matters, at most so many bytes of it. The words `failed WHY` and
     /// `absent PATH` are failures.
     pub async fn ask(&self, target: &Target, script: &Script, most: usize) -> Result<(Vec<u8>, Said), Failure> {
@@ -191,15 +203,27 @@ impl Hosts {
         source: Option<StdUnixStream>,
         on_output: &mut (dyn FnMut(Stream, &[u8]) + Send),
     ) -> Result<Said, Trouble> {
+        let mut conversation = self.begin(target, script, source).await?;
+        let words = conversation.hold(on_output).await?;
+        Ok(Said { words, held_open: conversation.closes().await.is_none() })
+    }
+
+    async fn begin(
+        &self,
+        target: &Target,
+        script: &Script,
+        source: Option<StdUnixStream>,
+    ) -> Result<Conversation, Trouble> {
         let purpose = Purpose::Command(script.command_line());
         let channel = self.open(target, &purpose).await.map_err(Trouble::Failed)?;
-        Conversation::new(channel, script, source).map_err(Trouble::Failed)?.hold(on_output).await
+        Conversation::new(channel, script, source).map_err(Trouble::Failed)
     }
 }
 
 /// A script on its way, and what comes back.
-struct Conversation<'a> {
-    script: &'a Script,
+pub(super) struct Conversation {
+    user: Option<String>,
+    is_leashed: bool,
     channel: OnLink,
     io: UnixStream,
     errors: UnixStream,
@@ -212,8 +236,8 @@ struct Conversation<'a> {
     complaints: Vec<u8>,
 }
 
-impl<'a> Conversation<'a> {
-    fn new(mut channel: OnLink, script: &'a Script, source: Option<StdUnixStream>) -> Result<Self, Failure> {
+impl Conversation {
+    fn new(mut channel: OnLink, script: &Script, source: Option<StdUnixStream>) -> Result<Self, Failure> {
         let system = |error: std::io::Error| Failure::system("use a socket", &error);
         // The channel's own sockets are swapped for ones that can be waited for.
         let (spare, _) = StdUnixStream::pair().map_err(system)?;
@@ -230,13 +254,20 @@ impl<'a> Conversation<'a> {
         let marks = Marks::new();
         let (stdout, stderr) = (Between::new(&marks), Between::new(&marks));
         let sent = script.sent(&marks);
-        Ok(Self { script, channel, io, errors, stdout, stderr, sent, source, complaints: Vec::new() })
+        let (user, is_leashed, complaints) = (script.user.clone(), script.is_leashed, Vec::new());
+        Ok(Self { user, is_leashed, channel, io, errors, stdout, stderr, sent, source, complaints })
     }
 
-    async fn hold(mut self, on_output: &mut (dyn FnMut(Stream, &[u8]) + Send)) -> Result<Said, Trouble> {
+    /// The host it is held with.
+    pub fn target(&self) -> &Target {
+        self.channel.link.target()
+    }
+
+    /// Hears it out, and returns its last words.
+    async fn hold(&mut self, on_output: &mut (dyn FnMut(Stream, &[u8]) + Send)) -> Result<String, Trouble> {
         let (mut reader, mut writer) = self.io.split();
         let sent = std::mem::take(&mut self.sent);
-        let is_leashed = self.script.is_leashed;
+        let is_leashed = self.is_leashed;
         let mut source = self.source.take();
         // A script that ends without reading its input closes the channel; that is its right, so the error is dropped.
         let mut feed = Box::pin(async {
@@ -281,13 +312,26 @@ impl<'a> Conversation<'a> {
             let _ = timeout(HELD_OPEN, &mut feed).await;
         }
         drop(feed);
-        let Some(words) = words else { return Err(self.without_an_end().await) };
-        let closed = timeout(HELD_OPEN, closes(&mut self.io, &mut self.channel)).await;
-        Ok(Said { words, held_open: closed.is_err() })
+        match words {
+            Some(words) => Ok(words),
+            None => Err(self.without_an_end().await),
+        }
+    }
+
+    /// Tells a script that waits to go on; did it, to its end?
+    pub async fn go_on(mut self) -> bool {
+        self.io.write_all(b"\n").await.is_ok() && self.closes().await == Some(0)
+    }
+
+    /// Waits for the server's close, but not for ever; the exit code, or -1 where the connection was lost.
+    async fn closes(&mut self) -> Option<i32> {
+        let _ = self.io.shutdown().await;
+        let closing = timeout(HELD_OPEN, &mut self.channel.opened.end).await.ok()?;
+        Some(closing.map_or(-1, |closing| closing.status))
     }
 
     /// The channel ended, and the last mark is missing.
-    async fn without_an_end(mut self) -> Trouble {
+    async fn without_an_end(&mut self) -> Trouble {
         let link = &self.channel.link;
         let Ok(closing) = (&mut self.channel.opened.end).await else { return Trouble::Cut(link.cut()) };
         let target = link.target();
@@ -300,7 +344,7 @@ impl<'a> Conversation<'a> {
             return Trouble::Failed(Failure::new(FailureKind::Exit, format!("`{name}`: the shell {how}")));
         }
         let noise = [String::from_utf8_lossy(&self.complaints).trim().to_owned(), self.stdout.noise()].join("\n");
-        let failure = match &self.script.user {
+        let failure = match &self.user {
             Some(user) if noise.contains("sudo") => {
                 let message = format!("`{name}`: `{}` cannot become `{user}` without a password", target.user);
                 let rule = format!("{} ALL=({user}) NOPASSWD: ALL", target.user);
@@ -312,10 +356,4 @@ impl<'a> Conversation<'a> {
         };
         Trouble::Failed(if noise.trim().is_empty() { failure } else { failure.evidence("its answer", noise.trim()) })
     }
-}
-
-/// Waits for the server's close.
-async fn closes(io: &mut UnixStream, channel: &mut OnLink) {
-    let _ = io.shutdown().await;
-    let _ = (&mut channel.opened.end).await;
 }

@@ -6,8 +6,8 @@ use super::super::on_engine::short_key;
 use super::{ANSWER, method, needs, target, told, user};
 use crate::drivers::ssh::{Decision, Verdict};
 use crate::primitive::{
-    Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Recovery,
-    Span, Spec, Ty, handle,
+    Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, LogStream, Need, Outcome, Prediction, Primitive,
+    Recovery, Span, Spec, Ty, handle,
 };
 
 /// The kind of the handle.
@@ -59,7 +59,8 @@ impl Primitive for Arm {
         let target = target(context, call)?;
         let key = short_key(context);
         let arming = context.drivers.ssh().arm(&target, user(call), &key, options.within.0, call.str(0));
-        context.wait(&format!("arming `{}`", target.name), ANSWER, arming)?;
+        let remembers = context.wait(&format!("arming `{}`", target.name), ANSWER, arming)?;
+        warn_of_oblivion(context, &target.name, remembers);
         Ok(Outcome::changed(armed(call, &key, options.within)).made([change(call)]))
     }
 
@@ -71,6 +72,17 @@ impl Primitive for Arm {
     fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
         let options: Options = call.options()?;
         Ok(Prediction::one(change(call), armed(call, &short_key(context), options.within)))
+    }
+}
+
+/// Says so where a host does not start its timer again after a restart.
+pub fn warn_of_oblivion(context: &Context<'_>, name: &str, remembers: bool) {
+    if !remembers {
+        let what = format!(
+            "`{name}` puts nothing back if it is started anew before: \
+             it has no cron, and no systemd that whoever logs in may add a unit to"
+        );
+        context.log(LogStream::Warn, &what);
     }
 }
 
@@ -168,7 +180,7 @@ impl Primitive for Decide {
             (Decision::Revert, Verdict::Stays) => {
                 failed(format!("`{name}` was told that it stays: it puts nothing back any more"))
             }
-            (_, Verdict::Absent) => failed(format!("`{name}` knows of nothing that is armed: was it started anew?")),
+            (_, Verdict::Absent) => failed(format!("`{name}` knows of nothing that is armed any more")),
         }
     }
 

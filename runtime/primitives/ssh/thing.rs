@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::arm::warn_of_oblivion;
 use super::command::Command;
 use super::{ANSWER, ask, target, told, user};
 use crate::drivers::ssh::{Decision, RemoteCommand, Script, Verdict, Work};
@@ -179,7 +180,8 @@ impl<T: Thing> Primitive for Made<T> {
         if let Some((revert, within)) = &armed {
             let (target, key) = (target(context, call)?, key_of(context));
             let arming = context.drivers.ssh().arm(&target, user(call), &key, *within, revert);
-            context.wait("arming the host", ANSWER, arming)?;
+            let remembers = context.wait("arming the host", ANSWER, arming)?;
+            warn_of_oblivion(context, &target.name, remembers);
         }
         let ran = command.run(context, self.preview(call));
         // How it is, and not how the command ended, tells a resumed run what is to be done: nothing of it need be kept.

@@ -195,3 +195,72 @@ fn everything_at_once_is_still_a_host() {
     here.method("ssh.upload", host, json!(["a", path.join("a")]), Value::Null).unwrap();
     assert_eq!(std::fs::read_to_string(path.join("a")).unwrap(), "1");
 }
+
+#[test]
+fn keys_that_are_exchanged_again_in_the_middle_lose_nothing() {
+    let quirks = Quirks { config: vec!["RekeyLimit 256K".into()], ..Quirks::default() };
+    let Some(server) = Sshd::with(quirks) else { return };
+    let here = at(&server);
+    let text = (0..400_000).map(|number| format!("{number}\n")).collect::<String>();
+    here.write("much", &text);
+    here.method("ssh.upload", web(&here), json!(["much", server.file("much")]), Value::Null).unwrap();
+    assert_eq!(std::fs::read_to_string(server.file("much")).unwrap(), text);
+    for read_only in [true, false] {
+        let options = json!({ "read_only": read_only, "capture": "8MiB" });
+        let said = here.method("ssh.exec", web(&here), json!([["cat", server.file("much")]]), options).unwrap();
+        assert_eq!(said.value["stdout"].as_str().map(str::len), Some(text.len() - 1), "read_only: {read_only}");
+    }
+    here.method("ssh.download", web(&here), json!([server.file("much"), "back"]), Value::Null).unwrap();
+    assert_eq!(std::fs::read_to_string(here.path().join("back")).unwrap(), text);
+}
+
+#[test]
+fn a_server_that_asks_for_signs_of_life_gets_them_or_is_connected_to_anew() {
+    let quirks =
+        Quirks { config: vec!["ClientAliveInterval 1".into(), "ClientAliveCountMax 2".into()], ..Quirks::default() };
+    let Some(server) = Sshd::with(quirks) else { return };
+    let here = at(&server);
+    for read_only in [true, false] {
+        let options = json!({ "read_only": read_only });
+        let said = here.method("ssh.shell", web(&here), json!(["sleep 5; echo hello"]), options).unwrap();
+        assert_eq!(said.value["stdout"], "hello");
+    }
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    says_hello(&here, web(&here));
+}
+
+#[test]
+fn a_strict_server_with_a_banner_and_few_ciphers_is_served() {
+    let config = vec![
+        "Banner /etc/os-release".into(),
+        "KexAlgorithms ecdh-sha2-nistp256".into(),
+        "Ciphers aes256-ctr".into(),
+        "MACs hmac-sha2-512".into(),
+        "PermitTTY no".into(),
+        "DisableForwarding yes".into(),
+        "MaxStartups 2".into(),
+    ];
+    let Some(server) = Sshd::with(Quirks { config, ..Quirks::default() }) else { return };
+    let here = at(&server);
+    says_hello(&here, web(&here));
+    assert!(!here.lines().iter().any(|line| line.contains("PRETTY_NAME")), "{:?}", here.lines());
+}
+
+#[test]
+fn a_server_that_only_lets_files_through_says_so() {
+    let quirks = Quirks { config: vec!["ForceCommand internal-sftp".into()], ..Quirks::default() };
+    let Some(server) = Sshd::with(quirks) else { return };
+    let here = at(&server);
+    let began = std::time::Instant::now();
+    let failure = here.method("ssh.exec", web(&here), json!([["true"]]), json!({})).unwrap_err();
+    assert!(failure.message.contains("gets no shell there"), "{failure:?}");
+    assert!(began.elapsed().as_secs() < 40, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_server_that_lets_try_once_is_shown_the_key_that_the_project_names() {
+    let quirks = Quirks { config: vec!["MaxAuthTries 1".into()], ..Quirks::default() };
+    let Some(server) = Sshd::with(quirks) else { return };
+    let here = at(&server);
+    says_hello(&here, web(&here));
+}

@@ -10,14 +10,14 @@ if mkdir "$folder/claim" 2>/dev/null; then
     exit
 fi
 tries=0
-while [ ! -e "$folder/who" ] && [ $tries -lt 10 ]; do
+while [ ! -s "$folder/who" ] && [ $tries -lt 10 ]; do
     nap
     tries=$((tries + 1))
 done
 exec 4<"$folder/stdout" 5<"$folder/stderr"
 tail -c "+$((skip_stdout + 1))" <&4
 tail -c "+$((skip_stderr + 1))" <&5 >&2
-while [ ! -e "$folder/ended" ] && is_alive; do
+while [ ! -s "$folder/ended" ] && is_alive; do
     nap
     pour
 done

@@ -10,7 +10,7 @@ if ! mkdir "$folder/claim" 2>/dev/null && is_alive; then
     group=$(cat "$folder/group")
     kill -TERM "-$group" 2>/dev/null
     tries=0
-    while [ ! -e "$folder/ended" ] && [ $tries -lt 7 ]; do
+    while [ ! -s "$folder/ended" ] && [ $tries -lt 7 ]; do
         nap
         tries=$((tries + 1))
     done

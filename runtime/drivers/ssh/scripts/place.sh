@@ -1,23 +1,29 @@
-# What every script about a kept command begins with: its folder, and how to tell whether its keeper lives.
+# What every script about a kept command begins with: its folder, and how to tell whether its keeper lives. What the shell can
+# do itself it does: on a busy host every program that is started takes its time.
 umask 077
-base=/var/tmp/runbook-$(id -u)
-mkdir "$base" 2>/dev/null
+while read -r name uid _; do [ "$name" != Uid: ] || break; done <"/proc/$$/status"
+base=/var/tmp/runbook-$uid
+[ -d "$base" ] || mkdir "$base" 2>/dev/null
 if [ ! -d "$base" ] || [ -L "$base" ] || [ ! -O "$base" ]; then
     finish refused "$base"
     exit
 fi
 folder=$base/$key
 
-boot() { cat /proc/sys/kernel/random/boot_id; }
-born() { cut -d ' ' -f 22 "/proc/$1/stat"; }
+boot() { read -r boot </proc/sys/kernel/random/boot_id; }
+born() {
+    born=
+    read -r stat <"/proc/$1/stat" && set -- $stat && born=${22}
+}
 is_alive() {
-    [ "$(boot)" = "$(cat "$folder/boot")" ] && read -r pid since <"$folder/who" && [ "$(born "$pid")" = "$since" ]
+    boot && read -r before <"$folder/boot" && [ "$boot" = "$before" ] &&
+        read -r pid since <"$folder/who" && born "$pid" && [ "$born" = "$since" ]
 } 2>/dev/null
 nap() { sleep 0.3 || sleep 1; } 2>/dev/null
 pour() {
-    cat <&4
-    cat <&5 >&2
+    [ ! -s "$folder/stdout" ] || cat <&4
+    [ ! -s "$folder/stderr" ] || cat <&5 >&2
 }
 report() {
-    if [ -e "$folder/ended" ]; then finish ended $(cat "$folder/ended"); else finish lost; fi
+    if [ -s "$folder/ended" ] && read -r code time <"$folder/ended"; then finish ended "$code" "$time"; else finish lost; fi
 }

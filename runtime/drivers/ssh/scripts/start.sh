@@ -2,27 +2,41 @@
 #
 # The keeper takes `claim` before anything else: whoever takes it first decides whether the command is run at all.
 keeper='
-mkdir "$0/claim" || exit
-printf "%s %s\n" "$$" "$(cut -d " " -f 22 /proc/$$/stat)" >"$0/who.new" && mv "$0/who.new" "$0/who"
-began=$(date +%s)
-setsid timeout -k 2 "$1" /bin/sh -c "IFS= read -r s; eval \"\$(printf %b \"\$s\")\"" \
+set -C
+true >"$0/claim" || exit
+set +C
+up() { read -r up _ </proc/uptime && up=${up%.*}; }
+seconds=$1
+read -r stat <"/proc/$$/stat" && set -- $stat
+echo "$$ ${22}" >"$0/who"
+up
+began=$up
+setsid timeout -k 2 "$seconds" /bin/sh -c "IFS= read -r s; eval \"\$(printf %b \"\$s\")\"" \
     <"$0/input" >"$0/stdout" 2>"$0/stderr" &
 echo $! >"$0/group"
 wait $!
-echo "$? $(($(date +%s) - began))" >"$0/ended.new" && mv "$0/ended.new" "$0/ended"
+code=$?
+up
+echo "$code $((up - began))" >"$0/ended"
 '
 if ! mkdir "$folder"; then
     finish taken
     exit
 fi
-head -c "$length" >"$folder/input"
+if [ "$length" = 0 ]; then
+    IFS= read -r line && printf "%s\n" "$line" >"$folder/input"
+else
+    head -c "$length" >"$folder/input"
+    [ "$(wc -c <"$folder/input")" -eq "$length" ]
+fi
 # Cut off before all of the input was here: nothing was started.
-if [ "$(wc -c <"$folder/input")" -ne "$length" ]; then
+if [ $? -ne 0 ]; then
     rm -rf "$folder"
     finish short
     exit
 fi
-boot >"$folder/boot"
+boot
+echo "$boot" >"$folder/boot"
 : >"$folder/stdout"
 : >"$folder/stderr"
 exec 4<"$folder/stdout" 5<"$folder/stderr"
@@ -32,7 +46,8 @@ kept=$!
 (
     trap 'exit 0' TERM
     while :; do
-        nap >/dev/null 2>&1 4<&- 5<&- &
+        # Of its own accord, or a shell keeps the channel as it was aside, and open for as long as that sleeps.
+        (exec >/dev/null 2>&1 4<&- 5<&-; nap) &
         wait $!
         pour
     done
@@ -43,3 +58,6 @@ kill $follower 2>/dev/null
 wait $follower 2>/dev/null
 pour
 report
+# What is left to be found out by stays until whoever started it has written down how it ended, and says so.
+exec 4<&- 5<&-
+IFS= read -r _ || exit
