@@ -24,6 +24,9 @@ const ASK_AFTER: Duration = Duration::from_secs(8);
 const DEAD_AFTER: Duration = Duration::from_secs(24);
 /// How often to look at the clock.
 const TICK: Duration = Duration::from_secs(1);
+/// The same while there are several channels: while one is asked, libssh2 takes in what came for the others, of which the
+/// network then says nothing any more.
+const TICK_OF_MANY: Duration = Duration::from_millis(20);
 
 /// Connects, says how that went, and serves channels until nobody wants the connection any more or it is lost.
 pub fn own(
@@ -127,7 +130,8 @@ impl Owner<'_> {
         }
     }
 
-    /// Sleeps until the network or somebody at the other end of a channel has something, or a second has passed.
+    /// Sleeps until the network or somebody at the other end of a channel has something, or it is time to look
+    /// again.
     fn wait(&mut self, is_full: bool) {
         let listens = self.channels.iter().any(Channel::listens);
         let mut wanted = PollFlags::empty();
@@ -137,7 +141,7 @@ impl Owner<'_> {
         wanted.set(PollFlags::RDHUP, self.channels.is_empty());
         let mut sources = vec![PollFd::new(&self.socket, wanted), PollFd::new(self.woken, PollFlags::IN)];
         sources.extend(self.channels.iter().flat_map(Channel::sources));
-        let time = Timespec::try_from(TICK).ok();
+        let time = Timespec::try_from(if self.channels.len() > 1 { TICK_OF_MANY } else { TICK }).ok();
         let ready = poll(&mut sources, time.as_ref()).unwrap_or(0) > 0;
         let network = if ready { sources[0].revents() } else { PollFlags::empty() };
         drop(sources);
