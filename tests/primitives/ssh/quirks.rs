@@ -201,7 +201,8 @@ fn keys_that_are_exchanged_again_in_the_middle_lose_nothing() {
     let quirks = Quirks { config: vec!["RekeyLimit 256K".into()], ..Quirks::default() };
     let Some(server) = Sshd::with(quirks) else { return };
     let here = at(&server);
-    let text = (0..400_000).map(|number| format!("{number}\n")).collect::<String>();
+    let lines: Vec<String> = (0..400_000).map(|number| number.to_string()).collect();
+    let text = lines.join("\n") + "\n";
     here.write("much", &text);
     here.method("ssh.upload", web(&here), json!(["much", server.file("much")]), Value::Null).unwrap();
     assert_eq!(std::fs::read_to_string(server.file("much")).unwrap(), text);

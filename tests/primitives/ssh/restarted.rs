@@ -77,8 +77,8 @@ fn survives(system: &'static str) {
     let (lost, cut) = (host.file("lost"), host.file("cut"));
     let halting = format!("if [ -e {0} ]; then echo back >>{0}; else echo begun >{0}; sleep 60; fi", cut.display());
     arm(&here, &halting, "5s");
-    arm(&here.anew(), &format!("echo back by $CAME_BY >>{}", lost.display()), "9s");
-    let kept = arm(&here.anew(), &format!("touch {}", host.file("kept").display()), "10m");
+    arm(here.anew(), &format!("echo back by $CAME_BY >>{}", lost.display()), "9s");
+    let kept = arm(here.anew(), &format!("touch {}", host.file("kept").display()), "10m");
     assert_eq!(entries(&host), 3);
     until("one is put back", || cut.exists());
     assert!(!lost.exists());
