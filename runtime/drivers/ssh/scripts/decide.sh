@@ -16,6 +16,7 @@ if mkdir "$folder/decided" 2>/dev/null; then
     [ ! -e "$folder/timer" ] || /bin/sh "$folder/timer" forget
     # The rest is swept away with others that are old.
     rm -f "$folder/boot" "$folder/revert" "$folder/timer" "$folder/environment"
+    sweep
 fi
 tries=0
 while [ ! -e "$folder/stays" ] && [ ! -s "$folder/ended" ] && [ $tries -lt 200 ]; do

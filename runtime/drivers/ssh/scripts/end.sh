@@ -16,4 +16,5 @@ if ! mkdir "$folder/claim" 2>/dev/null && is_alive; then
     done
     kill -KILL "-$group" 2>/dev/null
 fi
+sweep
 finish done

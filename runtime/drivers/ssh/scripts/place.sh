@@ -27,3 +27,6 @@ pour() {
 report() {
     if [ -s "$folder/ended" ] && read -r code time <"$folder/ended"; then finish ended "$code" "$time"; else finish lost; fi
 }
+# The folder of a command that was stopped before it began stays for a week: it might still be on its way. So does that of a
+# decision, for whoever asks for it again.
+sweep() { find "$base" -mindepth 1 -maxdepth 1 -mtime +7 -exec sh -c '[ -e "$0/boot" ] || rm -r "$0"' {} \; ; } 2>/dev/null
