@@ -6,6 +6,7 @@ mod copy;
 mod database;
 mod drilled;
 mod forget;
+mod postgres;
 mod program;
 mod prune;
 mod repository;
@@ -28,7 +29,8 @@ use crate::primitive::{
 use crate::project::BEFORE_RESTORE;
 
 use database::Database;
-use program::Program;
+use postgres::Postgres;
+use program::{Program, Pumping};
 use repository::{Place, wanted};
 use source::{Kind, Source};
 
@@ -61,7 +63,7 @@ static SPEC: Spec = Spec {
     args: &[Arg::new(
         "source",
         Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map, Ty::List]),
-        "A folder; `#{ folder, exclude, name }`; `#{ sqlite, name }`; `#{ command, container, engine, user, name }`; or a list of these.",
+        "A folder; `#{ folder, exclude, name }`; `#{ sqlite, name }`; `#{ postgres, container, … }`; `#{ command, container, engine, user, name }`; or a list of these.",
     )],
     options: Some(Options::SPEC),
     returns: None,
@@ -187,7 +189,10 @@ fn save(
     let repository =
         place.open(context, Arc::new(move || seen.get().map_or_else(|| still_wanted(), |fault| Err(fault.clone()))))?;
     place.reconcile(context, &repository)?;
+    let over = CancellationToken::new();
+    let pumping = Pumping { fault: &fault, over: &over, within };
     let (mut parts, mut programs): (Vec<Part>, Vec<(Program, Pump)>) = (Vec::new(), Vec::new());
+    let mut databases: Vec<(Postgres, Pump)> = Vec::new();
     let mut copies = Vec::new();
     for (number, Source { name, kind }) in sources.into_iter().enumerate() {
         let (from, content) = match kind {
@@ -203,6 +208,19 @@ fn save(
                 copies.push(copy);
                 (path, Content::Stream(feed))
             }
+            Kind::Postgres(postgres) => {
+                let postgres = postgres.unlocked(context)?;
+                let from = postgres.shown();
+                if postgres.globals {
+                    let (pump, feed) = backup::feed();
+                    programs.push((postgres.globals(context, pumping)?, pump));
+                    let from = format!("roles for {from}");
+                    parts.push(Part { name: postgres.globals_name(), from, content: Content::Stream(feed) });
+                }
+                let (pump, feed) = backup::feed();
+                databases.push((postgres, pump));
+                (from, Content::Stream(feed))
+            }
             Kind::Program(program) => {
                 let (pump, feed) = backup::feed();
                 let from = program.shown();
@@ -212,17 +230,24 @@ fn save(
         };
         parts.push(Part { name, from, content });
     }
-    let over = CancellationToken::new();
     thread::scope(|scope| {
         for (program, pump) in programs {
-            let (over, fault) = (over.clone(), Arc::clone(&fault));
-            scope.spawn(move || program.pump(context, pump, &fault, &over, within));
+            scope.spawn(move || program.pump(context, pump, pumping));
+        }
+        for (postgres, pump) in databases {
+            scope.spawn(move || postgres.pump(context, pump, pumping));
         }
         let saved = repository.save(order, parts);
         // Whether all was well or not: nobody reads what commands still print.
         over.cancel();
         saved
     })
+}
+
+/// What the snapshot is known by that is made of what a restore is about to replace.
+fn before(context: &Context<'_>, job: &str) -> Order {
+    let tags = vec!["before-restore".to_owned()];
+    Order { job: format!("{job}{BEFORE_RESTORE}"), call: context.key(), tags }
 }
 
 /// Saves what a restore is about to replace; a database with what is in its write-ahead log.
@@ -234,8 +259,7 @@ fn save_before(
     is_database: bool,
     within: Span,
 ) -> Result<(), Failure> {
-    let tags = vec!["before-restore".to_owned()];
-    let order = Order { job: format!("{job}{BEFORE_RESTORE}"), call: context.key(), tags };
+    let order = before(context, job);
     let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let from = target.display().to_string();
     // One that is damaged, which may be why another is restored, is saved as the file it is.

@@ -8,6 +8,7 @@ pub mod cut;
 mod direct;
 mod docker;
 pub mod http;
+mod postgres;
 mod programs;
 mod project;
 mod registry;
@@ -18,6 +19,7 @@ mod terminal;
 
 pub use direct::Direct;
 pub use docker::Lab;
+pub use postgres::Postgres;
 pub use registry::Registry;
 pub use terminal::{at_terminal, has_script};
 

@@ -5,6 +5,7 @@ mod container;
 mod faults;
 mod host;
 mod killed;
+mod postgres;
 mod sqlite;
 mod struck;
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -5,17 +6,30 @@ use tokio::io::AsyncRead;
 use tokio_util::sync::CancellationToken;
 
 use crate::drivers::backup::Pump;
-use crate::drivers::docker::{ExecRequest, OutputStream};
+use crate::drivers::docker::{ExecRequest, Input, OutputStream};
 use crate::drivers::process::{Command, LastLines, Stream};
 use crate::primitive::{Context, Failure, FailureKind, LogStream, Span};
 use crate::primitives::on_engine::shown;
 
 /// A command of this machine or in a container, whose output or input is data.
+#[derive(Clone)]
 pub struct Program {
-    command: Vec<String>,
-    container: Option<String>,
-    engine: Option<String>,
-    user: Option<String>,
+    pub command: Vec<String>,
+    pub container: Option<String>,
+    pub engine: Option<String>,
+    pub user: Option<String>,
+    /// Variables on top of those that are there: nobody is shown them.
+    pub env: BTreeMap<String, String>,
+    /// What people are shown instead of the command.
+    pub label: Option<String>,
+}
+
+/// What a source that prints is told: it is over, or another one failed.
+#[derive(Clone, Copy)]
+pub struct Pumping<'a> {
+    pub fault: &'a OnceLock<Failure>,
+    pub over: &'a CancellationToken,
+    pub within: Span,
 }
 
 impl Program {
@@ -33,54 +47,58 @@ impl Program {
         if container.is_none() && (engine.is_some() || user.is_some()) {
             return wrong("`engine` and `user` are for commands in a container");
         }
-        Ok(Self { command, container, engine, user })
+        Ok(Self { command, container, engine, user, env: BTreeMap::new(), label: None })
     }
 
     /// In words: `` `pg_dump -Fc shop` in container `db` ``.
     pub fn shown(&self) -> String {
-        let line = shown(&self.command);
+        let line = self.label.as_ref().map_or_else(|| shown(&self.command), |label| format!("`{label}`"));
         self.container.as_ref().map_or_else(|| line.clone(), |container| format!("{line} in container `{container}`"))
     }
 
     /// Runs it and hands on what it prints; only its exit with code 0 makes an end of that. It is killed once it is over.
-    /// `fault` is told when it fails.
-    pub fn pump(
-        &self,
-        context: &Context<'_>,
-        pump: Pump,
-        fault: &OnceLock<Failure>,
-        over: &CancellationToken,
-        within: Span,
-    ) {
-        let mut last = LastLines::default();
-        let mut on_line = |line: &str| {
-            context.log(LogStream::Stderr, line);
-            last.push(Stream::Stderr, line);
-        };
+    pub fn pump(&self, context: &Context<'_>, pump: Pump, pumping: Pumping<'_>) {
+        let what = format!("saving what {} prints", self.shown());
+        pump_from(context, pump, pumping, &what, async |pump| {
+            self.print(context, pump, pumping.over).await?;
+            Ok(Value::Null)
+        });
+    }
+
+    /// Runs it until it ends well, and hands on what it prints.
+    pub async fn print(&self, context: &Context<'_>, pump: &Pump, over: &CancellationToken) -> Result<(), Failure> {
         let mut on_bytes = |bytes: &[u8]| {
             if !pump.push(bytes) {
                 over.cancel();
             }
         };
-        let running = async {
-            tokio::select! {
-                biased;
-                () = over.cancelled() => {
-                    Err(Failure::new(FailureKind::Cancelled, "stopped because nobody reads it any more"))
-                }
-                code = self.run(context, None, &mut on_bytes, &mut on_line) => code,
-            }
+        self.finish(context, None, &mut on_bytes).await
+    }
+
+    /// Runs it until it ends well; what it prints is a text.
+    pub async fn text(&self, context: &Context<'_>, input: Option<Input<'_>>) -> Result<String, Failure> {
+        let mut text = Vec::new();
+        self.finish(context, input, &mut |bytes| text.extend_from_slice(bytes)).await?;
+        String::from_utf8(text)
+            .map_err(|_| Failure::new(FailureKind::Invalid, format!("what {} prints is not UTF-8", self.shown())))
+    }
+
+    async fn finish(
+        &self,
+        context: &Context<'_>,
+        input: Option<Input<'_>>,
+        on_bytes: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<(), Failure> {
+        let mut last = LastLines::default();
+        let mut on_line = |line: &str| {
+            context.log(LogStream::Stderr, line);
+            last.push(Stream::Stderr, line);
         };
-        let ended = context.wait(&format!("saving what {} prints", self.shown()), within.0, running);
-        let failure = match ended {
-            Ok(0) => return pump.end(Ok(Value::Null)),
-            Ok(code) => last.explain(self.exited(code)),
-            Err(failure) => last.explain(failure),
-        };
-        if !over.is_cancelled() {
-            let _ = fault.set(failure.clone());
+        match self.run(context, input, on_bytes, &mut on_line).await {
+            Ok(0) => Ok(()),
+            Ok(code) => Err(last.explain(self.exited(code))),
+            Err(failure) => Err(last.explain(failure)),
         }
-        pump.end(Err(failure));
     }
 
     /// Runs it with an input, and fails unless it ends with code 0.
@@ -90,40 +108,39 @@ impl Program {
         input: impl AsyncRead + Send + Unpin + 'static,
         within: Span,
     ) -> Result<(), Failure> {
-        let mut last = LastLines::default();
-        let mut on_line = |line: &str| {
-            context.log(LogStream::Stderr, line);
-            last.push(Stream::Stderr, line);
-        };
-        let mut on_bytes = |_: &[u8]| {};
-        let running = self.run(context, Some(Box::pin(input)), &mut on_bytes, &mut on_line);
-        match context.wait(&format!("restoring with {}", self.shown()), within.0, running) {
-            Ok(0) => Ok(()),
-            Ok(code) => Err(last.explain(self.exited(code))),
-            Err(failure) => Err(last.explain(failure)),
-        }
+        let mut ignored = |_: &[u8]| {};
+        let work = self.finish(context, Some(Box::pin(input)), &mut ignored);
+        context.wait(&format!("restoring with {}", self.shown()), within.0, work)
     }
 
-    fn exited(&self, code: i64) -> Failure {
+    /// It ended with this code, which is no success.
+    pub fn exited(&self, code: i64) -> Failure {
         Failure::new(FailureKind::Exit, format!("{} exited with code {code}", self.shown()))
     }
 
-    async fn run(
+    /// Runs it to its end, whatever that is.
+    pub async fn run(
         &self,
         context: &Context<'_>,
-        input: Option<crate::drivers::docker::Input<'_>>,
+        input: Option<Input<'_>>,
         on_bytes: &mut (dyn FnMut(&[u8]) + Send),
         on_line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<i64, Failure> {
         let Some(container) = &self.container else {
             let mut command = Command::new(self.command.iter().cloned());
             command.cwd = Some(context.project.root().to_owned());
+            command.env = self.env.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
             let processes = context.drivers.processes();
             let end = processes.run_bytes(&command, input, &mut *on_bytes, &mut *on_line).await?;
             return Ok(end.code().into());
         };
         let engine = context.drivers.docker(self.engine.as_deref())?;
-        let request = ExecRequest { command: self.command.clone(), user: self.user.clone(), ..ExecRequest::default() };
+        let request = ExecRequest {
+            command: self.command.clone(),
+            user: self.user.clone(),
+            env: self.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            ..ExecRequest::default()
+        };
         let mut lines = Lines::default();
         let finished = engine
             .exec_bytes(container, &request, input, &mut |chunk| match chunk.stream {
@@ -135,6 +152,36 @@ impl Program {
             return Err(Failure::new(FailureKind::NotFound, format!("cannot run {}: {why}", self.shown())));
         }
         Ok(finished.exit_code)
+    }
+}
+
+/// Hands on what some work puts into a stream, and ends the stream with what that says of it. The work is dropped once it is
+/// over, and its failure ends everything else.
+pub fn pump_from(
+    context: &Context<'_>,
+    pump: Pump,
+    pumping: Pumping<'_>,
+    what: &str,
+    work: impl AsyncFnOnce(&Pump) -> Result<Value, Failure>,
+) {
+    let Pumping { fault, over, within } = pumping;
+    let working = async {
+        tokio::select! {
+            biased;
+            () = over.cancelled() => {
+                Err(Failure::new(FailureKind::Cancelled, "stopped because nobody reads it any more"))
+            }
+            done = work(&pump) => done,
+        }
+    };
+    match context.wait(what, within.0, working) {
+        Ok(facts) => pump.end(Ok(facts)),
+        Err(failure) => {
+            if !over.is_cancelled() {
+                let _ = fault.set(failure.clone());
+            }
+            pump.end(Err(failure));
+        }
     }
 }
 

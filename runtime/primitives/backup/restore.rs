@@ -1,5 +1,7 @@
 //! `restore(snapshot, target, #{ … })`: a part of a snapshot to a folder, a file or a command, compared with the manifest.
 
+mod database;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -9,14 +11,14 @@ use std::task::{Context as Task, Poll};
 use std::thread;
 
 use bytes::Bytes;
-use futures_util::stream::unfold;
+use futures_util::stream::{Stream, unfold};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 
-use super::{Place, Program, save_before, wanted};
+use super::{Place, Postgres, Program, postgres, save_before, wanted};
 use crate::drivers::backup::{self, PartRecord, Placing, Repository, Snapshot, Tally};
 use crate::primitive::{
     Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Probe,
@@ -39,6 +41,8 @@ crate::options! {
         /// Something may be in the way. It is saved first, as a snapshot of the job with `.before-restore` behind its name,
         /// and removed once everything is in its place.
         replace: bool = false,
+        /// How long a PostgreSQL database that was replaced is kept, under another name.
+        kept: Span = Span::seconds(7 * 24 * 60 * 60),
         /// How long everything may take.
         within: Span = Span::seconds(6 * 60 * 60),
     }
@@ -86,6 +90,9 @@ impl Primitive for Restore {
 
     fn needs(&self, call: &Call) -> Vec<Need> {
         let Some(target) = call.args.get(1) else { return Vec::new() };
+        if target.get("postgres").is_some() {
+            return Postgres::needs(target, &["psql", "pg_dump", "pg_dumpall", "pg_restore"]);
+        }
         match (target.get("command"), path_of(target)) {
             (Some(command), None) => Program::needs(command, target.get("container"), target.get("engine")),
             (_, path) => vec![Need::write(path.unwrap_or_else(|| text_of(Some(target))))],
@@ -104,6 +111,9 @@ impl Primitive for Restore {
                 work.repository.restore(&work.snapshot, &work.inside, work.record.as_ref(), placing)?
             }
             Target::Program(program) => work.feed(context, program, options.within)?,
+            Target::Postgres(placing) => {
+                return Ok(work.into_database(context, placing, &options)?.made([change(call)]));
+            }
         };
         if work.record.is_some() {
             work.place.note_proof(context, &work.snapshot.id, ProofKind::Restored)?;
@@ -113,13 +123,21 @@ impl Primitive for Restore {
     }
 
     fn recovery(&self, call: &Call) -> Recovery {
-        if call.args.get(1).and_then(path_of).is_some() { Recovery::Probe } else { Recovery::Ask }
+        let target = call.args.get(1);
+        let is_known =
+            target.and_then(path_of).is_some() || target.is_some_and(|target| target.get("postgres").is_some());
+        if is_known { Recovery::Probe } else { Recovery::Ask }
     }
 
     /// It happened when the target holds what the snapshot has to hold; else nothing was touched but what is beside it.
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
         let options: Options = call.options()?;
         let work = Work::begin(context, call, &options)?;
+        if let Target::Postgres(placing) = &work.target {
+            return Ok(work
+                .probe_database(context, placing)?
+                .map_or(Probe::NotDone, |outcome| Probe::Done(outcome.made([change(call)]))));
+        }
         let (Target::Path(placing), Some(record)) = (&work.target, &work.record) else { return Ok(Probe::NotDone) };
         if !placing.is_done(record, &wanted(context, options.within))? {
             placing.settle(Some(record))?;
@@ -150,6 +168,9 @@ impl Primitive for Restore {
 fn change(call: &Call) -> Change {
     let target = call.args.get(1);
     let what = match target.and_then(path_of) {
+        None if target.is_some_and(|target| target.get("postgres").is_some()) => {
+            format!("database `{}`", text_of(target.and_then(|target| target.get("postgres"))))
+        }
         Some(path) => format!("what `{path}` holds"),
         None => format!("what `{}` restores", text_of(target.and_then(|target| target.get("command")?.get(0)))),
     };
@@ -168,6 +189,7 @@ fn path_of(target: &Value) -> Option<String> {
 enum Target {
     Path(Placing),
     Program(Program),
+    Postgres(Box<postgres::Placing>),
 }
 
 /// What is restored, from where and to where.
@@ -193,8 +215,9 @@ impl Work {
         })?;
         let job = options.job.as_deref().unwrap_or(context.project.name());
         let snapshot = backup::find(place.reconcile(context, &repository)?, name, job)?;
-        let (inside, record) = part(&repository, &snapshot, options.part.as_deref())?;
         let target = target(context, call, options)?;
+        let kind = matches!(target, Target::Postgres(_)).then_some("postgres");
+        let (inside, record) = part(&repository, &snapshot, options.part.as_deref(), kind)?;
         Ok(Self { place, repository, snapshot, inside, record, target })
     }
 
@@ -221,6 +244,33 @@ impl Work {
         })
     }
 
+    /// Hands the part to somebody who reads it; how much was read of it.
+    fn pour_through(
+        &self,
+        read: impl FnOnce(Taken<Poured>) -> Result<(), Failure>,
+    ) -> (Result<Tally, Failure>, Result<(), Failure>, u64) {
+        let (id, inside) = (&self.snapshot.id, &self.inside);
+        let (sender, pieces) = mpsc::channel(4);
+        let pieces: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>> =
+            Box::pin(unfold(pieces, async |mut pieces: mpsc::Receiver<_>| Some((pieces.recv().await?, pieces))));
+        let taken = Arc::new(AtomicU64::new(0));
+        let input = Taken { input: StreamReader::new(pieces), bytes: Arc::clone(&taken) };
+        let (poured, fed) = thread::scope(|scope| {
+            let pouring = scope.spawn(move || {
+                let mut pieces = Pieces(sender.clone());
+                let poured = self.repository.pour(id, inside, &mut pieces);
+                if let Err(failure) = &poured {
+                    let _ = sender.blocking_send(Err(io::Error::other(failure.message.clone())));
+                }
+                poured
+            });
+            let fed = read(input);
+            let lost = || Failure::new(FailureKind::System, "what was restored was not read to its end");
+            (pouring.join().unwrap_or_else(|_| Err(lost())), fed)
+        });
+        (poured, fed, taken.load(Ordering::Relaxed))
+    }
+
     /// Reads the part once to see that it is what it has to be, and once more into the command.
     fn feed(&self, context: &Context<'_>, program: &Program, within: Span) -> Result<Tally, Failure> {
         let (id, inside) = (&self.snapshot.id, &self.inside);
@@ -232,26 +282,10 @@ impl Work {
             let message = format!("`{inside}` of snapshot {} is not what was saved", self.snapshot.short());
             return Err(Failure::new(FailureKind::Check, message));
         }
-        let (sender, pieces) = mpsc::channel(4);
-        let pieces = unfold(pieces, async |mut pieces| Some((pieces.recv().await?, pieces)));
-        let taken = Arc::new(AtomicU64::new(0));
-        let input = Taken { input: StreamReader::new(Box::pin(pieces)), bytes: Arc::clone(&taken) };
-        let (poured, fed) = thread::scope(|scope| {
-            let pouring = scope.spawn(move || {
-                let mut pieces = Pieces(sender.clone());
-                let poured = self.repository.pour(id, inside, &mut pieces);
-                if let Err(failure) = &poured {
-                    let _ = sender.blocking_send(Err(io::Error::other(failure.message.clone())));
-                }
-                poured
-            });
-            let fed = program.feed(context, input, within);
-            let lost = || Failure::new(FailureKind::System, "what was restored was not read to its end");
-            (pouring.join().unwrap_or_else(|_| Err(lost())), fed)
-        });
+        let (poured, fed, taken) = self.pour_through(|input| program.feed(context, input, within));
         fed?;
         // What a pipe holds may be left in it unread; what did not even go into one was not read.
-        if poured.is_err() || taken.load(Ordering::Relaxed) != tally.bytes {
+        if poured.is_err() || taken != tally.bytes {
             let message = format!("{} did not read all of `{inside}`", program.shown());
             return Err(Failure::new(FailureKind::Check, message));
         }
@@ -264,6 +298,7 @@ fn part(
     repository: &Repository,
     snapshot: &Snapshot,
     name: Option<&str>,
+    kind: Option<&str>,
 ) -> Result<(String, Option<PartRecord>), Failure> {
     let Some(manifest) = repository.manifest(snapshot)? else {
         return Ok((name.unwrap_or_default().to_owned(), None));
@@ -275,8 +310,8 @@ fn part(
                 let message = format!("snapshot {} has no part `{name}`", snapshot.short());
                 Failure::new(FailureKind::NotFound, message).hint(format!("it has {}", names()))
             })?,
-            None => match manifest.parts.as_slice() {
-                [only] => only,
+            None => match fitting(&manifest.parts, kind).as_slice() {
+                [only] => *only,
                 _ => {
                     return Err(Failure::new(FailureKind::Option, "which part? the option `part` names it")
                         .hint(format!("snapshot {} has {}", snapshot.short(), names())));
@@ -286,6 +321,11 @@ fn part(
     Ok((backup::inside(&found.name), Some(found.clone())))
 }
 
+/// The parts that can be restored to a target of this kind.
+fn fitting<'a>(parts: &'a [PartRecord], kind: Option<&str>) -> Vec<&'a PartRecord> {
+    parts.iter().filter(|part| kind.is_none_or(|kind| part.facts.get(kind).is_some())).collect()
+}
+
 fn target(context: &Context<'_>, call: &Call, options: &Options) -> Result<Target, Failure> {
     let value = call.args.get(1).cloned().unwrap_or_default();
     if let Some(path) = path_of(&value) {
@@ -293,14 +333,24 @@ fn target(context: &Context<'_>, call: &Call, options: &Options) -> Result<Targe
         let key = short_key(context);
         return Ok(Target::Path(Placing { target, key, owners: options.owners, replace: options.replace }));
     }
-    let Written { command, container, engine, user } = parse_options(&value).map_err(|mut failure| {
+    let explained = |mut failure: Failure| {
         failure.message = format!("argument `target`: {}", failure.message);
         failure
-    })?;
+    };
+    if value.get("postgres").is_some() {
+        let target = Postgres::read(&value).map_err(explained)?.unlocked(context)?;
+        let key = short_key(context);
+        let Options { owners, kept, within, .. } = *options;
+        return Ok(Target::Postgres(Box::new(postgres::Placing { target, key, owners, kept, within })));
+    }
+    let Written { command, container, engine, user } = parse_options(&value).map_err(explained)?;
     let engine = engine.as_ref().map(engine_of).transpose()?;
     let engine = engine.and_then(|address| Some(address.as_str()?.to_owned()));
     Program::new(command, container, engine, user).map(Target::Program)
 }
+
+/// A part on its way to whoever reads it.
+type Poured = StreamReader<Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>, Bytes>;
 
 /// Counts what is taken of an input.
 struct Taken<R> {

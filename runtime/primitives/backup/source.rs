@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Program;
+use super::{Postgres, Program};
 use crate::primitive::{Failure, FailureKind, Need, kind_of, parse_options, text_of};
 use crate::primitives::on_engine::{engine_of, machine};
 
@@ -18,6 +18,8 @@ pub enum Kind {
     Folder { path: String, exclude: Vec<String> },
     /// A SQLite database of this machine.
     Sqlite(String),
+    /// A PostgreSQL database, by way of its server.
+    Postgres(Box<Postgres>),
     /// What a command prints.
     Program(Program),
 }
@@ -50,6 +52,9 @@ fn needs_of(value: &Value) -> Vec<Need> {
     if kind_of(value).is_some() || value.is_string() {
         return vec![Need::read(path_of(value))];
     }
+    if value.get("postgres").is_some() {
+        return Postgres::needs(value, &["psql", "pg_dump", "pg_dumpall"]);
+    }
     let mut needs: Vec<Need> = value.get("folder").map(|folder| Need::read(path_of(folder))).into_iter().collect();
     needs.extend(value.get("sqlite").map(|path| Need::read(text_of(Some(path)))));
     if let Some(command) = value.get("command") {
@@ -80,11 +85,16 @@ fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
         None if value.is_string() => return folder(path_of(value), None, exclude.to_vec()),
         None => {}
     }
+    let explained = |mut failure: Failure| {
+        failure.message = format!("argument `source`: {}", failure.message);
+        failure
+    };
+    if value.get("postgres").is_some() {
+        let postgres = Postgres::read(value).map_err(explained)?;
+        return Ok(Source { name: postgres.dump_name(), kind: Kind::Postgres(Box::new(postgres)) });
+    }
     let Written { folder: path, exclude: own, sqlite, command, container, engine, user, name } =
-        parse_options(value).map_err(|mut failure| {
-            failure.message = format!("argument `source`: {}", failure.message);
-            failure
-        })?;
+        parse_options(value).map_err(explained)?;
     if let Some(path) = sqlite {
         let is_alone = own.is_empty() && [container.is_some(), engine.is_some(), user.is_some()] == [false; 3];
         if !is_alone || command.is_some() || value.get("folder").is_some() {
@@ -108,7 +118,7 @@ fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
             Ok(Source { name, kind: Kind::Program(Program::new(command, container, engine, user)?) })
         }
         (Some(_), None) => Err(wrong("`container`, `engine` and `user` are for commands")),
-        _ => Err(wrong("a map has either `folder`, `sqlite` or `command`")),
+        _ => Err(wrong("a map has one of `folder`, `sqlite`, `postgres` and `command`")),
     }
 }
 
