@@ -5,10 +5,12 @@ mod check;
 mod copy;
 mod database;
 mod drilled;
+mod feeding;
 mod forget;
 mod postgres;
 mod program;
 mod prune;
+mod redis;
 mod repository;
 mod restore;
 mod source;
@@ -31,6 +33,7 @@ use crate::project::BEFORE_RESTORE;
 use database::Database;
 use postgres::Postgres;
 use program::{Program, Pumping};
+use redis::Redis;
 use repository::{Place, wanted};
 use source::{Kind, Source};
 
@@ -63,7 +66,7 @@ static SPEC: Spec = Spec {
     args: &[Arg::new(
         "source",
         Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map, Ty::List]),
-        "A folder; `#{ folder, exclude, name }`; `#{ sqlite, name }`; `#{ postgres, container, … }`; `#{ command, container, engine, user, name }`; or a list of these.",
+        "A folder; `#{ folder, exclude, name }`; `#{ sqlite, name }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; `#{ command, container, engine, user, name }`; or a list of these.",
     )],
     options: Some(Options::SPEC),
     returns: None,
@@ -193,6 +196,7 @@ fn save(
     let pumping = Pumping { fault: &fault, over: &over, within };
     let (mut parts, mut programs): (Vec<Part>, Vec<(Program, Pump)>) = (Vec::new(), Vec::new());
     let mut databases: Vec<(Postgres, Pump)> = Vec::new();
+    let mut stores: Vec<(Redis, Pump)> = Vec::new();
     let mut copies = Vec::new();
     for (number, Source { name, kind }) in sources.into_iter().enumerate() {
         let (from, content) = match kind {
@@ -221,6 +225,13 @@ fn save(
                 databases.push((postgres, pump));
                 (from, Content::Stream(feed))
             }
+            Kind::Redis(redis) => {
+                let (pump, feed) = backup::feed();
+                let redis = redis.unlocked(context)?;
+                let from = redis.shown();
+                stores.push((redis, pump));
+                (from, Content::Stream(feed))
+            }
             Kind::Program(program) => {
                 let (pump, feed) = backup::feed();
                 let from = program.shown();
@@ -236,6 +247,9 @@ fn save(
         }
         for (postgres, pump) in databases {
             scope.spawn(move || postgres.pump(context, pump, pumping));
+        }
+        for (redis, pump) in stores {
+            scope.spawn(move || redis.pump(context, pump, pumping));
         }
         let saved = repository.save(order, parts);
         // Whether all was well or not: nobody reads what commands still print.

@@ -15,6 +15,7 @@ const STANDARD: &[(&str, &str)] = &[
     ("std/certificate", include_str!("../../stdlib/certificate.rhai")),
     ("std/db", include_str!("../../stdlib/db.rhai")),
     ("std/deploy", include_str!("../../stdlib/deploy.rhai")),
+    ("std/drill", include_str!("../../stdlib/drill.rhai")),
     ("std/health", include_str!("../../stdlib/health.rhai")),
     ("std/options", include_str!("../../stdlib/options.rhai")),
     ("std/proxy", include_str!("../../stdlib/proxy.rhai")),

@@ -11,6 +11,7 @@ pub mod http;
 mod postgres;
 mod programs;
 mod project;
+mod redis;
 mod registry;
 pub mod smtp;
 pub mod sshd;
@@ -20,6 +21,7 @@ mod terminal;
 pub use direct::Direct;
 pub use docker::Lab;
 pub use postgres::Postgres;
+pub use redis::Redis;
 pub use registry::Registry;
 pub use terminal::{at_terminal, has_script};
 

@@ -6,6 +6,7 @@ mod faults;
 mod host;
 mod killed;
 mod postgres;
+mod redis;
 mod sqlite;
 mod struck;
 

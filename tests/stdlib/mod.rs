@@ -4,6 +4,7 @@ mod backup;
 mod certificate;
 mod db;
 mod deploy;
+mod drill;
 mod health;
 mod migrations;
 mod options;

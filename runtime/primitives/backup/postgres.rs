@@ -158,7 +158,7 @@ impl Postgres {
 
     /// A session in one of its server's databases.
     fn session(&self, database: &str) -> Program {
-        self.tool(&["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database])
+        self.tool(&["psql", "-w", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database])
     }
 
     /// What prints the roles. Who is no superuser is not told their passwords.
@@ -168,7 +168,7 @@ impl Postgres {
         });
         let is_super = context.wait(&format!("asking {}", self.shown()), pumping.within.0, asking)?;
         let without: &[&str] = if is_super.trim() == "t" { &[] } else { &["--no-role-passwords"] };
-        Ok(self.tool(&[&["pg_dumpall", "--globals-only", "-l", &self.database][..], without].concat()))
+        Ok(self.tool(&[&["pg_dumpall", "-w", "--globals-only", "-l", &self.database][..], without].concat()))
     }
 
     /// Dumps it as it is at one moment, and says at the end what was in it at that moment.
@@ -200,9 +200,10 @@ impl Postgres {
         };
         let ((mut facts, objects), ()) = tokio::try_join!(looked, dump.print(context, pump, over))?;
         // Sequences go on while it is dumped: what was dumped lies between what they were before and are now.
-        facts.sequences = facts::widened(facts.sequences, facts::sequences(session).await?);
+        facts.sequences = facts::widened(facts.sequences, &facts::sequences(session).await?);
         (facts.schema, facts.rights) = objects;
-        facts.dump = self.tool(&["pg_dump", "--version"]).text(context, None).await?.trim().to_owned();
+        let version = self.tool(&["pg_dump", "--version"]).text(context, None).await?;
+        version.trim().clone_into(&mut facts.dump);
         facts.globals = self.globals.then(|| self.globals_name());
         Ok(facts)
     }

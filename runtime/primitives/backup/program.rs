@@ -72,7 +72,16 @@ impl Program {
                 over.cancel();
             }
         };
-        self.finish(context, None, &mut on_bytes).await
+        self.print_to(context, &mut on_bytes).await
+    }
+
+    /// Runs it until it ends well, and hands on what it prints to anybody.
+    pub async fn print_to(
+        &self,
+        context: &Context<'_>,
+        on_bytes: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<(), Failure> {
+        self.finish(context, None, on_bytes).await
     }
 
     /// Runs it until it ends well; what it prints is a text.

@@ -1,6 +1,7 @@
 //! `restore(snapshot, target, #{ … })`: a part of a snapshot to a folder, a file or a command, compared with the manifest.
 
 mod database;
+mod keys;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 
-use super::{Place, Postgres, Program, postgres, save_before, wanted};
+use super::{Place, Postgres, Program, Redis, postgres, redis, save_before, wanted};
 use crate::drivers::backup::{self, PartRecord, Placing, Repository, Snapshot, Tally};
 use crate::primitive::{
     Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Probe,
@@ -93,6 +94,9 @@ impl Primitive for Restore {
         if target.get("postgres").is_some() {
             return Postgres::needs(target, &["psql", "pg_dump", "pg_dumpall", "pg_restore"]);
         }
+        if target.get("redis").is_some() {
+            return Redis::needs(target);
+        }
         match (target.get("command"), path_of(target)) {
             (Some(command), None) => Program::needs(command, target.get("container"), target.get("engine")),
             (_, path) => vec![Need::write(path.unwrap_or_else(|| text_of(Some(target))))],
@@ -112,7 +116,10 @@ impl Primitive for Restore {
             }
             Target::Program(program) => work.feed(context, program, options.within)?,
             Target::Postgres(placing) => {
-                return Ok(work.into_database(context, placing, &options)?.made([change(call)]));
+                return Ok(work.restore_database(context, placing, &options)?.made([change(call)]));
+            }
+            Target::Redis(placing) => {
+                return Ok(work.restore_keys(context, placing, &options)?.made([change(call)]));
             }
         };
         if work.record.is_some() {
@@ -124,8 +131,7 @@ impl Primitive for Restore {
 
     fn recovery(&self, call: &Call) -> Recovery {
         let target = call.args.get(1);
-        let is_known =
-            target.and_then(path_of).is_some() || target.is_some_and(|target| target.get("postgres").is_some());
+        let is_known = target.and_then(path_of).is_some() || target.is_some_and(is_store);
         if is_known { Recovery::Probe } else { Recovery::Ask }
     }
 
@@ -133,6 +139,10 @@ impl Primitive for Restore {
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
         let options: Options = call.options()?;
         let work = Work::begin(context, call, &options)?;
+        if let Target::Redis(placing) = &work.target {
+            let is_done = work.is_in_server(context, placing)?;
+            return Ok(is_done.map_or(Probe::NotDone, |outcome| Probe::Done(outcome.made([change(call)]))));
+        }
         if let Target::Postgres(placing) = &work.target {
             return Ok(work
                 .probe_database(context, placing)?
@@ -158,6 +168,11 @@ impl Primitive for Restore {
 
     fn predict(&self, _: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
         let known = |what: &str| unknown(format!("the {what} of what is restored"));
+        if call.args.get(1).is_some_and(is_store) {
+            let names = ["snapshot", "time", "unix", "part", "database", "tables", "rows", "kept", "keys", "kinds"];
+            let value = names.into_iter().map(|name| (name.to_owned(), known(name))).collect();
+            return Ok(Prediction::one(change(call), Value::Object(value)));
+        }
         let value = json!({
             "snapshot": known("snapshot"), "part": known("name"), "files": known("files"), "bytes": known("size"),
         });
@@ -170,6 +185,9 @@ fn change(call: &Call) -> Change {
     let what = match target.and_then(path_of) {
         None if target.is_some_and(|target| target.get("postgres").is_some()) => {
             format!("database `{}`", text_of(target.and_then(|target| target.get("postgres"))))
+        }
+        None if target.is_some_and(|target| target.get("redis").is_some()) => {
+            format!("keys of `{}`", text_of(target.and_then(|target| target.get("container").or(target.get("redis")))))
         }
         Some(path) => format!("what `{path}` holds"),
         None => format!("what `{}` restores", text_of(target.and_then(|target| target.get("command")?.get(0)))),
@@ -186,10 +204,16 @@ fn path_of(target: &Value) -> Option<String> {
     }
 }
 
+/// Is it a database with a server of its own?
+fn is_store(target: &Value) -> bool {
+    target.get("postgres").or_else(|| target.get("redis")).is_some()
+}
+
 enum Target {
     Path(Placing),
     Program(Program),
     Postgres(Box<postgres::Placing>),
+    Redis(Box<redis::Placing>),
 }
 
 /// What is restored, from where and to where.
@@ -216,7 +240,11 @@ impl Work {
         let job = options.job.as_deref().unwrap_or(context.project.name());
         let snapshot = backup::find(place.reconcile(context, &repository)?, name, job)?;
         let target = target(context, call, options)?;
-        let kind = matches!(target, Target::Postgres(_)).then_some("postgres");
+        let kind = match target {
+            Target::Postgres(_) => Some("postgres"),
+            Target::Redis(_) => Some("redis"),
+            Target::Path(_) | Target::Program(_) => None,
+        };
         let (inside, record) = part(&repository, &snapshot, options.part.as_deref(), kind)?;
         Ok(Self { place, repository, snapshot, inside, record, target })
     }
@@ -342,6 +370,10 @@ fn target(context: &Context<'_>, call: &Call, options: &Options) -> Result<Targe
         let key = short_key(context);
         let Options { owners, kept, within, .. } = *options;
         return Ok(Target::Postgres(Box::new(postgres::Placing { target, key, owners, kept, within })));
+    }
+    if value.get("redis").is_some() {
+        let target = Redis::read(&value).map_err(explained)?.unlocked(context)?;
+        return Ok(Target::Redis(Box::new(redis::Placing { target, within: options.within })));
     }
     let Written { command, container, engine, user } = parse_options(&value).map_err(explained)?;
     let engine = engine.as_ref().map(engine_of).transpose()?;

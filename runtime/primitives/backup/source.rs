@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Postgres, Program};
+use super::{Postgres, Program, Redis};
 use crate::primitive::{Failure, FailureKind, Need, kind_of, parse_options, text_of};
 use crate::primitives::on_engine::{engine_of, machine};
 
@@ -20,6 +20,8 @@ pub enum Kind {
     Sqlite(String),
     /// A PostgreSQL database, by way of its server.
     Postgres(Box<Postgres>),
+    /// A Redis server.
+    Redis(Box<Redis>),
     /// What a command prints.
     Program(Program),
 }
@@ -54,6 +56,9 @@ fn needs_of(value: &Value) -> Vec<Need> {
     }
     if value.get("postgres").is_some() {
         return Postgres::needs(value, &["psql", "pg_dump", "pg_dumpall"]);
+    }
+    if value.get("redis").is_some() {
+        return Redis::needs(value);
     }
     let mut needs: Vec<Need> = value.get("folder").map(|folder| Need::read(path_of(folder))).into_iter().collect();
     needs.extend(value.get("sqlite").map(|path| Need::read(text_of(Some(path)))));
@@ -93,6 +98,10 @@ fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
         let postgres = Postgres::read(value).map_err(explained)?;
         return Ok(Source { name: postgres.dump_name(), kind: Kind::Postgres(Box::new(postgres)) });
     }
+    if value.get("redis").is_some() {
+        let redis = Redis::read(value).map_err(explained)?;
+        return Ok(Source { name: redis.name.clone(), kind: Kind::Redis(Box::new(redis)) });
+    }
     let Written { folder: path, exclude: own, sqlite, command, container, engine, user, name } =
         parse_options(value).map_err(explained)?;
     if let Some(path) = sqlite {
@@ -118,7 +127,7 @@ fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
             Ok(Source { name, kind: Kind::Program(Program::new(command, container, engine, user)?) })
         }
         (Some(_), None) => Err(wrong("`container`, `engine` and `user` are for commands")),
-        _ => Err(wrong("a map has one of `folder`, `sqlite`, `postgres` and `command`")),
+        _ => Err(wrong("a map has one of `folder`, `sqlite`, `postgres`, `redis` and `command`")),
     }
 }
 

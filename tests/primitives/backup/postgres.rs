@@ -94,7 +94,7 @@ fn what_is_saved_while_others_write_is_exactly_what_is_restored() {
     assert!(found["extensions"].as_object().unwrap().contains_key("pgcrypto"));
     let set =
         "select setconfig from pg_db_role_setting s join pg_database d on d.oid = setdatabase where datname = 'copy'";
-    assert_eq!(server.sql("copy", set), "{work_mem=8MB,\"search_path=public, pg_catalog\"}");
+    assert_eq!(server.sql("copy", set), "{\"search_path=public, pg_catalog\",work_mem=8MB}");
     assert_eq!(server.sql("copy", "select later(1), lo_get(4711) = 'large'"), "2|t");
 }
 
@@ -238,8 +238,8 @@ fn a_dump_that_fails_is_no_snapshot() {
     }
     // The connection of the dump, then that of the session that holds the moment, are cut in the middle.
     for who in ["pg_dump", "psql"] {
+        let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let done = AtomicBool::new(false);
             let (server, done) = (&server, &done);
             scope.spawn(move || {
                 let is_dumping = "select count(*) from pg_stat_activity where application_name = 'pg_dump' and query like 'COPY%'";

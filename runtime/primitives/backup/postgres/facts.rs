@@ -152,7 +152,7 @@ pub async fn sequences(session: &mut Session) -> Result<BTreeMap<String, Sequenc
 }
 
 /// Between what they were and what they are.
-pub fn widened(before: BTreeMap<String, Sequence>, after: BTreeMap<String, Sequence>) -> BTreeMap<String, Sequence> {
+pub fn widened(before: BTreeMap<String, Sequence>, after: &BTreeMap<String, Sequence>) -> BTreeMap<String, Sequence> {
     let widen = |(name, was): (String, Sequence)| {
         let is = after.get(&name).copied().unwrap_or(was);
         let used = was.used.filter(|used| is.used == Some(*used));

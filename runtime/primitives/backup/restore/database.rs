@@ -8,12 +8,12 @@ use super::super::source::{Kind, Source};
 use super::super::{before, save};
 use super::{Options, Work};
 use crate::drivers::backup;
-use crate::primitive::{Context, Failure, FailureKind, Outcome, Span};
+use crate::primitive::{Context, Failure, FailureKind, Outcome, ProofKind, Span};
 use crate::primitives::backup::postgres::{Facts, Placing, There};
 
 impl Work {
     /// Restores it into a new database, which takes its place once it is known to be what was saved.
-    pub(super) fn into_database(
+    pub(super) fn restore_database(
         &self,
         context: &Context<'_>,
         placing: &Placing,
@@ -22,7 +22,9 @@ impl Work {
         let wanted = self.wanted_database()?;
         let there = placing.there(context)?;
         if there == There::Something {
-            self.make_room_for(context, placing, options.replace, options.within)?;
+            let kind = Kind::Postgres(Box::new(placing.target.clone()));
+            let source = Source { name: placing.target.dump_name(), kind };
+            self.make_room_for(context, &placing.target.shown(), source, options.replace, options.within)?;
         }
         placing.tidy(context)?;
         let tally = self.repository.pour(&self.snapshot.id, &self.inside, &mut io::sink())?;
@@ -41,6 +43,7 @@ impl Work {
         }
         let found = placing.verify(context, &wanted)?;
         placing.put(context, there)?;
+        self.place.note_proof(context, &self.snapshot.id, ProofKind::Restored)?;
         let note = format!("{} tables with {} rows, verified", found.tables.len(), found.rows());
         Ok(Outcome::changed(self.restored(&wanted, placing, there == There::Something)).note(note))
     }
@@ -86,25 +89,23 @@ impl Work {
     }
 
     /// Saves what is there as a snapshot of its own; without `replace`, nothing may be.
-    fn make_room_for(
+    pub(super) fn make_room_for(
         &self,
         context: &Context<'_>,
-        placing: &Placing,
+        shown: &str,
+        source: Source,
         replace: bool,
         within: Span,
     ) -> Result<(), Failure> {
-        let shown = placing.target.shown();
         if !replace {
             return Err(Failure::new(
                 FailureKind::Refused,
                 format!("there is something in {shown}, and it would be lost"),
             )
             .hint("`replace: true` saves it as a snapshot first, and then puts what is restored in its place")
-            .hint("or restore into a database of another name, and compare"));
+            .hint("or restore to another place, and compare"));
         }
         let job = self.snapshot.job.clone().unwrap_or_else(|| context.project.name().to_owned());
-        let source =
-            Source { name: placing.target.dump_name(), kind: Kind::Postgres(Box::new(placing.target.clone())) };
         let saved = save(context, &self.place, &before(context, &job), vec![source], within);
         saved.map(drop).map_err(|mut failure| {
             failure.message = format!("{shown} could not be saved, so it was not replaced: {}", failure.message);
