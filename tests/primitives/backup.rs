@@ -31,12 +31,12 @@ pub fn site() -> Direct {
          [secrets]\nsources = [{ from = 'dotenv', file = 'secrets.env' }]\n",
     );
     direct.write("secrets.env", &format!("STORE='{PASSWORD}'\n"));
-    Repository::init(&direct.path().join("store"), PASSWORD).unwrap();
+    Repository::init(direct.path().join("store"), PASSWORD).unwrap();
     direct
 }
 
 pub fn open(direct: &Direct) -> Repository {
-    Repository::open(&direct.path().join("store"), PASSWORD, Access::Shared, Arc::new(|| Ok(()))).unwrap()
+    Repository::open(direct.path().join("store"), PASSWORD, Access::Shared, Arc::new(|| Ok(()))).unwrap()
 }
 
 pub fn snapshots(direct: &Direct) -> Vec<Snapshot> {

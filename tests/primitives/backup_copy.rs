@@ -85,7 +85,8 @@ fn what_is_missing_is_copied_and_comes_back_from_there() {
 fn a_snapshot_that_is_not_whole_is_not_copied() {
     let direct = here();
     // What does not get much smaller is in the largest pack.
-    let noise: String = (0..20_000_u64).map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let noise: String = (0..20_000_u64)
+        .fold(String::new(), |text, n| text + format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).as_str());
     direct.write("uploads/a", &noise);
     backup(&direct, json!("uploads"), json!({ "to": "main" })).unwrap();
     // First its end is missing, then all of it.

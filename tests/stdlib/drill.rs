@@ -38,7 +38,7 @@ fn a_drill_restores_where_it_harms_nobody_and_leaves_evidence() {
          [secrets]\nsources = [{ from = 'dotenv', file = 'secrets.env' }]\n",
     );
     write("secrets.env", "STORE='a password of the store'\n");
-    Repository::init(&project.path().join("store"), "a password of the store").unwrap();
+    Repository::init(project.path().join("store"), "a password of the store").unwrap();
     project.run().code(0);
 
     write("drill.rhai", &fill(DRILL).replace("OTHER", ""));

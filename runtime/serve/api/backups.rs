@@ -35,7 +35,8 @@ fn jobs(state: &State, name: &str, repository: &BackupRepository) -> Result<BTre
 pub(super) fn overview(state: &State) -> Result<Value, Failure> {
     let mut all = Vec::new();
     for (name, repository) in state.api.surroundings.backups()? {
-        let made: Vec<_> = state.api.journal.catalogued(&name)?.iter().map(|row| row.made()).collect();
+        let made: Vec<_> =
+            state.api.journal.catalogued(&name)?.iter().map(crate::primitive::Catalogued::made).collect();
         let findings = freshness(&repository, &made, Timestamp::now());
         let jobs: Vec<Value> = jobs(state, &name, &repository)?
             .into_iter()

@@ -255,8 +255,9 @@ impl Ground {
         let (what, method, path, kind, times, must) = *case;
         self.round += 1;
         let (bucket, direct) = (&self.bucket, &self.direct);
-        let new: String =
-            (0..20_000_u64).map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9 + u64::from(self.round)))).collect();
+        let new: String = (0..20_000_u64).fold(String::new(), |text, n| {
+            text + format!("{:x}", n.wrapping_mul(0x9e37_79b9 + u64::from(self.round))).as_str()
+        });
         direct.write("fresh/a", &new);
         let (fresh, before, faults) = (listing(&direct.path().join("fresh")), ids(bucket), bucket.faults());
         bucket.rule(method, path, kind, 0, times);
@@ -304,7 +305,9 @@ impl Ground {
 
 fn stand_all(name: &str, more: u32, cases: &[Case]) {
     let Some(mut ground) = Ground::new(name, more) else { return };
-    cases.iter().for_each(|case| ground.stand(case));
+    for case in cases {
+        ground.stand(case);
+    }
     ground.ends_well();
 }
 
