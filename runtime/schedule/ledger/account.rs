@@ -28,7 +28,11 @@ impl Upcoming {
     /// The schedules with a fire that is due and has no row, as far as is known here.
     pub fn due(&self, now: i64) -> Vec<String> {
         let is_due = |next: &Option<i64>| next.is_some_and(|next| next <= now);
-        self.0.iter().filter(|(_, (_, next))| is_due(next)).map(|(name, _)| name.clone()).collect()
+        let mut due: Vec<String> =
+            self.0.iter().filter(|(_, (_, next))| is_due(next)).map(|(name, _)| name.clone()).collect();
+        // What is due at the same second begins in the same order every time.
+        due.sort_unstable();
+        due
     }
 
     /// When the first of them all is due.
