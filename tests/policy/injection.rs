@@ -60,6 +60,8 @@ fn places(spec: &Spec) -> Vec<Place> {
 fn no_payload_in_any_parameter_is_run() {
     let direct = Direct::new();
     direct.write("compose.yaml", "services: { web: { image: x } }\n").write("secret", "kept");
+    // A name would be asked for thousands of times, of a server that is none of this machine's.
+    direct.write("runbook.toml", "[project]\nname = 'x'\n[host.web]\naddress = '127.0.0.1'\nport = 1\n");
     std::process::Command::new("git").args(["init", "-q"]).current_dir(direct.path()).status().unwrap();
     let canary = direct.path().join("CANARY");
     let payloads = payloads(&canary);

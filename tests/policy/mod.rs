@@ -8,4 +8,5 @@ mod injection;
 mod matrix;
 mod paths;
 mod protected;
+mod repositories;
 mod table;

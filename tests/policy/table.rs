@@ -14,6 +14,7 @@ pub struct Example {
 /// Primitives that reach nothing: they compute, arrange other calls, talk to the person, or name a thing.
 pub const FREE: &[&str] = &[
     "always",
+    "backup_drilled",
     "confirm",
     "disk_free",
     "docker",
@@ -44,6 +45,9 @@ pub const FREE: &[&str] = &[
     "wait_until",
     "warn",
 ];
+
+/// Primitives that need what a repository of `runbook.toml` needs, which is asked for when they open it: tests/policy/repositories.rs.
+pub const OF_A_REPOSITORY: &[&str] = &["backup_check", "backup_copy", "backup_forget", "backup_prune"];
 
 /// Primitives that look at a host, each with a call of it: they need nothing granted but the host.
 fn on_a_host() -> Vec<(&'static str, Value)> {
@@ -166,12 +170,16 @@ fn every_primitive_is_in_the_table_and_says_what_it_needs() {
     let examples = examples();
     let names: Vec<String> = runbook::primitives::specs().iter().map(|spec| spec.qualified_name()).collect();
     let unknown = |name: &&&str| !names.iter().any(|known| known == **name);
-    let mut problems: Vec<String> =
-        FREE.iter().filter(unknown).map(|name| format!("there is no `{name}` any more")).collect();
+    let mut problems: Vec<String> = FREE
+        .iter()
+        .chain(OF_A_REPOSITORY)
+        .filter(unknown)
+        .map(|name| format!("there is no `{name}` any more"))
+        .collect();
     for primitive in runbook::primitives::all() {
         let name = primitive.spec().qualified_name();
         match examples.iter().find(|example| example.name == name) {
-            None if FREE.contains(&name.as_str()) => {}
+            None if FREE.contains(&name.as_str()) || OF_A_REPOSITORY.contains(&name.as_str()) => {}
             None => match on_a_host().into_iter().find(|(known, _)| *known == name) {
                 Some((_, args)) => Direct::new().look_on(primitive, receiver(&name), args, |_, call| {
                     assert_eq!(primitive.needs(call), [Need::host("web")], "{name}");

@@ -35,8 +35,10 @@ fn jobs(state: &State, name: &str, repository: &BackupRepository) -> Result<BTre
 pub(super) fn overview(state: &State) -> Result<Value, Failure> {
     let mut all = Vec::new();
     for (name, repository) in state.api.surroundings.backups()? {
-        let made: Vec<_> =
-            state.api.journal.catalogued(&name)?.iter().map(crate::primitive::Catalogued::made).collect();
+        let mut made = Vec::new();
+        for row in state.api.journal.catalogued(&name)? {
+            made.push(row.made());
+        }
         let findings = freshness(&repository, &made, Timestamp::now());
         let jobs: Vec<Value> = jobs(state, &name, &repository)?
             .into_iter()
