@@ -2,6 +2,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -94,12 +95,14 @@ fn random(bytes: &mut [u8]) -> std::io::Result<()> {
     File::open("/dev/urandom")?.read_exact(bytes)
 }
 
-/// Whoever is first to give a whole file the name has made the key.
+/// Whoever is first to give a whole file the name has made the key: another process, or another branch of this run.
 fn make(folder: &Path, file: &Path) -> std::io::Result<()> {
+    static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
     std::fs::create_dir_all(folder)?;
     let mut bytes = [0; 32];
     random(&mut bytes)?;
-    let own = folder.join(format!("{}.{}", Key::FILE, std::process::id()));
+    let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
+    let own = folder.join(format!("{}.{}.{attempt}", Key::FILE, std::process::id()));
     let _ = std::fs::remove_file(&own);
     let mut written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&own)?;
     let named = written.write_all(&bytes).and_then(|()| written.sync_all()).and_then(|()| {
@@ -128,6 +131,21 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let other = tempfile::tempdir().expect("a folder");
         assert_ne!(Key::of(other.path()).expect("made").hash(&["a"]), key.hash(&["a"]));
+    }
+
+    #[test]
+    fn of_many_who_ask_at_once_one_makes_it() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let ask = || Key::of(folder.path()).map(|key| key.fingerprint(&["a"]));
+            let found: Vec<_> = std::thread::scope(|scope| {
+                let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+                asking.into_iter().map(|one| one.join().expect("it ended")).collect()
+            });
+            let first = found[0].clone().expect("a key");
+            assert!(found.iter().all(|key| key.as_ref().is_ok_and(|key| *key == first)), "{found:?}");
+            assert_eq!(folder.path().read_dir().expect("there").count(), 1);
+        }
     }
 
     #[test]
