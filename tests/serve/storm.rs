@@ -124,7 +124,8 @@ fn audit(project: &crate::harness::Project) {
     for name in names {
         let mut times: Vec<i64> = fires.iter().filter(|fire| fire.schedule == name).map(|fire| fire.at).collect();
         times.sort_unstable();
-        let every = times.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap_or(1);
+        // One that fired once has no distance to tell.
+        let Some(every) = times.windows(2).map(|pair| pair[1] - pair[0]).min() else { continue };
         assert!((2..=4).contains(&every), "{name}: {every}");
         times.windows(2).for_each(|pair| assert_eq!(pair[1] - pair[0], every, "{name}: a fire without its row"));
     }
