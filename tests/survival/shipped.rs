@@ -98,6 +98,7 @@ fn building_the_demos_images_survives_kills() {
 
 /// On a Debian of its own: set up, a second time with nothing to do, and then killed over it.
 #[test]
+#[ignore = "takes many minutes and Debian's mirror: for nights"]
 fn setting_a_host_up_survives_kills() {
     let Some(host) = has_strace().then(Host::start).flatten() else { return };
     let provision = vec!["run", "provision.rhai", "--host", "web", "--public-key", "key.pub", "--swap", ""];

@@ -116,7 +116,7 @@ impl World for Host {
 
 /// Makes the image, which takes minutes and Debian's mirror, unless it is there.
 fn is_image_there() -> bool {
-    if !docker(&["image", "inspect", "--format", "{{.Id}}", IMAGE]).is_empty() {
+    if !docker(&["image", "inspect", "--format", "{{.Id}}", IMAGE]).trim().is_empty() {
         return true;
     }
     if user() != "root" || Command::new("debootstrap").arg("--version").stdout(Stdio::null()).status().is_err() {
