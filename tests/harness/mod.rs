@@ -33,6 +33,11 @@ pub fn primitive(name: &str) -> &'static dyn Primitive {
     all.into_iter().find(|primitive| primitive.spec().qualified_name() == name).unwrap_or_else(|| panic!("no `{name}`"))
 }
 
+/// Is there time for the whole size? `RUNBOOK_NIGHT=1` says so; otherwise a sample must do.
+pub fn at_night() -> bool {
+    std::env::var_os("RUNBOOK_NIGHT").is_some()
+}
+
 /// Says that a test could not run for lack of something; a failure when everything is required to be there.
 pub fn skip(what: &str) {
     assert!(std::env::var("RUNBOOK_REQUIRE").as_deref() != Ok("all"), "this test needs {what}");

@@ -188,7 +188,7 @@ fn compare(oracle: &Path, windows: &[Window]) -> Vec<String> {
 #[test]
 fn every_zone_agrees_with_debians_cron() {
     let Some(oracle) = oracle() else { return };
-    let (each, expressions) = if std::env::var_os("RUNBOOK_NIGHT").is_some() { (12, 60) } else { (4, 36) };
+    let (each, expressions) = if harness::at_night() { (12, 60) } else { (4, 36) };
     let windows = windows(each, expressions);
     let cases = agree(&oracle, &windows);
     assert!(cases > 100_000, "only {cases} cases");

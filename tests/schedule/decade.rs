@@ -433,7 +433,7 @@ impl Machine {
 
 #[test]
 fn years_of_mishaps_leave_exactly_one_row_for_every_expected_fire() {
-    let (years, schedules) = if std::env::var_os("RUNBOOK_NIGHT").is_some() { (10, 500) } else { (1, 24) };
+    let (years, schedules) = if crate::harness::at_night() { (10, 500) } else { (1, 24) };
     let mut machine = Machine::new(17, schedules);
     machine.run(years, 300);
     let (expected, ran) = machine.audit();

@@ -6,6 +6,7 @@ use runbook::journal::{FireState, RunFilter, RunState};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Service, fires, journal, project, wait_until};
+use crate::harness::at_night;
 use crate::schedule::expressions::Dice;
 
 const ONCE: &str =
@@ -27,8 +28,7 @@ fn schedules(number: usize) -> String {
 
 #[test]
 fn nothing_is_lost_and_nothing_runs_twice_whatever_dies_when() {
-    let is_night = std::env::var_os("RUNBOOK_NIGHT").is_some();
-    let (kills, number) = if is_night { (200, 20) } else { (12, 6) };
+    let (kills, number) = if at_night() { (200, 20) } else { (12, 6) };
     let project = project(&schedules(number)).file("once.rhai", ONCE);
     let mut dice = Dice::new(23);
     let mut service = Service::start(&project);
@@ -51,7 +51,7 @@ fn nothing_is_lost_and_nothing_runs_twice_whatever_dies_when() {
 
 #[test]
 fn services_that_come_and_go_in_a_hurry_lose_nothing_and_run_nothing_twice() {
-    let rounds = if std::env::var_os("RUNBOOK_NIGHT").is_some() { 100 } else { 12 };
+    let rounds = if at_night() { 100 } else { 12 };
     let project = project(&schedules(6)).file("once.rhai", ONCE);
     let mut dice = Dice::new(29);
     for _ in 0..rounds {

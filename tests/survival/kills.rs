@@ -2,11 +2,12 @@
 //! recovers from the first.
 
 use super::account::{self, Account, twice};
-use super::plan::{Plan, Struck, at_night, has_strace, is_narrowed, strike_all};
+use super::plan::{Plan, Struck, has_strace, is_narrowed, strike_all};
 use super::points::{Kind, Point};
 use super::recovery::{Recovery, recover};
 use super::site::Site;
 use crate::harness::Ran;
+use crate::harness::at_night;
 use crate::harness::strace::Blow;
 
 #[test]

@@ -10,7 +10,7 @@ use super::points::{self, Kind, Point};
 use super::recovery::Recovery;
 use super::scenario::{self, Scenario};
 use super::site::{Site, World};
-use crate::harness::skip;
+use crate::harness::{at_night, skip};
 
 /// A scenario, its moments, and how it ends undisturbed.
 pub struct Plan {
@@ -42,11 +42,6 @@ impl Plan {
         let kind = format!("{:?}", point.kind).to_lowercase();
         format!("{}: {kind} {} {}", self.prepared.scenario.name, point.syscall, point.when)
     }
-}
-
-/// More points, all night long?
-pub fn at_night() -> bool {
-    std::env::var("RUNBOOK_SURVIVAL").as_deref() == Ok("night")
 }
 
 /// Is this what `RUNBOOK_SURVIVAL_AT` asks for, or a part of it?

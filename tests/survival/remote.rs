@@ -2,7 +2,7 @@
 //! `resume` ends them in one release, with as many healthy replicas at every moment as the plan promised, and nothing
 //! else is left.
 //!
-//! A sample, or at night (`RUNBOOK_SURVIVAL=night`) a hundred points.
+//! A sample, or at night (`RUNBOOK_NIGHT=1`) a hundred points.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use runbook::drivers::docker::Container;
 
-use super::plan::at_night;
+use crate::harness::at_night;
 use crate::harness::cut::{Blow, Way};
 use crate::harness::sshd::Sshd;
 use crate::harness::{Lab, Project, Ran};

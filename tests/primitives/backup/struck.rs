@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{PASSWORD, backup, open, restic, restore, site};
 use crate::harness::Direct;
-use crate::survival::plan::at_night;
+use crate::harness::at_night;
 
 /// Blows in the default size, and at night.
 const BLOWS: (u64, u64) = (6, 300);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{Shop, free_port};
-use crate::harness::Project;
+use crate::harness::{Project, at_night};
 
 /// What happened to the requests.
 #[derive(Debug, Default)]
@@ -127,11 +127,6 @@ fn behind(proxy: &str, image: &str, port: u16, version: &str) -> String {
     deploy: {{ update_config: {{ order: start-first }} }}
 "
     )
-}
-
-/// Is there time for the whole size?
-fn at_night() -> bool {
-    std::env::var_os("RUNBOOK_NIGHT").is_some()
 }
 
 /// How many deployments; more in a long night.

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::web;
-use crate::harness::Direct;
 use crate::harness::cut::{Blow, Way};
 use crate::harness::sshd::Sshd;
+use crate::harness::{Direct, at_night};
 use runbook::primitive::{Failure, FailureKind, Outcome};
 
-/// How many commands: a sample, or with `RUNBOOK_SURVIVAL=night` enough to strike at every packet several times.
+/// How many commands: a sample, or with `RUNBOOK_NIGHT=1` enough to strike at every packet several times.
 fn count() -> usize {
-    if std::env::var("RUNBOOK_SURVIVAL").as_deref() == Ok("night") { 500 } else { 60 }
+    if at_night() { 500 } else { 60 }
 }
 
 /// How many at the same time: most of the time nothing happens but waiting.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::harness::Ran;
+use crate::harness::at_night;
 use crate::harness::strace::{self, Blow, Injection};
-use crate::survival::plan::at_night;
 
 /// The `when`-th write or sync of the write-ahead log that one thread makes.
 #[derive(Clone, Debug)]
