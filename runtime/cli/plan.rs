@@ -56,7 +56,7 @@ impl Plan {
         if !passes_check(&wanted, &View::default(), &Narrowing::default())? {
             return Ok(ExitCode::from(2));
         }
-        let Wanted { options, project, library, parameters } = wanted;
+        let Wanted { options, project, library, parameters, .. } = wanted;
         let plan = make(&project, &library, &parameters)?;
         if let Some(file) = &options.out {
             write(file, &plan)?;

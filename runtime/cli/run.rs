@@ -38,8 +38,7 @@ impl Run {
         if !passes_check(&wanted, &wanted.options.view, &narrowing)? {
             return Ok(ExitCode::from(2));
         }
-        let Wanted { options, project, library, parameters } = wanted;
-        let follows = options.plan.as_deref().map(plan::read).transpose()?;
+        let Wanted { options, project, library, parameters, follows } = wanted;
         if let Some(follows) = &follows {
             plan::refuse_stale(follows, &project, &library, &parameters)?;
         }

@@ -38,15 +38,6 @@ pub struct Show {
     json: bool,
 }
 
-/// What `--json` writes.
-#[derive(Serialize)]
-struct Document<'a> {
-    #[serde(flatten)]
-    run: &'a RunRecord,
-    sources: &'a [Source],
-    calls: &'a [CallRecord],
-}
-
 impl Show {
     /// Shows the run.
     pub fn run(self) -> CommandResult {
@@ -68,12 +59,12 @@ impl Show {
             history::answer(|out| out.write_all(source.text.as_bytes()))?;
             return Ok(ExitCode::SUCCESS);
         }
-        let calls = journal.calls(run.id)?;
+        let (calls, interruptions) = (journal.calls(run.id)?, journal.interruptions(run.id)?);
+        let details = report::Details { run: &run, interruptions: &interruptions, sources: &sources, calls: &calls };
         history::answer(|out| {
             if self.json {
-                return report::document(out, &Document { run: &run, sources: &sources, calls: &calls });
+                return report::document(out, &details);
             }
-            let details = report::Details { run: &run, sources: &sources, calls: &calls };
             report::show(out, &details, self.calls, Style::detect_stdout())
         })?;
         Ok(ExitCode::SUCCESS)

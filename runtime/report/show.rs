@@ -1,22 +1,27 @@
 use std::collections::HashSet;
 use std::io::{Result, Write};
 
+use serde::Serialize;
 use serde_json::Value;
 
-use super::state::{clock, mark, of_call};
+use super::state::{clock, mark, of_call, of_run};
 use super::style::Paint;
 use super::text::{clean, columns, cut};
 use super::{Style, elapsed, failure, outcome, standing};
-use crate::journal::{CallRecord, CallState, RunRecord, RunState, Source, around};
+use crate::journal::{CallRecord, CallState, Interruption, RunRecord, RunState, Source, around};
 use crate::primitive::{Effect, Failure};
 
 /// Times stand in a column of their own, but not further right than the eye follows.
 const WIDEST: usize = 100;
 
 /// A run with everything there is to show about it.
+#[derive(Serialize)]
 pub struct Details<'a> {
     /// The run.
+    #[serde(flatten)]
     pub run: &'a RunRecord,
+    /// When it stood still, and who went on with it.
+    pub interruptions: &'a [Interruption],
     /// Its scripts.
     pub sources: &'a [Source],
     /// Its calls.
@@ -25,8 +30,8 @@ pub struct Details<'a> {
 
 /// Shows one run: what it was, its steps with times, and why it failed. With `all`, every call.
 pub fn show(out: &mut dyn Write, details: &Details<'_>, all: bool, style: Style) -> Result<()> {
-    let Details { run, sources, calls } = details;
-    header(out, run, sources, style)?;
+    let Details { run, interruptions, sources, calls } = details;
+    header(out, run, interruptions, sources, style)?;
     let rows = rows(calls, all, run.state != RunState::Running);
     if !rows.is_empty() {
         writeln!(out)?;
@@ -49,7 +54,13 @@ pub fn show(out: &mut dyn Write, details: &Details<'_>, all: bool, style: Style)
     Ok(())
 }
 
-fn header(out: &mut dyn Write, run: &RunRecord, sources: &[Source], style: Style) -> Result<()> {
+fn header(
+    out: &mut dyn Write,
+    run: &RunRecord,
+    interruptions: &[Interruption],
+    sources: &[Source],
+    style: Style,
+) -> Result<()> {
     let heading = format!("run {}: {} on {}", run.id, clean(&run.runbook), clean(&run.environment));
     writeln!(out, "{}", style.paint(Paint::Strong, &heading))?;
     if !run.title.is_empty() {
@@ -59,6 +70,13 @@ fn header(out: &mut dyn Write, run: &RunRecord, sources: &[Source], style: Style
     let mut fact = |name: &str, value: &str| writeln!(out, "{}", format!("{name:<12} {value}").trim_end());
     fact("state", &outcome(run, style))?;
     fact("started", &format!("{} by {}", clock(run.started_at), clean(&run.started_by)))?;
+    for interruption in interruptions {
+        let (state, _) = of_run(interruption.state);
+        fact("stood still", &format!("{}, {state}", clock(interruption.at)))?;
+        if let Some((at, by)) = &interruption.ended {
+            fact("went on", &format!("{} by {}", clock(*at), clean(by)))?;
+        }
+    }
     if let Some(revision) = &run.revision {
         fact("revision", &clean(revision))?;
     }

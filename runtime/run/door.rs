@@ -215,6 +215,7 @@ impl Execution {
                 Found::Again => self.make(primitive, &call, &record.path, here, Some(record)),
                 Found::Ended(result) => {
                     here.go_live();
+                    self.show(record);
                     self.finish(primitive, &call, &record.path, here, Instant::now(), result)
                 }
             };

@@ -204,9 +204,13 @@ impl Execution {
         }
         let what: Vec<String> =
             now.iter().map(|change| format!("{} {}", change.action.symbol(), change.what)).collect();
+        let hint = match plan.certain_until.as_ref().filter(|_| planned.is_none()) {
+            Some(end) => format!("the plan ended before that: it depends on {}", end.depends_on),
+            None => "something has changed since the plan was checked: plan again".into(),
+        };
         Err(Failure::new(FailureKind::Conflict, format!("`{}` would do what was not planned", primitive.preview(call)))
             .evidence("not in the plan", what.join("\n"))
-            .hint("something has changed since the plan was checked: plan again"))
+            .hint(hint))
     }
 
     /// A script looked into an unknown value: the plan ends here.

@@ -69,6 +69,27 @@ fn a_run_with_its_plan_does_it() {
 }
 
 #[test]
+fn a_plan_knows_its_runbook_environment_and_parameters() {
+    let script = "//! @param n: integer = 1  how many\nfile(\"out\").write(`${env::name} ${param(\"n\")}`);";
+    let project = Project::script(script).file("runbook.toml", "[env.one]\n[env.two]\n");
+    project.runbook(&["plan", "test.rhai", "--env", "two", "--n", "7", "--out", "plan.json"]).success();
+    project.runbook(&["run", "--plan", "plan.json", "--env", "one"]).code(2).says("the plan is stale");
+    project.runbook(&["run", "--plan", "plan.json", "--n", "8"]).code(2).says("parameter n: 7 → 8");
+    project.runbook(&["run", "--plan", "none.json"]).code(2).says("read the plan `none.json`");
+    project.runbook(&["run", "--plan", "plan.json"]).success();
+    assert_eq!(project.read("out"), "two 7");
+}
+
+#[test]
+fn what_comes_after_the_end_of_a_plan_is_not_done() {
+    let project = Project::script("if sh([\"echo\"]).code == 0 { file(\"out\").write(\"x\"); }");
+    project.runbook(&["plan", "test.rhai", "--out", "plan.json"]).success().prints("Certain up to test.rhai:1");
+    let ran = project.runbook(&["run", "--plan", "plan.json"]).code(1);
+    ran.says("would do what was not planned").says("the plan ended before that: it depends on what `sh echo` returns");
+    assert!(!project.path().join("out").exists());
+}
+
+#[test]
 fn what_was_not_planned_is_not_done() {
     // The plan's look and the run's are the same; the world changes between them and the call.
     let project = Project::script("sh([\"sh\", \"-c\", \"echo b > in\"]);\nfile(\"out\").write(file(\"in\").read());")

@@ -42,13 +42,28 @@ fn what_was_done_is_not_done_again() {
     killed(&project);
     project.file_now("go", "");
     let resumed = project.runbook(&["resume"]).success();
-    resumed.says("run 1 goes on: test.rhai on default").never_says("info: once");
+    resumed.says("run 1 goes on: test.rhai on default").never_says("info: once").says("since it went on");
     let mut all: Vec<String> = effects(&project).split(' ').map(str::to_owned).collect();
     assert_eq!(all.pop().as_deref(), Some("z42"));
     all.sort();
     assert_eq!(all, ["a", "caught", "p1", "p2", "try1", "try2"]);
     project.runbook(&["show", "1", "--json"]).success().prints("\"result\": [\n    10,\n    20\n  ]");
     assert_eq!(project.runbook(&["logs", "1"]).stdout.matches("once").count(), 1);
+    let shown = project.runbook(&["show", "1"]).success();
+    let lines = shown.stdout.lines().filter(|line| line.starts_with("stood still ") || line.starts_with("went on "));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!(lines.len(), 2, "{}", shown.stdout);
+    assert!(lines[0].ends_with(", killed") && lines[1].contains(" by "), "{lines:?}");
+}
+
+#[test]
+fn what_was_under_way_when_the_process_died_counts_among_what_it_did() {
+    let script = "file(\"ready\").write(\"\"); sh([\"sh\", \"-c\", \"sleep 1; echo b >> effects\"]);";
+    let project = Project::script(script);
+    killed(&project);
+    let resumed = project.runbook(&["resume"]).success();
+    resumed.says("1 call may have changed something").says("sh -c");
+    assert_eq!(effects(&project), "b");
 }
 
 #[test]

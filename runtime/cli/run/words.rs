@@ -7,10 +7,10 @@ use clap::{Args, Command, FromArgMatches};
 use serde_json::Value;
 
 use super::super::conduct::{Narrow, View};
-use super::super::places;
+use super::super::{places, plan};
 use super::parameters;
 use crate::failure::{Failure, FailureKind};
-use crate::journal::{FireTicket, Journal};
+use crate::journal::{FireTicket, Journal, Plan as Planned};
 use crate::project::{Project, state_folder};
 use crate::script::{Header, Library, SourceFile};
 use crate::units::Span;
@@ -19,7 +19,7 @@ use crate::units::Span;
 #[derive(Args)]
 pub(super) struct Options {
     /// The runbook to run
-    #[arg(value_name = "RUNBOOK", required_unless_present = "from_run")]
+    #[arg(value_name = "RUNBOOK", required_unless_present_any = ["from_run", "plan"])]
     runbook: Option<PathBuf>,
     /// The environment of the project file to run on
     #[arg(short, long, value_name = "NAME")]
@@ -30,7 +30,8 @@ pub(super) struct Options {
     /// Wait this long for the runbook's `@lock`, as in 10m
     #[arg(long, value_name = "DURATION", value_parser = Span::parse)]
     pub(super) wait: Option<Span>,
-    /// Do what this plan says and nothing else; refused when anything is different from when it was made
+    /// Do what this plan says and nothing else: its runbook, its environment, its parameters; refused when anything is
+    /// different from when it was made
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
     /// The fire of a schedule that it is started for, and the ticket to begin it
@@ -48,6 +49,8 @@ pub(in crate::cli) struct Wanted<T> {
     pub(in crate::cli) project: Project,
     pub(in crate::cli) library: Library,
     pub(in crate::cli) parameters: Value,
+    /// The plan to follow.
+    pub(in crate::cli) follows: Option<Planned>,
 }
 
 /// A command that takes a runbook with its parameters.
@@ -76,7 +79,7 @@ impl<T> Wanted<T> {
         T: Args + FromArgMatches,
     {
         let first = Glance::at(words);
-        let Some((project, library, earlier)) = first.open()? else {
+        let Some(Opened { project, library, earlier, follows }) = first.open()? else {
             // Neither a runbook nor a run: the parser says so, or shows the help.
             return Err(parse(name.command::<T>(), words, name)
                 .map_or_else(|failure| failure, |_| Failure::new(FailureKind::Argument, "which runbook?")));
@@ -87,7 +90,7 @@ impl<T> Wanted<T> {
         let options =
             T::from_arg_matches(&matches).map_err(|error| Failure::new(FailureKind::Argument, error.to_string()))?;
         let parameters = parameters::read(&matches, &header, earlier.as_ref())?;
-        Ok(Wanted { options, project, library, parameters })
+        Ok(Wanted { options, project, library, parameters, follows })
     }
 }
 
@@ -103,6 +106,16 @@ struct Glance {
     runbook: Option<PathBuf>,
     environment: Option<String>,
     from_run: Option<i64>,
+    plan: Option<PathBuf>,
+}
+
+/// What the words are about.
+struct Opened {
+    project: Project,
+    library: Library,
+    /// The parameters of the run that is run again, or of the plan that is followed.
+    earlier: Option<Value>,
+    follows: Option<Planned>,
 }
 
 impl Glance {
@@ -115,7 +128,8 @@ impl Glance {
             let mut value = || joined.map(str::to_owned).or_else(|| words.next().map(lossy));
             match flag {
                 "--env" | "-e" => glance.environment = value(),
-                "--plan" | "--out" | "--only" | "--deny" => drop(value()),
+ "--plan" => glance.plan = value().map(PathBuf::from),
+                "--out" | "--only" | "--deny" => drop(value()),
                 "--from-run" => glance.from_run = value().and_then(|number| number.parse().ok()),
                 _ if text.starts_with('-') => {}
                 _ if glance.runbook.is_none() && looks_like_runbook(word) => glance.runbook = Some(word.into()),
@@ -125,18 +139,26 @@ impl Glance {
         glance
     }
 
-    fn open(&self) -> Result<Option<(Project, Library, Option<Value>)>, Failure> {
-        let environment = self.environment.as_deref();
-        match (&self.runbook, self.from_run) {
-            (runbook, Some(run)) => earlier(run, runbook.as_deref(), environment).map(Some),
+    /// The command line goes before the plan; where the two differ the plan is stale, which is found out later.
+    fn open(&self) -> Result<Option<Opened>, Failure> {
+        let follows = self.plan.as_deref().map(plan::read).transpose()?;
+        let planned = follows.as_ref().map(|plan| plan.environment.as_str()).filter(|name| !name.is_empty());
+        let environment = self.environment.as_deref().or(planned);
+        let runbook = match (&self.runbook, &follows) {
+            (None, Some(plan)) => Some(places::root_here()?.join(&plan.runbook)),
+            (runbook, _) => runbook.clone(),
+        };
+        let (project, library, earlier) = match (runbook, self.from_run) {
+            (runbook, Some(run)) => earlier(run, runbook.as_deref(), environment)?,
             (Some(runbook), None) => {
-                let project = places::project_of(runbook, environment)?;
+                let project = places::project_of(&runbook, environment)?;
                 let full = runbook.canonicalize().map_err(|error| Failure::system("open the runbook", &error))?;
                 let library = Library::load(project.root(), &full)?;
-                Ok(Some((project, library, None)))
+                (project, library, follows.as_ref().map(|plan| plan.parameters.clone()))
             }
-            (None, None) => Ok(None),
-        }
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Opened { project, library, earlier, follows }))
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Totals {
     pub(super) unchanged: usize,
     /// Calls that change things and did not say whether they did: commands, and whatever ended half-way.
     pub(super) unknown: usize,
+    /// Did it go on after an interruption? Then the time and the counts are of what came since.
+    pub(super) resumed: bool,
     /// How many undo blocks there were, and how many of them failed.
     pub(super) undo: Option<(usize, usize)>,
 }
@@ -58,7 +60,8 @@ impl Totals {
             RunState::Running => ("running", Paint::Active),
         };
         let at = step.map_or_else(String::new, |step| format!(" at `{step}`"));
-        let rest = format!(": {} in {}{at}", self.subject(), elapsed(milliseconds));
+        let since = if self.resumed { " since it went on" } else { "" };
+        let rest = format!(": {} in {}{since}{at}", self.subject(), elapsed(milliseconds));
         let (dash, balance) = (style.pick(" — ", " - "), self.balance(state));
         let fits = columns(label) + columns(&rest) + columns(dash) + columns(&balance) <= style.width;
         let indent = format!("\n{}", " ".repeat(columns(label) + 2));
@@ -87,7 +90,7 @@ impl Totals {
     /// `5 calls changed something, 2 may have, 3 did not`.
     fn changes(&self) -> String {
         if self.changed + self.unknown == 0 {
-            return "nothing changed".into();
+            return if self.resumed { "nothing changed in that time" } else { "nothing changed" }.into();
         }
         let counts = [
             (self.changed, "changed something", "changed something"),

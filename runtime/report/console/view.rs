@@ -69,6 +69,7 @@ impl View {
                 self.last_written = self.now;
                 self.totals.runbook.clone_from(runbook);
                 self.totals.environment.clone_from(environment);
+                self.totals.resumed = true;
                 text.push_str(&standing::resumed(*run, runbook, environment, *finished));
             }
             Event::RunParked { run, parked } => {
