@@ -1,12 +1,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::CommandResult;
 use super::history::{self, RunName};
 use crate::failure::{Failure, FailureKind};
-use crate::journal::{CallRecord, RunRecord, Source};
+use crate::journal::Source;
 use crate::report::{self, Style};
 
 const EXAMPLES: &str = "\
