@@ -128,7 +128,7 @@ impl Glance {
             let mut value = || joined.map(str::to_owned).or_else(|| words.next().map(lossy));
             match flag {
                 "--env" | "-e" => glance.environment = value(),
- "--plan" => glance.plan = value().map(PathBuf::from),
+                "--plan" => glance.plan = value().map(PathBuf::from),
                 "--out" | "--only" | "--deny" => drop(value()),
                 "--from-run" => glance.from_run = value().and_then(|number| number.parse().ok()),
                 _ if text.starts_with('-') => {}
