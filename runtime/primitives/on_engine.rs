@@ -54,10 +54,11 @@ pub fn noted<T: for<'de> Deserialize<'de>>(context: &Context<'_>) -> Option<T> {
     serde_json::from_value(context.marker.clone()?).ok()
 }
 
-/// Asks the script's own probe, the option `probe`.
-pub fn ask_script(call: &Call, probe: Option<BlockRef>) -> Result<Probe, Failure> {
+/// What the script says about a command whose end nobody knows, by its options `probe` and `idempotent`.
+pub fn ask_script(call: &Call, probe: Option<BlockRef>, is_idempotent: bool) -> Result<Probe, Failure> {
     match probe.and_then(|probe| call.resolve(probe)) {
         Some(block) => Ok(Probe::answered(block.call(Vec::new())?)),
+        None if is_idempotent => Ok(Probe::NotDone),
         None => Ok(Probe::Unknown),
     }
 }

@@ -37,7 +37,7 @@ crate::options! {
         number: u64 = 1,
         /// It only looks and changes nothing: a plan runs it for real.
         read_only: bool = false,
-        /// Running it twice does no more than running it once: a resumed run may repeat it without asking.
+        /// Running it twice does no more than running it once: when nobody knows how it ended, a resumed run repeats it.
         idempotent: bool = false,
         /// Tells a resumed run whether it happened where nothing else does: `true`, `false`, or a map as the result.
         probe: Option<BlockRef>,
@@ -90,12 +90,9 @@ impl Primitive for Exec {
         concluded(call, &command, &options, output, ended)
     }
 
+    /// Even what may be repeated is looked after first: while it still runs, it must not be started beside itself.
     fn recovery(&self, call: &Call) -> Recovery {
-        match self.effect(call) {
-            Effect::Read => Recovery::Pure,
-            _ if is_set(call, "idempotent") => Recovery::Idempotent,
-            _ => Recovery::Probe,
-        }
+        if self.effect(call) == Effect::Read { Recovery::Pure } else { Recovery::Probe }
     }
 
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
@@ -116,7 +113,7 @@ impl Primitive for Exec {
             Ok(Left::Ended(finished)) => concluded(call, &command, &options, output, Ok(finished)),
             Ok(Left::Killed) => Err(output.explain(command.killed())),
             Ok(Left::Unknown(Some(code))) if code != 0 && options.check => Err(command.silent(code)),
-            Ok(Left::Unknown(_)) => return ask_script(call, options.probe),
+            Ok(Left::Unknown(_)) => return ask_script(call, options.probe, options.idempotent),
             Err(failure) if failure.kind == FailureKind::Timeout => Err(output.explain(failure)),
             Err(failure) => return Err(failure),
         };
@@ -170,8 +167,7 @@ fn command<'a>(engine: &'a Engine, container: &'a str, call: &Call, options: &Op
         limit: Some(options.timeout.0),
         ..ExecRequest::default()
     };
-    let kept = !options.read_only && !options.idempotent;
-    Ok(Command { engine, container, request, input: options.stdin.clone(), kept })
+    Ok(Command { engine, container, request, input: options.stdin.clone(), kept: !options.read_only })
 }
 
 fn change(call: &Call) -> Change {

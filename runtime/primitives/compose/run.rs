@@ -152,7 +152,7 @@ impl Primitive for Run {
         let note = Note::of(context);
         if options.stdin.is_some() && !note.fed {
             // Its input was cut off, whatever it made of that.
-            let answer = if options.idempotent { Probe::NotDone } else { ask_script(call, options.probe)? };
+            let answer = ask_script(call, options.probe, options.idempotent)?;
             if matches!(answer, Probe::NotDone) {
                 one_off::remove(context, &app.engine);
             }

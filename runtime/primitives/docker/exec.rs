@@ -33,7 +33,7 @@ crate::options! {
         privileged: bool = false,
         /// It only looks and changes nothing: a plan runs it for real.
         read_only: bool = false,
-        /// Running it twice does no more than running it once: a resumed run may repeat it without asking.
+        /// Running it twice does no more than running it once: when nobody knows how it ended, a resumed run repeats it.
         idempotent: bool = false,
         /// Tells a resumed run whether it happened where nothing else does: `true`, `false`, or a map as the result.
         probe: Option<BlockRef>,
@@ -91,13 +91,9 @@ impl Primitive for Exec {
         }
     }
 
+    /// Even what may be repeated is looked after first: while it still runs, it must not be started beside itself.
     fn recovery(&self, call: &Call) -> Recovery {
-        let is_set = |name: &str| call.options.get(name).and_then(Value::as_bool).unwrap_or(false);
-        match self.effect(call) {
-            Effect::Read => Recovery::Pure,
-            _ if is_set("idempotent") => Recovery::Idempotent,
-            _ => Recovery::Probe,
-        }
+        if self.effect(call) == Effect::Read { Recovery::Pure } else { Recovery::Probe }
     }
 
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
@@ -114,7 +110,7 @@ impl Primitive for Exec {
             Ok(Left::Ended(finished)) => concluded(call, &command, &options, output, finished),
             Ok(Left::Killed) => Err(output.explain(command.killed())),
             Ok(Left::Unknown(Some(code))) if code != 0 && options.check => Err(command.silent(code)),
-            Ok(Left::Unknown(_)) => return ask_script(call, options.probe),
+            Ok(Left::Unknown(_)) => return ask_script(call, options.probe, options.idempotent),
             Err(failure) if failure.kind == FailureKind::Timeout => Err(output.explain(failure)),
             Err(failure) => return Err(failure),
         };
@@ -161,7 +157,7 @@ fn command<'a>(engine: &'a crate::drivers::docker::Engine, call: &'a Call, optio
             mark: String::new(),
         },
         input: options.stdin.clone(),
-        kept: !options.read_only && !options.idempotent,
+        kept: !options.read_only,
     }
 }
 

@@ -160,6 +160,26 @@ fn a_command_that_still_runs_is_waited_for_and_its_output_is_whole() {
 }
 
 #[test]
+fn a_command_that_may_be_repeated_is_not_while_it_still_runs_or_its_end_is_known() {
+    let Some(bench) = Bench::start() else { return };
+    let name = bench.lab.script("app", "mkdir /data; exec sleep 600");
+    let args = json!([name, ["/bin/sh", "-c", format!("{ONCE} 0")]]);
+    let options = json!({ "idempotent": true });
+    std::thread::scope(|scope| {
+        scope.spawn(|| bench.die_after("exec", args.clone(), options.clone()));
+        while !bench.direct.lines().contains(&"stdout: begun".to_owned()) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let Probe::Done(outcome) = bench.recover("exec", args.clone(), options.clone()) else { panic!("not done") };
+        assert_eq!(outcome.value["stdout"], "begun\ndone");
+    });
+    bench.direct.anew();
+    bench.die_after("exec", args.clone(), options.clone()).unwrap();
+    assert_eq!(bench.resume("exec", args, options).unwrap().value["stdout"], "begun\ndone");
+    assert_eq!(bench.lab.exec(&name, &["cat", "/data/n"]).1, "x\nx\n");
+}
+
+#[test]
 fn a_command_that_was_noted_and_not_started_is_run() {
     let Some(bench) = Bench::start() else { return };
     let name = bench.lab.script("app", "mkdir /data; exec sleep 600");
