@@ -32,7 +32,7 @@ const MOST_COMPLAINTS: usize = 2 << 10;
 pub struct Script {
     /// Its text. It ends by calling `finish` with the words of [`Said::words`].
     pub text: String,
-    /// Who it is run as, through `sudo -n`; whoever logs in when `None`.
+    /// Who it is run as, through `sudo -n` where somebody else logs in; whoever logs in when `None`.
     pub user: Option<String>,
     /// What it reads after itself.
     pub input: Vec<u8>,
@@ -84,10 +84,11 @@ impl Script {
         self
     }
 
-    fn command_line(&self) -> String {
+    /// Who logs in as the one who is to run it needs no `sudo`, which a fresh host may not have.
+    fn command_line(&self, login: &str) -> String {
         match &self.user {
-            Some(user) => format!("exec sudo -n -H -u {} -- {SHELL}", quoted(user)),
-            None => format!("exec {SHELL}"),
+            Some(user) if user != login => format!("exec sudo -n -H -u {} -- {SHELL}", quoted(user)),
+            _ => format!("exec {SHELL}"),
         }
     }
 
@@ -214,7 +215,7 @@ impl Hosts {
         script: &Script,
         source: Option<StdUnixStream>,
     ) -> Result<Conversation, Trouble> {
-        let purpose = Purpose::Command(script.command_line());
+        let purpose = Purpose::Command(script.command_line(&target.user));
         let channel = self.open(target, &purpose).await.map_err(Trouble::Failed)?;
         Conversation::new(channel, script, source).map_err(Trouble::Failed)
     }

@@ -127,6 +127,18 @@ fn somebody_else_runs_it_through_sudo_or_the_rule_that_is_missing_is_named() {
 }
 
 #[test]
+fn who_logs_in_as_the_one_who_is_to_run_it_needs_no_sudo() {
+    let Some(server) = Sshd::start() else { return };
+    let here = at(&server);
+    let command = json!([["sh", "-c", "echo $(id -un) ${SUDO_USER-nobody}"]]);
+    for read_only in [true, false] {
+        let options = json!({ "user": user(), "read_only": read_only });
+        let said = here.method("ssh.exec", web(&here), command.clone(), options).unwrap();
+        assert_eq!(said.value["stdout"], format!("{} nobody", user()));
+    }
+}
+
+#[test]
 fn a_host_behind_another_is_reached_through_it() {
     let (Some(bastion), Some(inner)) = (Sshd::start(), Sshd::start()) else { return };
     let here = Direct::new();
