@@ -8,6 +8,7 @@ pub mod cut;
 mod direct;
 mod docker;
 pub mod http;
+pub mod ports;
 mod postgres;
 mod programs;
 mod project;

@@ -1,10 +1,10 @@
 //! The systems, deployed in their demo environment from the runbooks as they are; only names and ports are a test's own.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
 use super::demo_images;
+use crate::harness::ports::Port;
 use crate::harness::{Lab, Project};
 
 /// A copy of `runbooks/` with some of its systems.
@@ -12,23 +12,20 @@ pub struct System {
     _lab: Lab,
     pub project: Project,
     names: Vec<String>,
-    ports: Vec<(&'static str, String)>,
+    ports: Vec<(&'static str, Port)>,
 }
 
 impl System {
     pub fn new(lab: Lab, folders: &[&str], ports: &[&'static str]) -> Self {
         let names: Vec<String> = folders.iter().map(|folder| lab.name(folder)).collect();
-        // Held until all are found, so that no two are the same.
-        let free: Vec<_> = ports.iter().map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let free = free.iter().map(|listener| listener.local_addr().unwrap().port().to_string());
-        let ports: Vec<(&str, String)> = ports.iter().copied().zip(free).collect();
+        let ports: Vec<(&str, Port)> = ports.iter().map(|port| (*port, Port::hold())).collect();
         let own = |text: String| {
             let named = folders.iter().zip(&names).fold(text, |text, (folder, name)| {
                 text.replace(&format!("compose(\"{folder}\""), &format!("compose(\"{name}\""))
                     .replace(&format!("{folder}-demo"), name)
             });
             let named = named.split_inclusive('\n').map(|line| declared(line, folders, &names)).collect();
-            ports.iter().fold(named, |text: String, (port, own)| text.replace(port, own))
+            ports.iter().fold(named, |text: String, (port, own)| text.replace(port, &own.number().to_string()))
         };
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks");
         let mut project = Project::new();
@@ -48,7 +45,7 @@ impl System {
     }
 
     pub fn health(&self, port: &str) -> String {
-        let port = &self.ports.iter().find(|(known, _)| *known == port).unwrap().1;
+        let port = self.ports.iter().find(|(known, _)| *known == port).unwrap().1.number();
         let output = Command::new("curl").args(["-s", &format!("http://127.0.0.1:{port}/health")]).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     }

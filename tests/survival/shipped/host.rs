@@ -109,7 +109,7 @@ impl World for Host {
     }
 
     /// What happens in it, the host itself tells.
-    fn effect(&self, _event: &Value, _all: &[Value]) -> Option<String> {
+    fn effect(&self, _event: &Value) -> Option<String> {
         None
     }
 }

@@ -5,12 +5,11 @@ use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use runbook::journal::{Journal, RunFilter, RunRecord, RunState};
-use serde_json::Value;
 
 use super::boundaries;
+use super::events::Events;
 use super::world::World;
-use crate::harness::Ran;
-use crate::runbooks::systems::docker;
+use crate::harness::{Ran, at_night};
 use crate::survival::plan::is_narrowed;
 
 /// How often a run is gone on with before it counts as stuck.
@@ -25,6 +24,7 @@ pub struct Stage<'a> {
     world: &'a dyn World,
     turns: Vec<Words>,
     before: Vec<Words>,
+    events: Events,
 }
 
 /// What a run leaves: what can be seen, and how often each effect happened meanwhile.
@@ -43,7 +43,7 @@ struct Recovery {
 
 impl<'a> Stage<'a> {
     pub fn new(name: &'static str, world: &'a dyn World, turns: Vec<Words>) -> Self {
-        Self { name, world, turns, before: Vec::new() }
+        Self { name, world, turns, before: Vec::new(), events: Events::listen() }
     }
 
     /// These run undisturbed before each turn.
@@ -76,6 +76,11 @@ impl<'a> Stage<'a> {
                 let how = format!("{} {} at {} {}", self.name, turn, point.syscall, point.when);
                 wrong.push(format!("{how}: {found:#?}\ninstead of {:#?}\nsaid: {}", wanted[turn], recovery.said));
             }
+            // At night it takes hours: how far it is, and what went wrong so far.
+            if at_night() && index % 10 == 9 {
+                let so_far = format!("{} of {}", index + 1, points.len());
+                let _ = writeln!(std::io::stderr(), "{}: {so_far}, {asked} questions, wrong: {wrong:#?}", self.name);
+            }
         }
         let _ = writeln!(
             std::io::stderr(),
@@ -102,12 +107,10 @@ impl<'a> Stage<'a> {
     }
 
     fn outcome(&self, since: Duration) -> Outcome {
-        let seconds = |time: Duration| format!("{}.{:09}", time.as_secs(), time.subsec_nanos());
-        let (since, until) = (seconds(since), seconds(now()));
-        let events = docker(&["events", "--since", &since, "--until", &until, "--format", "{{json .}}"]);
         let mut effects = BTreeMap::new();
-        let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        for effect in events.iter().filter_map(|event| self.world.effect(event, &events)) {
+        let events = self.events.since(since);
+        let told = events.iter().filter_map(|event| self.world.effect(event));
+        for effect in told.chain(self.world.effects(since)) {
             *effects.entry(effect).or_default() += 1;
         }
         let mut seen = self.world.look();

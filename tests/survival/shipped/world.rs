@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -16,8 +17,13 @@ pub trait World {
     fn state(&self) -> PathBuf;
     /// What is there now, a line each.
     fn look(&self) -> Vec<String>;
-    /// The effect that an event of the engine tells of, if it is one of this world's; `all` has what came after it too.
-    fn effect(&self, event: &Value, all: &[Value]) -> Option<String>;
+    /// The effect that an event of the engine tells of, if it is one of this world's.
+    fn effect(&self, event: &Value) -> Option<String>;
+
+    /// The effects since then that the engine does not tell of.
+    fn effects(&self, _since: Duration) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Runs it, and it has to end well.
     fn does(&self, words: &[&str]) {
@@ -35,7 +41,35 @@ pub struct Systems(System);
 
 impl Systems {
     pub fn new(system: System) -> Self {
+        // How long a gate waits is for people who look on. Here many systems start at once.
+        let settings = system.project.read("runbook.toml").replace("wait = \"20s\"", "wait = \"2m\"");
+        system.project.file_now("runbook.toml", &settings);
         Self(system)
+    }
+
+    pub fn system(&self) -> &System {
+        &self.0
+    }
+
+    /// What can be seen of a system.
+    pub fn seen(system: &System) -> Vec<String> {
+        let mut seen: Vec<String> =
+            system.containers().iter().map(|(name, image)| format!("{name} of {image}")).collect();
+        seen.extend(system.answers());
+        for kind in ["volume", "network"] {
+            seen.extend(system.others(kind).into_iter().map(|name| format!("{kind} {name}")));
+        }
+        seen.extend(system.locks());
+        seen
+    }
+
+    /// The start of a container of a system, if the event tells of one.
+    pub fn start(system: &System, event: &Value) -> Option<String> {
+        let attributes = &event["Actor"]["Attributes"];
+        let is_mine = system.projects().iter().any(|name| attributes["com.docker.compose.project"] == **name);
+        let service = attributes["com.docker.compose.service"].as_str().unwrap_or_default();
+        let once = if attributes["com.docker.compose.oneoff"] == "True" { " once" } else { "" };
+        (is_mine && event["Action"] == "start").then(|| format!("start {service}{once}"))
     }
 }
 
@@ -49,36 +83,11 @@ impl World for Systems {
     }
 
     fn look(&self) -> Vec<String> {
-        let mut seen: Vec<String> =
-            self.0.containers().iter().map(|(name, image)| format!("{name} of {image}")).collect();
-        seen.extend(self.0.answers());
-        for kind in ["volume", "network"] {
-            seen.extend(self.0.others(kind).into_iter().map(|name| format!("{kind} {name}")));
-        }
-        seen.extend(self.0.locks());
-        seen
+        Self::seen(&self.0)
     }
 
-    /// The start of a container, and a command that ran in one; not the health checks of the engine's own.
-    ///
-    /// The engine tells of the start of a command before it looks for its program, of its end only if it ran: these
-    /// containers have no shell, and what is wrapped in one is tried first.
-    fn effect(&self, event: &Value, all: &[Value]) -> Option<String> {
-        let attributes = &event["Actor"]["Attributes"];
-        let is_mine = self.0.projects().iter().any(|name| attributes["com.docker.compose.project"] == **name);
-        let action = event["Action"].as_str().filter(|_| is_mine)?;
-        let service = attributes["com.docker.compose.service"].as_str().unwrap_or_default();
-        let once = if attributes["com.docker.compose.oneoff"] == "True" { " once" } else { "" };
-        match action.split_once(": ") {
-            None if action == "start" => Some(format!("start {service}{once}")),
-            Some(("exec_start", command)) if command.contains("seeding.cli") => {
-                let is_end = |other: &&Value| {
-                    other["Action"] == "exec_die" && other["Actor"]["Attributes"]["execID"] == attributes["execID"]
-                };
-                all.iter().find(is_end).map(|_| format!("seed in {service}"))
-            }
-            _ => None,
-        }
+    fn effect(&self, event: &Value) -> Option<String> {
+        Self::start(&self.0, event)
     }
 }
 
@@ -116,7 +125,7 @@ impl World for ImageFolder {
         images
     }
 
-    fn effect(&self, event: &Value, _all: &[Value]) -> Option<String> {
+    fn effect(&self, event: &Value) -> Option<String> {
         let name = event["Actor"]["Attributes"]["name"].as_str()?;
         (event["Action"] == "tag" && name.starts_with("demo/app:")).then(|| format!("tag {name}"))
     }
