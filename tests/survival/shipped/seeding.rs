@@ -44,7 +44,10 @@ impl World for Seeding<'_> {
     fn look(&self) -> Vec<String> {
         let database = self.database();
         let mut query = database.prepare("SELECT kind || ' ' || id || ' ' || body FROM entries ORDER BY 1").unwrap();
-        let rows = query.query_map([], |row| row.get(0)).unwrap().map(|row| format!("row {}", row.unwrap_or_else(|_| String::new())));
+        let rows = query
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(|row| format!("row {}", row.unwrap_or_else(|_| String::new())));
         self.0.look().into_iter().chain(rows).collect()
     }
 
