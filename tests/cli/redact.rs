@@ -46,3 +46,25 @@ fn the_secrets_of_the_sources_are_masked() {
     let (out, code) = filtered(&project, &["redact", "--env", "prod"], &[b"pw=correct-horse-battery\n"]);
     assert_eq!((String::from_utf8_lossy(&out).as_ref(), code), ("pw=••••••\n", 0));
 }
+
+#[test]
+fn lines_that_come_one_by_one_are_shown_one_by_one() {
+    let project = Project::new().env("API_TOKEN", "Jk3-xQ9_Zr7.Lm2");
+    let mut child = project
+        .command(&["redact"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    for line in ["hello\n", "\n", "a\n", "token: Jk3-xQ9_Zr7.Lm2\n", "\n", "b\n"] {
+        input.write_all(line.as_bytes()).unwrap();
+        let expected = line.replace("Jk3-xQ9_Zr7.Lm2", "••••••");
+        let mut shown = vec![0; expected.len()];
+        output.read_exact(&mut shown).unwrap();
+        assert_eq!(String::from_utf8(shown).unwrap(), expected);
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}

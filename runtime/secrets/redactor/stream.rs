@@ -60,9 +60,9 @@ impl Stream {
         self.view.read(bytes, from, &self.book, &mut self.found);
     }
 
-    /// Writes the bytes before `certain`.
+    /// Writes the bytes before `certain`, as far as they are not written yet: a reader who did not wait has seen more.
     fn write(&mut self, certain: usize, out: &mut Vec<u8>) {
-        let certain = self.character_at(certain.min(self.begin + self.held.len()));
+        let certain = self.character_at(certain.min(self.begin + self.held.len())).max(self.begin);
         let mut at = self.begin;
         for range in self.found.take() {
             let (start, end) = (self.character_at(range.start).max(at), self.character_after(range.end));
