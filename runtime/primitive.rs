@@ -45,7 +45,7 @@ pub use options::{BlockRef, OptionDoc, OptionType, OptionsSpec, parse as parse_o
 pub use outcome::{Outcome, Probe, Recovery};
 pub use planned_disk::{Left, PlannedDisk};
 pub use releases::{Release, ReleaseState};
-pub use repositories::{opening, repository_needs};
+pub use repositories::{Needs, opening, repository_needs};
 pub use retention::{Judged, Judgement, judge};
 pub use sink::{ON, Sink, misplaced, place};
 pub use spec::{Arg, Effect, Spec, Ty};
@@ -61,6 +61,13 @@ pub trait Primitive: Send + Sync {
     /// nothing is granted by having been forgotten. Asked before anything else, also without a run, about calls whose
     /// values are not all known; what a call finds out only on its way it asks for with [`Context::granted`].
     fn needs(&self, call: &Call) -> Vec<Need>;
+
+    /// The repositories of backups that this very call works with, as it names them; `null` stands for the only one there is.
+    /// What the project file says of them (a secret, a folder, a host) is needed besides: see [`Needs`]. One that is opened
+    /// without being named here asks for it then.
+    fn repositories(&self, _call: &Call) -> Vec<Value> {
+        Vec::new()
+    }
 
     /// One line for the console, the plan and the journal: what this call is about to do.
     fn preview(&self, call: &Call) -> String {

@@ -1,9 +1,11 @@
-//! From a repository of the project file to where it is and what opens it.
+//! From a repository of the project file to where it is, what opens it and what that needs.
 
-use super::{Failure, FailureKind, Need, target_named};
+use serde_json::Value;
+
+use super::{Call, Failure, FailureKind, Need, Primitive, target_named, unknown_in_text};
 use crate::drivers::backup::Location;
 use crate::drivers::bucket::{Keys, Place, Style};
-use crate::project::{BackupRepository, BucketStyle, Project, RepositoryPlace};
+use crate::project::{BackupRepository, BucketStyle, Project, ProjectFile, RepositoryPlace};
 use crate::secrets::{SecretText, Sources};
 
 /// Where a repository is, and its password. Every secret is handed to `mask` as soon as it is known.
@@ -45,6 +47,37 @@ pub fn repository_needs(repository: &BackupRepository) -> Result<Vec<Need>, Fail
         }
     }
     Ok(needs)
+}
+
+/// Everything that a call needs.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    /// What its arguments say, and what the project file says of the repositories that it opens.
+    pub certain: Vec<Need>,
+    /// What any of the repositories needs, where only the run knows which of them it is.
+    pub possible: Vec<Need>,
+}
+
+impl Needs {
+    /// What this call needs in that project. A repository that the project does not have needs nothing: the call fails.
+    pub fn of(primitive: &dyn Primitive, call: &Call, file: &ProjectFile) -> Self {
+        let mut all = Self { certain: primitive.needs(call), possible: Vec::new() };
+        let needs = |entry: &BackupRepository| repository_needs(entry).unwrap_or_default();
+        for name in primitive.repositories(call) {
+            let known = match &name {
+                Value::Null => Some(file.backup(None)),
+                Value::String(name) if unknown_in_text(name).is_none() => Some(file.backup(Some(name))),
+                // Whatever it is called: there is no other.
+                _ if file.backups.len() == 1 => Some(file.backup(None)),
+                _ => None,
+            };
+            match known {
+                Some(found) => all.certain.extend(found.map(|(_, entry)| needs(entry)).unwrap_or_default()),
+                None => all.possible.extend(file.backups.values().flat_map(needs)),
+            }
+        }
+        all
+    }
 }
 
 fn place_of(repository: &BackupRepository) -> Result<RepositoryPlace<'_>, Failure> {

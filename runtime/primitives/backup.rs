@@ -13,6 +13,7 @@ mod prune;
 mod redis;
 mod repository;
 mod restore;
+mod server;
 mod source;
 
 use std::sync::{Arc, OnceLock};
@@ -34,7 +35,7 @@ use database::Database;
 use postgres::Postgres;
 use program::{Program, Pumping};
 use redis::Redis;
-use repository::{Place, wanted};
+use repository::{Opened, Place, wanted};
 use source::{Kind, Source};
 
 /// Every primitive of this file and its folder.
@@ -84,11 +85,14 @@ impl Primitive for Backup {
         source::needs(call.args.first())
     }
 
+    fn repositories(&self, call: &Call) -> Vec<Value> {
+        vec![named(call, "to")]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let sources = source::read(call.args.first(), &options.exclude)?;
         let place = Place::of(context, options.to.as_deref())?;
-        place.granted(context)?;
         let order = order(context, &options);
         let (snapshot, manifest) = save(context, &place, &order, sources, options.within)?;
         let note = format!("{} in {}, {} new", snapshot.short(), place.name, size(snapshot.added));
@@ -105,7 +109,6 @@ impl Primitive for Backup {
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
         let options: Options = call.options()?;
         let place = Place::of(context, options.to.as_deref())?;
-        place.granted(context)?;
         let repository = place.open(context, wanted(context, options.within))?;
         let key = context.key();
         let Some(snapshot) = repository.snapshots()?.into_iter().find(|made| made.call.as_ref() == Some(&key)) else {
@@ -131,6 +134,11 @@ impl Primitive for Backup {
         });
         Ok(Prediction::one(change(&place.name, &order), value))
     }
+}
+
+/// The name of a repository in an option; nothing stands for the only one.
+fn named(call: &Call, option: &str) -> Value {
+    call.options.get(option).cloned().unwrap_or_default()
 }
 
 /// The repository that an option names.

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Keep, PROJECT_FILE, Project};
+use super::{Keep, PROJECT_FILE, Project, ProjectFile};
 use crate::failure::{Failure, FailureKind};
 use crate::units::Span;
 
@@ -151,10 +151,10 @@ fn named<'a>(secret: Option<&'a str>, key: &str) -> Result<&'a str, String> {
     secret.ok_or_else(|| format!("a bucket needs `{key}`: the name of a secret"))
 }
 
-impl Project {
+impl ProjectFile {
     /// The repository of that name with its name; without one, the only one.
     pub fn backup(&self, name: Option<&str>) -> Result<(&str, &BackupRepository), Failure> {
-        let all = &self.file().backups;
+        let all = &self.backups;
         let names = || all.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         let found = match name {
             Some(name) => all.get_key_value(name),
@@ -174,6 +174,13 @@ impl Project {
             }
             failure.hint(format!("there is {}", names()))
         })
+    }
+}
+
+impl Project {
+    /// The repository of that name with its name; without one, the only one.
+    pub fn backup(&self, name: Option<&str>) -> Result<(&str, &BackupRepository), Failure> {
+        self.file().backup(name)
     }
 
     /// A folder of the project file.

@@ -10,7 +10,8 @@ use super::recovery::Found;
 use super::{Execution, Halt, arguments, budget, frame, hosts, leases, replay};
 use crate::journal::{CallRecord, CallState, Event};
 use crate::primitive::{
-    Action, Block, Call, Change, Context, Effect, Failure, FailureKind, LogStream, Outcome, Primitive, Services, Site,
+    Action, Block, Call, Change, Context, Effect, Failure, FailureKind, LogStream, Need, Needs, Outcome, Primitive,
+    Services, Site,
 };
 
 /// A call as the script engine hands it over, unchecked.
@@ -103,7 +104,12 @@ impl Execution {
     /// Is everything granted that the call needs?
     fn granted(&self, primitive: &dyn Primitive, call: &Call) -> Result<(), Failure> {
         let looks = !matches!(primitive.effect(call), Effect::Change | Effect::Destroy);
-        self.policy.allows(&primitive.spec().qualified_name(), &primitive.needs(call), looks)
+        self.policy.allows(&primitive.spec().qualified_name(), &self.needs(primitive, call), looks)
+    }
+
+    /// Everything that the call needs in this project.
+    pub(super) fn needs(&self, primitive: &dyn Primitive, call: &Call) -> Vec<Need> {
+        Needs::of(primitive, call, self.project.file()).certain
     }
 
     pub(super) fn context<'a>(&'a self, path: &'a str, frame: &frame::Frame, marker: Option<Value>) -> Context<'a> {

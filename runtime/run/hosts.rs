@@ -18,7 +18,7 @@ pub(super) struct Working<'a> {
 
 /// Counts the machines of a call in, or refuses it where that would be too many at once.
 pub(super) fn enter<'a>(run: &'a Execution, primitive: &dyn Primitive, call: &Call) -> Result<Working<'a>, Failure> {
-    let needs = primitive.needs(call).into_iter().filter(|need| need.kind == NeedKind::Host);
+    let needs = run.needs(primitive, call).into_iter().filter(|need| need.kind == NeedKind::Host);
     let hosts: Vec<String> = needs.map(|need| need.what).collect();
     let Ok(mut at_work) = run.at_work.lock() else { return Ok(Working { run, hosts: Vec::new() }) };
     let new = hosts.iter().filter(|host| !at_work.contains_key(*host)).count();

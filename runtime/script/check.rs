@@ -90,8 +90,8 @@ fn look(request: &Request<'_>) -> (Findings, Vec<needed::Needed>) {
     let specs: Vec<&'static Spec> = request.primitives.iter().map(|primitive| primitive.spec()).collect();
     let known = known::Known::new(&specs);
     let header = header::Header::parse(request.library.text(&program.runbook).unwrap_or_default());
-    let all_environments: Vec<Environment> =
-        ProjectFile::load(request.project).map(|file| file.environments.into_values().collect()).unwrap_or_default();
+    let project = ProjectFile::load(request.project).unwrap_or_default();
+    let all_environments: Vec<Environment> = project.environments.values().cloned().collect();
     if let Some(runbook) = program.files.get(&program.runbook) {
         let mut lints = lints::all();
         let scope = scope::Scope::default();
@@ -102,6 +102,7 @@ fn look(request: &Request<'_>) -> (Findings, Vec<needed::Needed>) {
             header: &header,
             file: runbook,
             all_environments: &all_environments,
+            project: &project,
             scope,
             findings,
             needed: Vec::new(),

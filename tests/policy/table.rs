@@ -1,6 +1,7 @@
 //! One call of every primitive, from which the matrix and the injections are made.
 
-use runbook::primitive::Need;
+use runbook::primitive::{Effect, Need, Needs};
+use runbook::project::ProjectFile;
 use serde_json::{Value, json};
 
 /// A call: what it is called on is known by the primitive's name.
@@ -14,7 +15,6 @@ pub struct Example {
 /// Primitives that reach nothing: they compute, arrange other calls, talk to the person, or name a thing.
 pub const FREE: &[&str] = &[
     "always",
-    "backup_drilled",
     "confirm",
     "disk_free",
     "docker",
@@ -46,19 +46,21 @@ pub const FREE: &[&str] = &[
     "warn",
 ];
 
-/// Primitives that need what a repository of `runbook.toml` needs, which is asked for when they open it: tests/policy/repositories.rs.
-pub const OF_A_REPOSITORY: &[&str] = &["backup_check", "backup_copy", "backup_forget", "backup_prune"];
+/// The repositories of backups that the calls name.
+pub const REPOSITORIES: &str = "[backup.main]\npath = 'OUTSIDE/store'\npassword = 'STORE'\nkeep = { last = 9 }\n\
+                                [backup.offsite]\npath = 'OUTSIDE/other'\npassword = 'STORE'\n";
 
-/// Primitives that look at a host, each with a call of it: they need nothing granted but the host.
-fn on_a_host() -> Vec<(&'static str, Value)> {
+/// Primitives that need nothing granted but the host they are about, each with a call of it.
+pub fn on_a_host() -> Vec<Example> {
+    let call = |name, args| Example { name, args, options: json!({}) };
     vec![
-        ("ssh.disk_free", json!(["/"])),
-        ("ssh.facts", json!([])),
-        ("ssh.port_open", json!([80])),
-        ("ssh.forward", json!([80, { "$block": 0 }])),
-        ("armed.confirm", json!([])),
-        ("armed.revert", json!([])),
-        ("remote_disk.at_least", json!(["1GiB"])),
+        call("ssh.disk_free", json!(["/"])),
+        call("ssh.facts", json!([])),
+        call("ssh.port_open", json!([80])),
+        call("ssh.forward", json!([80, { "$block": 0 }])),
+        call("armed.confirm", json!([])),
+        call("armed.revert", json!([])),
+        call("remote_disk.at_least", json!(["1GiB"])),
     ]
 }
 
@@ -66,8 +68,13 @@ fn on_a_host() -> Vec<(&'static str, Value)> {
 pub fn examples() -> Vec<Example> {
     let call = |name, args, options| Example { name, args, options };
     vec![
-        call("backup", json!(["OUTSIDE/folder"]), json!({})),
-        call("restore", json!(["latest", "OUTSIDE/restored"]), json!({})),
+        call("backup", json!(["OUTSIDE/folder"]), json!({ "to": "main" })),
+        call("backup_check", json!([]), json!({ "repository": "main" })),
+        call("backup_copy", json!(["offsite"]), json!({ "from": "main" })),
+        call("backup_drilled", json!([{ "snapshot": "0" }]), json!({ "repository": "main" })),
+        call("backup_forget", json!([]), json!({ "repository": "main" })),
+        call("backup_prune", json!([]), json!({ "repository": "main" })),
+        call("restore", json!(["latest", "OUTSIDE/restored"]), json!({ "from": "main" })),
         call("env_file", json!(["OUTSIDE/env", { "A": "1" }]), json!({})),
         call("env_file.put_back", json!([]), json!({})),
         call("env_var", json!(["CANARY"]), json!({})),
@@ -167,35 +174,34 @@ pub fn examples() -> Vec<Example> {
 #[test]
 fn every_primitive_is_in_the_table_and_says_what_it_needs() {
     use crate::harness::Direct;
-    let examples = examples();
+    let (examples, on_a_host) = (examples(), on_a_host());
+    let file = ProjectFile::parse(REPOSITORIES, "shop").unwrap();
     let names: Vec<String> = runbook::primitives::specs().iter().map(|spec| spec.qualified_name()).collect();
-    let unknown = |name: &&&str| !names.iter().any(|known| known == **name);
-    let mut problems: Vec<String> = FREE
-        .iter()
-        .chain(OF_A_REPOSITORY)
-        .filter(unknown)
-        .map(|name| format!("there is no `{name}` any more"))
-        .collect();
+    let listed = FREE.iter().copied().chain(examples.iter().chain(&on_a_host).map(|example| example.name));
+    let unknown = listed.filter(|name| !names.iter().any(|known| known == name));
+    let mut problems: Vec<String> = unknown.map(|name| format!("there is no `{name}` any more")).collect();
     for primitive in runbook::primitives::all() {
         let name = primitive.spec().qualified_name();
-        match examples.iter().find(|example| example.name == name) {
-            None if FREE.contains(&name.as_str()) || OF_A_REPOSITORY.contains(&name.as_str()) => {}
-            None => match on_a_host().into_iter().find(|(known, _)| *known == name) {
-                Some((_, args)) => Direct::new().look_on(primitive, receiver(&name), args, |_, call| {
-                    assert_eq!(primitive.needs(call), [Need::host("web")], "{name}");
-                }),
-                None => problems
-                    .push(format!("`{name}` has no example in tests/policy/table.rs, and is not among the free ones")),
-            },
-            Some(example) => Direct::new().look_on(primitive, receiver(&name), example.args.clone(), |_, call| {
-                let options =
-                    serde_json::from_str(&example.options.to_string().replace("OUTSIDE", "/outside")).unwrap();
-                let call = runbook::primitive::Call { options, ..copy(call) };
-                if primitive.needs(&call).is_empty() {
-                    problems.push(format!("`{name}` needs nothing although it is not among the free ones"));
-                }
-            }),
-        }
+        let example = examples.iter().chain(&on_a_host).find(|example| example.name == name);
+        let Some(example) = example else {
+            if !FREE.contains(&name.as_str()) {
+                problems
+                    .push(format!("`{name}` has no example in tests/policy/table.rs, and is not among the free ones"));
+            } else if matches!(primitive.spec().effect, Effect::Change | Effect::Destroy) {
+                problems.push(format!("`{name}` changes something, and can be among the free ones no more"));
+            }
+            continue;
+        };
+        Direct::new().look_on(primitive, receiver(&name), example.args.clone(), |_, call| {
+            let options = serde_json::from_str(&example.options.to_string().replace("OUTSIDE", "/outside")).unwrap();
+            let call = runbook::primitive::Call { options, ..copy(call) };
+            let needs = Needs::of(primitive, &call, &file).certain;
+            if on_a_host.iter().any(|example| example.name == name) {
+                assert_eq!(needs, [Need::host("web")], "{name}");
+            } else if needs.is_empty() {
+                problems.push(format!("`{name}` needs nothing although it is not among the free ones"));
+            }
+        });
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Place, touches, wanted};
+use super::{Opened, named, touches};
 use crate::drivers::backup::{Access, Damaged, PARTS};
 use crate::primitive::{
     Call, CheckScope, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Span, Spec, Touches,
@@ -41,21 +41,22 @@ impl Primitive for Check {
         &SPEC
     }
 
-    /// What the project file names is asked for on the way.
     fn needs(&self, _: &Call) -> Vec<Need> {
         Vec::new()
     }
 
+    fn repositories(&self, call: &Call) -> Vec<Value> {
+        vec![named(call, "repository")]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
-        let place = Place::of(context, options.repository.as_deref())?;
-        place.granted(context)?;
-        let repository = place.open_for(context, Access::Shared, wanted(context, options.within))?;
-        let count = place.reconcile(context, &repository)?.len();
+        let Opened { place, repository, snapshots } =
+            Opened::of(context, options.repository.as_deref(), Access::Shared, options.within)?;
         let scope = if options.all { CheckScope::All } else { CheckScope::Due };
         let (checked, read, advice) = check_and_note(context.services.catalogue(), &place.name, &repository, scope)?;
         let Some(first) = checked.errors.first() else {
-            let value = json!({ "repository": place.name, "snapshots": count, "parts_read": read });
+            let value = json!({ "repository": place.name, "snapshots": snapshots.len(), "parts_read": read });
             return Ok(Outcome::unchanged(value).note(format!("whole; {read} of {PARTS} parts of the data read")));
         };
         let message = format!("the repository {} is damaged: {first}", place.name);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Place, wanted};
+use super::{Place, named, wanted};
 use crate::drivers::backup::{Snapshot, find};
 use crate::primitive::{
     Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Recovery,
@@ -42,16 +42,17 @@ impl Primitive for Copy {
         &SPEC
     }
 
-    /// What the project file names is asked for on the way.
     fn needs(&self, _: &Call) -> Vec<Need> {
         Vec::new()
+    }
+
+    fn repositories(&self, call: &Call) -> Vec<Value> {
+        vec![named(call, "from"), call.args.first().cloned().unwrap_or_default()]
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let (from, to) = places(context, call, &options)?;
-        from.granted(context)?;
-        to.granted(context)?;
         let repository = from.open(context, wanted(context, options.within))?;
         let all = from.reconcile(context, &repository)?;
         let job = options.job.as_deref().unwrap_or(context.project.name());

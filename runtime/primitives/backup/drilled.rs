@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Place;
+use super::{Place, named};
 use crate::primitive::{
     Action, Arg, Call, Catalogued, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive,
     Proof, ProofKind, Recovery, Spec, Touches, Ty, unknown,
@@ -38,6 +38,11 @@ impl Primitive for Drilled {
 
     fn needs(&self, _: &Call) -> Vec<Need> {
         Vec::new()
+    }
+
+    /// It opens none; but only whoever may open it says that its snapshots are good.
+    fn repositories(&self, call: &Call) -> Vec<Value> {
+        vec![named(call, "repository")]
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {

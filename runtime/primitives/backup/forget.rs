@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Place, touches, wanted};
+use super::{Opened, Place, named, touches};
 use crate::drivers::backup::Access;
 use crate::primitive::{
     Action, Call, Change, Context, Effect, Failure, Need, Outcome, Prediction, Primitive, Recovery, Span, Spec,
@@ -40,17 +40,18 @@ impl Primitive for Forget {
         &SPEC
     }
 
-    /// What the project file names is asked for on the way.
     fn needs(&self, _: &Call) -> Vec<Need> {
         Vec::new()
     }
 
+    fn repositories(&self, call: &Call) -> Vec<Value> {
+        vec![named(call, "repository")]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
-        let place = Place::of(context, options.repository.as_deref())?;
-        place.granted(context)?;
-        let repository = place.open_for(context, Access::Alone, wanted(context, options.within))?;
-        let snapshots = place.reconcile(context, &repository)?;
+        let Opened { place, repository, snapshots } =
+            Opened::of(context, options.repository.as_deref(), Access::Alone, options.within)?;
         let catalogue = context.services.catalogue();
         let judgement = judge(catalogue, context.project, &place.name, snapshots, options.job.as_deref())?;
         let gone = judgement.carry_out(&repository, catalogue, &place.name)?;

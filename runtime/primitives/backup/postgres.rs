@@ -11,12 +11,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::Program;
 use super::program::{Pumping, pump_from};
+use super::{Program, server};
 use crate::drivers::backup::Pump;
-use crate::primitive::{Context, Failure, FailureKind, Need, parse_options, text_of};
-use crate::primitives::on_engine::{engine_of, machine};
-use crate::secrets::Sources;
+use crate::primitive::{Context, Failure, FailureKind, Need, parse_options};
+use crate::primitives::on_engine::engine_of;
 
 pub use facts::Facts;
 pub use placing::{Placing, There};
@@ -96,25 +95,12 @@ impl Postgres {
 
     /// What reaching it needs, as it is written.
     pub fn needs(value: &Value, programs: &[&str]) -> Vec<Need> {
-        let mut needs = match value.get("container") {
-            None => programs.iter().map(|program| Need::command(*program)).collect(),
-            Some(container) => {
-                let address = value.get("engine").and_then(|engine| engine_of(engine).ok());
-                let machine = address.as_ref().and_then(Value::as_str).map(machine);
-                machine.into_iter().chain([Need::docker(text_of(Some(container)), "exec")]).collect::<Vec<_>>()
-            }
-        };
-        needs.extend(value.get("password").map(|name| Need::secret(text_of(Some(name)))));
-        needs
+        server::needs(value, programs)
     }
 
     /// Puts its password where its tools look for it.
     pub fn unlocked(mut self, context: &Context<'_>) -> Result<Self, Failure> {
-        if let Some(name) = &self.password {
-            let password = Sources::of(context.project)?.get(name)?.text;
-            context.services.mask(password.expose());
-            self.env.insert("PGPASSWORD".into(), password.expose().to_owned());
-        }
+        server::unlock(context, self.password.as_deref(), "PGPASSWORD", &mut self.env)?;
         Ok(self)
     }
 

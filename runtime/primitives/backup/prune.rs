@@ -1,8 +1,8 @@
 //! `backup_prune(#{ … })`: what no snapshot needs is removed.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Place, size, touches, wanted};
+use super::{Opened, Place, named, size, touches};
 use crate::drivers::backup::Access;
 use crate::primitive::{
     Action, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Recovery, Span,
@@ -38,17 +38,18 @@ impl Primitive for Prune {
         &SPEC
     }
 
-    /// What the project file names is asked for on the way.
     fn needs(&self, _: &Call) -> Vec<Need> {
         Vec::new()
     }
 
+    fn repositories(&self, call: &Call) -> Vec<Value> {
+        vec![named(call, "repository")]
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
-        let place = Place::of(context, options.repository.as_deref())?;
-        place.granted(context)?;
-        let repository = place.open_for(context, Access::Alone, wanted(context, options.within))?;
-        place.reconcile(context, &repository)?;
+        let Opened { place, repository, .. } =
+            Opened::of(context, options.repository.as_deref(), Access::Alone, options.within)?;
         let pruned = repository.prune()?;
         let checked = repository.check(false)?;
         if let Some(first) = checked.errors.first() {

@@ -12,13 +12,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Program;
 use super::feeding::{Taps, tap};
 use super::program::{Pumping, pump_from};
+use super::{Program, server};
 use crate::drivers::backup::Pump;
-use crate::primitive::{Context, Failure, FailureKind, Need, parse_options, text_of};
-use crate::primitives::on_engine::{engine_of, machine};
-use crate::secrets::Sources;
+use crate::primitive::{Context, Failure, FailureKind, Need, parse_options};
+use crate::primitives::on_engine::engine_of;
 
 pub use placing::{Placing, read};
 use rdb::Item;
@@ -100,25 +99,12 @@ impl Redis {
 
     /// What reaching it needs, as it is written.
     pub fn needs(value: &Value) -> Vec<Need> {
-        let mut needs = match value.get("container") {
-            None => vec![Need::command("redis-cli")],
-            Some(container) => {
-                let address = value.get("engine").and_then(|engine| engine_of(engine).ok());
-                let machine = address.as_ref().and_then(Value::as_str).map(machine);
-                machine.into_iter().chain([Need::docker(text_of(Some(container)), "exec")]).collect()
-            }
-        };
-        needs.extend(value.get("password").map(|name| Need::secret(text_of(Some(name)))));
-        needs
+        server::needs(value, &["redis-cli"])
     }
 
     /// Puts its password where its client looks for it.
     pub fn unlocked(mut self, context: &Context<'_>) -> Result<Self, Failure> {
-        if let Some(name) = &self.password {
-            let password = Sources::of(context.project)?.get(name)?.text;
-            context.services.mask(password.expose());
-            self.env.insert("REDISCLI_AUTH".into(), password.expose().to_owned());
-        }
+        server::unlock(context, self.password.as_deref(), "REDISCLI_AUTH", &mut self.env)?;
         Ok(self)
     }
 

@@ -23,11 +23,6 @@ impl Place {
         Ok(Self { name: name.to_owned(), entry: entry.clone() })
     }
 
-    /// Asks for what the project file names and the script does not.
-    pub fn granted(&self, context: &Context<'_>) -> Result<(), Failure> {
-        repository_needs(&self.entry)?.iter().try_for_each(|need| context.granted(need))
-    }
-
     /// What a call touches that adds to it.
     pub fn touches(&self, context: &Context<'_>) -> Touches {
         match self.entry.place() {
@@ -55,8 +50,9 @@ impl Place {
         context.services.catalogue().map_or(Ok(()), |catalogue| catalogue.note_proof(&self.name, &[id], proof))
     }
 
-    /// Opens it for that.
+    /// Opens it for that. What the project file says of it is asked for here, too: nobody opens one without a grant.
     pub fn open_for(&self, context: &Context<'_>, access: Access, wanted: Wanted) -> Result<Repository, Failure> {
+        repository_needs(&self.entry)?.iter().try_for_each(|need| context.granted(need))?;
         let (location, password) = opening(context.project, &self.entry, &|text| context.services.mask(text))?;
         Repository::open(location, password.expose(), access, wanted).map_err(|failure| {
             if failure.kind == FailureKind::NotFound {
@@ -64,6 +60,24 @@ impl Place {
             }
             failure
         })
+    }
+}
+
+/// A repository that a call works in.
+pub struct Opened {
+    pub place: Place,
+    pub repository: Repository,
+    /// What is in it, as the run log knows by now.
+    pub snapshots: Vec<Snapshot>,
+}
+
+impl Opened {
+    /// Opens the repository of that name; without one, the only one.
+    pub fn of(context: &Context<'_>, name: Option<&str>, access: Access, within: Span) -> Result<Self, Failure> {
+        let place = Place::of(context, name)?;
+        let repository = place.open_for(context, access, wanted(context, within))?;
+        let snapshots = place.reconcile(context, &repository)?;
+        Ok(Self { place, repository, snapshots })
     }
 }
 

@@ -19,8 +19,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 
-use super::{Place, Postgres, Program, Redis, postgres, redis, save_before, wanted};
-use crate::drivers::backup::{self, PartRecord, Placing, Repository, Snapshot, Tally};
+use super::{Opened, Place, Postgres, Program, Redis, named, postgres, redis, save_before, wanted};
+use crate::drivers::backup::{self, Access, PartRecord, Placing, Repository, Snapshot, Tally};
 use crate::primitive::{
     Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Probe,
     ProofKind, Recovery, Span, Spec, Touches, Ty, kind_of, parse_options, text_of, unknown,
@@ -101,6 +101,16 @@ impl Primitive for Restore {
             (Some(command), None) => Program::needs(command, target.get("container"), target.get("engine")),
             (_, path) => vec![Need::write(path.unwrap_or_else(|| text_of(Some(target))))],
         }
+    }
+
+    fn repositories(&self, call: &Call) -> Vec<Value> {
+        let own = call.args.first().map(|snapshot| match snapshot.get("repository") {
+            Some(name) => name.clone(),
+            None if snapshot.is_string() => Value::Null,
+            None => snapshot.clone(),
+        });
+        let named = named(call, "from");
+        vec![if named.is_null() { own.unwrap_or_default() } else { named }]
     }
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
@@ -231,14 +241,13 @@ impl Work {
     fn begin(context: &Context<'_>, call: &Call, options: &Options) -> Result<Self, Failure> {
         let named = call.args.first().cloned().unwrap_or_default();
         let own = named.get("repository").and_then(Value::as_str);
-        let place = Place::of(context, options.from.as_deref().or(own))?;
-        place.granted(context)?;
-        let repository = place.open(context, wanted(context, options.within))?;
+        let name = options.from.as_deref().or(own);
+        let Opened { place, repository, snapshots } = Opened::of(context, name, Access::Shared, options.within)?;
         let name = named.as_str().or_else(|| named.get("id")?.as_str()).ok_or_else(|| {
             Failure::new(FailureKind::Argument, "argument `snapshot` is a map without `id`: `backup` returns one")
         })?;
         let job = options.job.as_deref().unwrap_or(context.project.name());
-        let snapshot = backup::find(place.reconcile(context, &repository)?, name, job)?;
+        let snapshot = backup::find(snapshots, name, job)?;
         let target = target(context, call, options)?;
         let kind = match target {
             Target::Postgres(_) => Some("postgres"),

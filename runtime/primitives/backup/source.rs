@@ -144,9 +144,13 @@ fn folder(path: String, name: Option<String>, exclude: Vec<String>) -> Result<So
 impl Program {
     /// What running it needs.
     pub fn needs(command: &Value, container: Option<&Value>, engine: Option<&Value>) -> Vec<Need> {
-        let Some(container) = container else {
-            return vec![Need::command(text_of(command.as_array().map_or(Some(command), |words| words.first())))];
-        };
+        let program = command.as_array().map_or(Some(command), |words| words.first());
+        Self::reached(vec![Need::command(text_of(program))], container, engine)
+    }
+
+    /// What running something needs: that much on this machine, or leave to do it in a container.
+    pub fn reached(here: Vec<Need>, container: Option<&Value>, engine: Option<&Value>) -> Vec<Need> {
+        let Some(container) = container else { return here };
         let address = engine.and_then(|engine| engine_of(engine).ok());
         let machine = address.as_ref().and_then(Value::as_str).map(machine);
         machine.into_iter().chain([Need::docker(text_of(Some(container)), "exec")]).collect()

@@ -10,7 +10,7 @@ use super::tree::{At, Call, Function, Kind, Node, StatementKind};
 use super::{Request, header::Header};
 use crate::failure::Finding;
 use crate::primitive::Spec;
-use crate::project::Environment;
+use crate::project::{Environment, ProjectFile};
 
 /// Modules that are there without an import.
 pub(super) const BUILT_IN_MODULES: &[&str] = &["env", "global"];
@@ -27,6 +27,8 @@ pub(super) struct Cx<'a> {
     pub file: &'a File,
     /// Every environment of the project file, looked at or not.
     pub all_environments: &'a [Environment],
+    /// The project file.
+    pub project: &'a ProjectFile,
     pub scope: Scope<'a>,
     pub findings: Vec<Finding>,
     /// What the calls need, once all files were looked at.

@@ -6,7 +6,7 @@ use super::cx::{Callee, Cx};
 use super::guess;
 use super::scope::Guess;
 use super::tree::{At, Call, Kind, Node};
-use crate::primitive::{Call as Made, Effect, Need, Site, Spec, handle, unknown, unknown_text};
+use crate::primitive::{Call as Made, Effect, Need, Needs, Site, Spec, handle, unknown, unknown_text};
 use crate::project::Environment;
 
 /// How deep values and handles are looked into.
@@ -25,7 +25,7 @@ pub(in crate::script) struct Needed {
     pub file: String,
     /// Where in it.
     pub at: At,
-    /// Is it reached in some environments only?
+    /// Is it reached in some environments only, or only one of several that it may be?
     pub guarded: bool,
     /// The environment for which it holds; `None` when that is not known.
     pub environment: Option<String>,
@@ -39,16 +39,18 @@ pub(super) fn by(cx: &Cx<'_>, call: &Call, environment: Option<&Environment>) ->
     };
     let made = made(cx, spec, call, environment, DEEPEST);
     let looks = !matches!(primitive.effect(&made), Effect::Change | Effect::Destroy);
-    let needed = |need| Needed {
+    let needed = |need, guarded| Needed {
         need,
         looks,
         call: spec.qualified_name(),
         file: cx.file.path.clone(),
         at: call.at,
-        guarded: cx.scope.guarded(),
+        guarded,
         environment: environment.map(|environment| environment.name.clone()),
     };
-    primitive.needs(&made).into_iter().map(needed).collect()
+    let Needs { certain, possible } = Needs::of(*primitive, &made, cx.project);
+    let certain = certain.into_iter().map(|need| needed(need, cx.scope.guarded()));
+    certain.chain(possible.into_iter().map(|need| needed(need, true))).collect()
 }
 
 /// The call as the door would see it, as far as the text says it.
