@@ -157,6 +157,14 @@ impl Journal {
         })
     }
 
+    /// Was it written down that somebody is to be told of this?
+    pub fn is_noticed(&self, subject: &str) -> Result<bool, Failure> {
+        self.read("read the notifications", |connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM notice WHERE subject = ?1)";
+            connection.prepare_cached(sql)?.query_row([subject], |row| row.get(0))
+        })
+    }
+
     /// The newest notices, newest first.
     pub fn notices(&self, limit: usize) -> Result<Vec<Notice>, Failure> {
         self.read("read the notifications", |connection| {

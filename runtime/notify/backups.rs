@@ -29,7 +29,8 @@ pub(super) fn stale<'a>(
             };
             let summary = format!("backup {}: {}", finding.job, finding.text);
             let command = format!("runbook backup list --repository {name}");
-            let message = Message::new(event, project, summary, command);
+            let mut message = Message::new(event, project, summary, command);
+            message.place = Some(format!("repository `{name}`"));
             let subject = format!("{} {name}/{} {:?} {day}", event.word(), finding.job, finding.kind);
             happenings.push(Happening { subject, message, rule: None });
         }

@@ -1,24 +1,21 @@
 //! What happened that people may want to be told of, read from the run log.
 
-use std::collections::BTreeMap;
+mod fire;
+mod run;
+
 use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::message::{LastGood, Message};
+use super::message::Message;
+use super::rules;
 use crate::drivers::disk;
 use crate::failure::Failure;
-use crate::journal::{
-    CallState, Fire, FireResult, FireState, Journal, RunFilter, RunRecord, RunSign, RunSignKind, RunState,
-};
+use crate::journal::{Fire, Journal, RunFilter, RunState};
 use crate::project::{NotifyEvent, NotifySection};
 use crate::units::{ByteSize, Span};
-
-/// Pieces of evidence that are told.
-const PIECES: usize = 3;
-
-/// What a runbook calls that drills a restore.
-const DRILL: &str = "backup_drilled(";
+use fire::of_fires;
+use run::{of_run, too_long};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -70,13 +67,17 @@ pub(super) fn happens(
             let took = Timestamp::now().duration_since(run.started_at);
             for (number, rule) in section.rule.iter().enumerate() {
                 let Some(limit) = rule.longer_than else { continue };
-                if took.as_secs() < i64::try_from(limit.0.as_secs()).unwrap_or(i64::MAX) {
+                if took.as_secs() < i64::try_from(limit.0.as_secs()).unwrap_or(i64::MAX)
+                    || !rules::is_about(rule, &run.environment, &run.runbook)
+                {
                     continue;
                 }
-                let mut message = about(project, &run, NotifyEvent::TooLong, "takes too long");
-                message.why = Some(format!("it has run for longer than {limit}"));
-                message.command = format!("runbook logs {} --follow", run.id);
                 let subject = format!("too_long run {} {limit}", run.id);
+                // It is looked at again and again, and told once.
+                if journal.is_noticed(&subject)? {
+                    continue;
+                }
+                let message = too_long(journal, project, &run, limit)?;
                 happenings.push(Happening { subject, message, rule: Some(number) });
             }
         }
@@ -87,7 +88,8 @@ pub(super) fn happens(
         if left < least.0 {
             let summary = format!("little free space: {} are left", ByteSize(left));
             let mut message = Message::new(NotifyEvent::DiskLow, project, summary, "runbook doctor");
-            message.why = Some(format!("`{}` is to have {least} at least", state_folder.display()));
+            message.place = Some(state_folder.display().to_string());
+            message.why = Some(format!("{least} are to be free there at least, and it has {}", ByteSize(space.total)));
             let day = Timestamp::now().strftime("%Y-%m-%d");
             happenings.push(Happening { subject: format!("disk_low {day}"), message, rule: None });
         }
@@ -108,168 +110,4 @@ pub(super) fn next_too_long(journal: &Journal, section: &NotifySection) -> Resul
         limits.iter().map(move |limit| since.saturating_add(i64::try_from(limit.0.as_secs()).unwrap_or(i64::MAX)) + 1)
     });
     Ok(ends.filter(|end| *end > now).min())
-}
-
-fn of_run(journal: &Journal, project: &str, sign: &RunSign, happenings: &mut Vec<Happening>) -> Result<(), Failure> {
-    let run = journal.run(sign.run)?;
-    let mut add = |word: &str, message: Message| {
-        let subject = format!("{} run {} {}", word, sign.run, sign.at);
-        happenings.push(Happening { subject, message, rule: None });
-    };
-    match (sign.kind, run.state) {
-        (RunSignKind::Begun, _) => add("started", about(project, &run, NotifyEvent::Started, "began")),
-        (RunSignKind::Finished, RunState::Ok) => {
-            add("succeeded", about(project, &run, NotifyEvent::Succeeded, "ended well"));
-            if before(journal, &run)?.is_some_and(|state| state != RunState::Ok) {
-                let mut message = about(project, &run, NotifyEvent::Recovered, "works again");
-                message.last_good = last_good(journal, &run)?;
-                add("recovered", message);
-            }
-        }
-        (RunSignKind::Finished, RunState::Failed) => {
-            let message = failed(journal, project, &run, "failed")?;
-            if is_drill(journal, run.id)? {
-                add("drill_failed", Message { event: NotifyEvent::DrillFailed, ..message.clone() });
-            }
-            add("failed", message);
-        }
-        (RunSignKind::Finished, RunState::Cancelled) => {
-            let mut message = failed(journal, project, &run, "was stopped")?;
-            message.event = NotifyEvent::Cancelled;
-            add("cancelled", message);
-        }
-        // Of one that a schedule goes on with, or gives up, its fire tells.
-        (RunSignKind::Buried, RunState::Killed) if journal.fire_of(run.id)?.is_none() => {
-            add("failed", died(journal, project, &run)?);
-        }
-        (RunSignKind::Parked, RunState::Waiting) => {
-            let mut message = about(project, &run, NotifyEvent::Waiting, "waits for somebody");
-            message.why = run.parked.as_ref().map(|parked| parked.question.clone());
-            message.command = format!("runbook approve {id}, or runbook reject {id}", id = run.id);
-            add("waiting", message);
-        }
-        (RunSignKind::Parked, RunState::InDoubt) => {
-            let mut message = about(project, &run, NotifyEvent::InDoubt, "does not know what became of a call");
-            message.why = run.parked.as_ref().map(|parked| parked.question.clone());
-            message.place = run.parked.as_ref().map(|parked| format!("call {}", parked.path));
-            message.command = format!("runbook show {}", run.id);
-            add("in_doubt", message);
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// A message about a run: `deploy.rhai failed on prod`.
-fn about(project: &str, run: &RunRecord, event: NotifyEvent, did: &str) -> Message {
-    let mut message = Message::new(
-        event,
-        project,
-        format!("{} {did} on {}", run.runbook, run.environment),
-        format!("runbook show {}", run.id),
-    );
-    message.environment.clone_from(&run.environment);
-    message.runbook.clone_from(&run.runbook);
-    message.run = Some(run.id);
-    message.machine.clone_from(&run.machine);
-    message.started_by.clone_from(&run.started_by);
-    message.at = run.finished_at.unwrap_or(run.started_at);
-    message
-}
-
-fn failed(journal: &Journal, project: &str, run: &RunRecord, did: &str) -> Result<Message, Failure> {
-    let mut message = about(project, run, NotifyEvent::Failed, did);
-    let calls = journal.calls(run.id)?;
-    let step = calls.iter().rev().find(|call| call.is_step() && call.state == CallState::Failed);
-    let step = step.map(|call| format!("step `{}`", call.title));
-    let site = run.trace.first().map(ToString::to_string);
-    let place: Vec<String> = step.into_iter().chain(site).collect();
-    message.place = (!place.is_empty()).then(|| place.join(", "));
-    if let Some(failure) = &run.failure {
-        message.why = Some(failure.message.clone());
-        message.evidence = failure.evidence.iter().take(PIECES).cloned().collect();
-    }
-    message.last_good = last_good(journal, run)?;
-    Ok(message)
-}
-
-/// Does its runbook try out what it restores?
-fn is_drill(journal: &Journal, run: i64) -> Result<bool, Failure> {
-    Ok(journal.sources(run)?.iter().any(|source| source.text.contains(DRILL)))
-}
-
-fn died(journal: &Journal, project: &str, run: &RunRecord) -> Result<Message, Failure> {
-    let mut message = failed(journal, project, run, "died")?;
-    message.command = format!("runbook resume {id}, or runbook cancel {id}", id = run.id);
-    Ok(message)
-}
-
-/// How the run before it ended.
-fn before(journal: &Journal, run: &RunRecord) -> Result<Option<RunState>, Failure> {
-    let states = [RunState::Ok, RunState::Failed, RunState::Killed];
-    Ok(journal.newest_before(run, &states)?.map(|run| run.state))
-}
-
-fn last_good(journal: &Journal, run: &RunRecord) -> Result<Option<LastGood>, Failure> {
-    let good = journal.newest_before(run, &[RunState::Ok])?;
-    Ok(good.map(|good| LastGood { run: good.id, at: good.finished_at.unwrap_or(good.started_at) }))
-}
-
-fn of_fires(journal: &Journal, project: &str, fires: &[Fire], happenings: &mut Vec<Happening>) -> Result<(), Failure> {
-    let rows = journal.schedules()?;
-    let definitions: BTreeMap<&str, serde_json::Value> =
-        rows.iter().map(|row| (row.name.as_str(), serde_json::from_str(&row.definition).unwrap_or_default())).collect();
-    let message_about = |fire: &Fire, event: NotifyEvent, did: &str| {
-        let says = |key: &str| {
-            let value = definitions.get(fire.schedule.as_str()).and_then(|value| value[key].as_str());
-            value.unwrap_or_default().to_owned()
-        };
-        let (runbook, environment) = (says("runbook"), says("env"));
-        let place = if environment.is_empty() { String::new() } else { format!(" on {environment}") };
-        let command = format!("runbook schedule history {}", fire.schedule);
-        let mut message = Message::new(event, project, format!("{runbook} {did}{place}"), command);
-        (message.environment, message.runbook) = (environment, runbook);
-        message.schedule = Some(fire.schedule.clone());
-        message.at = Timestamp::from_second(fire.at).unwrap_or(Timestamp::MIN);
-        message
-    };
-    let mut missed: BTreeMap<&str, Vec<&Fire>> = BTreeMap::new();
-    for fire in fires {
-        let happening = match (fire.state, fire.result, fire.run) {
-            (_, Some(FireResult::Killed), Some(run)) => {
-                let mut message = died(journal, project, &journal.run(run)?)?;
-                message.schedule = Some(fire.schedule.clone());
-                message
-            }
-            (_, Some(FireResult::Refused | FireResult::Killed), _) => {
-                let mut message = message_about(fire, NotifyEvent::Failed, "could not begin");
-                message.why.clone_from(&fire.note);
-                message
-            }
-            (FireState::Skipped, ..) => {
-                missed.entry(&fire.schedule).or_default().push(fire);
-                continue;
-            }
-            _ if fire.late => message_about(fire, NotifyEvent::Late, "begins late"),
-            _ => continue,
-        };
-        let subject = format!("{} fire {}", happening.event.word(), fire.id);
-        happenings.push(Happening { subject, message: happening, rule: None });
-    }
-    for (schedule, fires) in missed {
-        let (Some(first), Some(last)) = (fires.first(), fires.last()) else { continue };
-        let did = match fires.len() {
-            1 => "was missed".to_owned(),
-            times => format!("was missed {times} times"),
-        };
-        let mut message = message_about(last, NotifyEvent::Missed, &did);
-        let at = |fire: &Fire| Timestamp::from_second(fire.at).unwrap_or(Timestamp::MIN);
-        message.why = Some(if fires.len() == 1 {
-            format!("nobody was there for the run of `{schedule}` at {}", at(first))
-        } else {
-            format!("nobody was there for the runs of `{schedule}` from {} to {}", at(first), at(last))
-        });
-        happenings.push(Happening { subject: format!("missed fire {}", last.id), message, rule: None });
-    }
-    Ok(())
 }

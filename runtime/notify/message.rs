@@ -3,6 +3,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Evidence;
+use crate::journal::RunRecord;
 use crate::project::NotifyEvent;
 
 /// How many bytes of a piece of evidence are told.
@@ -56,6 +57,12 @@ pub struct LastGood {
     pub run: i64,
     /// When it ended.
     pub at: Timestamp,
+}
+
+impl From<RunRecord> for LastGood {
+    fn from(run: RunRecord) -> Self {
+        Self { run: run.id, at: run.finished_at.unwrap_or(run.started_at) }
+    }
 }
 
 impl Message {

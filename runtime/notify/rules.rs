@@ -61,9 +61,13 @@ fn wants(rule: &NotifyRule, channel: &Channel, happening: &Happening) -> bool {
         }
         _ => rule.events.contains(&event),
     };
-    let names = [message.runbook.as_str(), message.runbook.trim_end_matches(".rhai")];
-    by_event
-        && (rule.env.is_empty() || rule.env.iter().any(|pattern| fits(pattern, &message.environment)))
+    by_event && is_about(rule, &message.environment, &message.runbook)
+}
+
+/// Is a rule about that runbook on that environment?
+pub(super) fn is_about(rule: &NotifyRule, environment: &str, runbook: &str) -> bool {
+    let names = [runbook, runbook.trim_end_matches(".rhai")];
+    (rule.env.is_empty() || rule.env.iter().any(|pattern| fits(pattern, environment)))
         && (rule.runbook.is_empty() || rule.runbook.iter().any(|pattern| names.iter().any(|name| fits(pattern, name))))
 }
 

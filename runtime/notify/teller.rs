@@ -249,8 +249,7 @@ fn look(file: &Path) -> Look {
 /// Reads it without schedules: there may be many, and they are others' business.
 fn read(root: &Path) -> Result<(Look, Arc<ProjectFile>), Failure> {
     let look = look(&root.join(PROJECT_FILE));
-    let file = ProjectFile { schedules: BTreeMap::new(), ..ProjectFile::load(root)? };
-    Ok((look, Arc::new(file)))
+    Ok((look, Arc::new(ProjectFile::load_without_schedules(root)?)))
 }
 
 /// What is sent together: bundled notices of one channel and environment.

@@ -84,8 +84,8 @@ fn of_job(
         add(StaleKind::Future, format!("the newest snapshot of {job} is from the future: a clock is wrong"));
     }
     if let Some(limit) = max_age.filter(|limit| is_beyond(age, *limit)) {
-        let hours = age.as_hours();
-        add(StaleKind::TooOld, format!("the newest snapshot of {job} is {hours}h old, and {limit} are allowed"));
+        let age = words(age);
+        add(StaleKind::TooOld, format!("the newest snapshot of {job} is {age} old, and {limit} are allowed"));
     }
     if let [.., before, newest] = made
         && newest.bytes < before.bytes / 2
@@ -98,12 +98,17 @@ fn of_job(
         // A job that has just begun has time for its first drill.
         let since = last.or_else(|| made.first().map(|made| made.at)).unwrap_or(now);
         if is_beyond(now.duration_since(since), limit) {
-            let last =
-                last.map_or_else(|| "never".to_owned(), |at| format!("{}h ago", now.duration_since(at).as_hours()));
+            let last = last.map_or_else(|| "never".to_owned(), |at| format!("{} ago", words(now.duration_since(at))));
             let text = format!("the last restore drill of {job} was {last}, and {limit} are allowed");
             add(StaleKind::NotDrilled, text.replace("was never", "never was"));
         }
     }
+}
+
+/// Hours, as everybody thinks of such ages; less than one exactly.
+fn words(age: SignedDuration) -> String {
+    let seconds = age.as_secs().cast_unsigned();
+    Span::seconds(if seconds < 3_600 { seconds } else { seconds / 3_600 * 3_600 }).to_string()
 }
 
 fn is_beyond(age: SignedDuration, limit: Span) -> bool {

@@ -94,8 +94,9 @@ fn a_disk_that_runs_full_is_told_once_a_day() {
     let told = bodies(&server, "/hook");
     assert!(told.len() == 1 || began != today(), "{told:?}");
     let text = told[0]["text"].as_str().unwrap();
-    assert!(text.contains("little free space") && text.contains("is to have 100.0 TiB at least"), "{text}");
-    assert!(text.contains("next: `runbook doctor`"), "{text}");
+    assert!(text.contains("little free space") && text.contains("100.0 TiB are to be free there at least"), "{text}");
+    let place = project.path().join(".runbook").display().to_string();
+    assert!(text.contains("next: `runbook doctor`") && text.contains(&format!("where: {place}")), "{text}");
     project.file_now("runbook.toml", &project.read("runbook.toml").replace("100TiB", "1B"));
     project.runbook(&["run", "deploy.rhai"]).success();
     assert_eq!(bodies(&server, "/hook").len(), told.len(), "there is enough");
