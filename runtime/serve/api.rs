@@ -29,7 +29,7 @@ use crate::journal::Journal;
 use crate::project::{ApiSection, BackupRepository, WebhookEntry};
 use crate::units::ByteSize;
 
-pub use routes::{Permission, ROUTES, Route, SCOPES};
+pub use routes::{Field, Permission, ROUTES, Route, SCOPES};
 pub use token::{Token, mint};
 
 /// What is known of the project, asked anew each time.

@@ -20,7 +20,24 @@ pub struct Route {
     pub needs: Permission,
     /// What it does, in one line.
     pub summary: &'static str,
+    /// What may stand behind the question mark.
+    pub asks: &'static [Field],
+    /// What its body may hold.
+    pub takes: &'static [Field],
     pub(super) does: Does,
+}
+
+/// Something that may be said in a query or a body.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type, as JSON has it.
+    pub kind: &'static str,
+    /// Must it be said?
+    pub is_needed: bool,
+    /// What it is.
+    pub summary: &'static str,
 }
 
 /// Who answers.
@@ -53,40 +70,73 @@ pub(super) enum Does {
 /// What tokens may be good for.
 pub const SCOPES: [&str; 6] = ["read", "metrics", "start", "control", "approve", "schedule"];
 
-const fn route(
-    method: &'static str,
-    path: &'static str,
-    needs: Permission,
-    does: Does,
-    summary: &'static str,
-) -> Route {
-    Route { method, path, needs, summary, does }
+const fn get(path: &'static str, scope: &'static str, does: Does, summary: &'static str) -> Route {
+    Route { method: "GET", path, needs: Permission::Scope(scope), summary, asks: &[], takes: &[], does }
 }
+
+const fn post(path: &'static str, scope: &'static str, does: Does, summary: &'static str) -> Route {
+    Route { method: "POST", ..get(path, scope, does, summary) }
+}
+
+/// What everybody may ask.
+const fn open(path: &'static str, does: Does, summary: &'static str) -> Route {
+    Route { needs: Permission::Anybody, ..get(path, "", does, summary) }
+}
+
+const fn text(name: &'static str, summary: &'static str) -> Field {
+    Field { name, kind: "string", is_needed: false, summary }
+}
+
+const LIMIT: Field = Field { name: "limit", kind: "integer", is_needed: false, summary: "how many, from 1 to 1000" };
 
 /// All of them.
 pub const ROUTES: &[Route] = &[
-    route("GET", "/healthz", Permission::Anybody, Does::Health, "Does the service answer?"),
-    route("GET", "/readyz", Permission::Anybody, Does::Ready, "Can it read its run log?"),
-    route("GET", "/openapi.json", Permission::Anybody, Does::Document, "This document"),
-    route("GET", "/metrics", Permission::Scope("metrics"), Does::Metrics, "Figures for Prometheus"),
-    route("GET", "/v1/runs", Permission::Scope("read"), Does::Runs, "The newest runs: runbook, env, state, limit"),
-    route("GET", "/v1/runs/{run}", Permission::Scope("read"), Does::Run, "A run with its calls"),
-    route("GET", "/v1/runs/{run}/logs", Permission::Scope("read"), Does::Logs, "Its newest lines: limit, search"),
-    route("GET", "/v1/runs/{run}/follow", Permission::Scope("read"), Does::Follow, "Its lines as server-sent events"),
-    route("POST", "/v1/runs", Permission::Scope("start"), Does::Start, "Start: runbook, env, parameters"),
-    route("POST", "/v1/runs/{run}/cancel", Permission::Scope("control"), Does::Cancel, "Stop it in good order"),
-    route("POST", "/v1/runs/{run}/resume", Permission::Scope("control"), Does::Resume, "Go on with it"),
-    route("POST", "/v1/runs/{run}/approve", Permission::Scope("approve"), Does::Approve, "Say yes: digest"),
-    route("POST", "/v1/runs/{run}/reject", Permission::Scope("approve"), Does::Reject, "Say no: reason"),
-    route("GET", "/v1/schedules", Permission::Scope("read"), Does::Schedules, "The schedules and their next fires"),
-    route("GET", "/v1/fires", Permission::Scope("read"), Does::Fires, "The ledger: schedule, limit"),
-    route("POST", "/v1/schedules/{name}/pause", Permission::Scope("schedule"), Does::Pause, "Keep it from running"),
-    route("POST", "/v1/schedules/{name}/resume", Permission::Scope("schedule"), Does::Unpause, "Let it run again"),
-    route("GET", "/v1/backups", Permission::Scope("read"), Does::Backups, "The jobs that are backed up, and how old"),
-    route("GET", "/v1/backups/{name}", Permission::Scope("read"), Does::Snapshots, "The snapshots of a repository"),
-    route("GET", "/v1/statistics", Permission::Scope("read"), Does::Statistics, "How the newest runs went"),
-    route("GET", "/v1/notices", Permission::Scope("read"), Does::Notices, "Who was told what"),
-    route("POST", "/hooks/{name}", Permission::Signature, Does::Webhook, "Somebody else's event, signed"),
+    open("/healthz", Does::Health, "Does the service answer?"),
+    open("/readyz", Does::Ready, "Can it read its run log?"),
+    open("/openapi.json", Does::Document, "This document"),
+    get("/metrics", "metrics", Does::Metrics, "Figures for Prometheus"),
+    Route {
+        asks: &[
+            text("runbook", "of this runbook: its path, or its name with or without `.rhai`"),
+            text("env", "on this environment"),
+            text("state", "in one of these states, with commas"),
+            LIMIT,
+        ],
+        ..get("/v1/runs", "read", Does::Runs, "The newest runs")
+    },
+    get("/v1/runs/{run}", "read", Does::Run, "A run with its calls"),
+    Route {
+        asks: &[text("search", "words that a line holds"), LIMIT],
+        ..get("/v1/runs/{run}/logs", "read", Does::Logs, "Its newest lines")
+    },
+    get("/v1/runs/{run}/follow", "read", Does::Follow, "Its lines as server-sent events"),
+    Route {
+        takes: &[
+            Field { is_needed: true, ..text("runbook", "its path in the project") },
+            text("env", "the environment; the project's default one when left out"),
+            Field { kind: "object", ..text("parameters", "its parameters, in their types") },
+        ],
+        ..post("/v1/runs", "start", Does::Start, "Start a run")
+    },
+    post("/v1/runs/{run}/cancel", "control", Does::Cancel, "Stop it in good order"),
+    post("/v1/runs/{run}/resume", "control", Does::Resume, "Go on with it"),
+    Route {
+        takes: &[Field { is_needed: true, ..text("digest", "of what is agreed to, in `parked` of the run") }],
+        ..post("/v1/runs/{run}/approve", "approve", Does::Approve, "Say yes")
+    },
+    Route { takes: &[text("reason", "why")], ..post("/v1/runs/{run}/reject", "approve", Does::Reject, "Say no") },
+    get("/v1/schedules", "read", Does::Schedules, "The schedules and their next fires"),
+    Route {
+        asks: &[text("schedule", "of this schedule"), LIMIT],
+        ..get("/v1/fires", "read", Does::Fires, "The ledger: what was expected, and what became of it")
+    },
+    post("/v1/schedules/{name}/pause", "schedule", Does::Pause, "Keep it from running"),
+    post("/v1/schedules/{name}/resume", "schedule", Does::Unpause, "Let it run again"),
+    get("/v1/backups", "read", Does::Backups, "The jobs that are backed up, and how old"),
+    get("/v1/backups/{name}", "read", Does::Snapshots, "The snapshots of a repository"),
+    get("/v1/statistics", "read", Does::Statistics, "How the newest runs went"),
+    Route { asks: &[LIMIT], ..get("/v1/notices", "read", Does::Notices, "Who was told what") },
+    Route { needs: Permission::Signature, ..post("/hooks/{name}", "", Does::Webhook, "Somebody else's event, signed") },
 ];
 
 /// The route of a request, and what its variable part is.

@@ -1,6 +1,7 @@
 //! Asking the service, over real connections.
 
 mod backups;
+mod document;
 mod follow;
 mod matrix;
 mod runs;
@@ -26,6 +27,8 @@ pub struct Api {
 #[derive(Debug)]
 pub struct Answered {
     pub status: u16,
+    /// Its type, without what is said of letters.
+    pub kind: String,
     pub body: String,
 }
 
@@ -64,7 +67,9 @@ impl Api {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Answered { status, body: body.to_owned() }
+        let kind = head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().to_owned();
+        Answered { status, kind, body: body.to_owned() }
     }
 
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answered {
