@@ -14,6 +14,7 @@ mod registry;
 mod revision;
 mod schedule;
 mod secrets;
+mod without_schedules;
 
 use std::path::{Path, PathBuf};
 

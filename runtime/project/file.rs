@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::without_schedules::without_schedules;
 use super::{
     ApiSection, BackupRepository, Environment, Host, NotifySection, ScheduleEntry, SecretsSection, WebhookEntry,
 };
@@ -169,6 +170,19 @@ pub fn find(start: &Path) -> Option<PathBuf> {
 impl ProjectFile {
     /// Reads the project file in `root`; without one, the project is named after the folder and has no environments.
     pub fn load(root: &Path) -> Result<Self, Failure> {
+        Self::read(root, Self::parse)
+    }
+
+    /// The same, but for the schedules: they are not even looked at, where that can be.
+    pub fn load_without_schedules(root: &Path) -> Result<Self, Failure> {
+        let file = Self::read(root, |text, folder_name| {
+            let rest = without_schedules(text).and_then(|rest| Self::parse(&rest, folder_name).ok());
+            rest.map_or_else(|| Self::parse(text, folder_name), Ok)
+        })?;
+        Ok(Self { schedules: BTreeMap::new(), ..file })
+    }
+
+    fn read(root: &Path, parse: impl FnOnce(&str, &str) -> Result<Self, String>) -> Result<Self, Failure> {
         let path = root.join(PROJECT_FILE);
         let folder_name =
             || root.file_name().map_or_else(|| "project".into(), |name| name.to_string_lossy().into_owned());
@@ -177,7 +191,7 @@ impl ProjectFile {
         }
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Failure::system(format!("read `{}`", path.display()), &error))?;
-        Self::parse(&text, &folder_name())
+        parse(&text, &folder_name())
             .map_err(|message| Failure::new(FailureKind::Invalid, format!("{}: {message}", path.display())))
     }
 
