@@ -5,7 +5,7 @@
 //! a later run may lean on it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -25,7 +25,10 @@ const NEWEST: u64 = 10;
 const RELEASES: i64 = 20;
 
 /// So many runs are dropped in one go: others who want to write wait no longer than that takes.
-const BATCH: usize = 100;
+const BATCH: usize = 25;
+
+/// And whoever waits looks for his turn ever more rarely: between two goes nobody has it for as long as one took, up to this.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long runs of a runbook stay.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +100,8 @@ impl Journal {
         if self.read("look for old runs", look)?.is_empty() {
             return Ok(0);
         }
-        self.write("drop old runs", |writer| {
+        let began = Instant::now();
+        let dropped = self.write("drop old runs", |writer| {
             writer.set_durable(false)?;
             let transaction = writer.transaction()?;
             let runs = look(&transaction)?;
@@ -106,7 +110,11 @@ impl Journal {
                 transaction.commit()?;
             }
             Ok(runs.len())
-        })
+        })?;
+        if dropped == BATCH {
+            std::thread::sleep(began.elapsed().min(PAUSE));
+        }
+        Ok(dropped)
     }
 
     /// Without the room that what was dropped has left.
