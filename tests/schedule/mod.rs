@@ -1,6 +1,7 @@
 mod book;
 mod debian;
 mod decade;
+mod decisions;
 mod definitions;
 pub mod expressions;
 mod mistakes;
