@@ -104,8 +104,16 @@ pub struct Refusal {
 impl Question {
     /// Reads a question as JSON.
     pub fn parse(line: &str) -> Result<Self, Refusal> {
-        serde_json::from_str(line)
-            .map_err(|error| Refusal::new("question", format!("cannot read the question: {error}")))
+        serde_json::from_str(line).map_err(|error| {
+            let message = if error.is_data() {
+                let said = error.to_string();
+                format!("cannot read the question: {}", said.split(" at line ").next().unwrap_or(&said))
+            } else {
+                format!("this line is no JSON: it goes wrong at character {}", error.column())
+            };
+            let hint = r#"write an object, as in `{"cron": "30 2 * * *", "zone": "Europe/Berlin"}`"#.to_owned();
+            Refusal { hint: Some(hint), ..Refusal::new("question", message) }
+        })
     }
 
     /// Answers it; `now` is what a beginning that is left out means.

@@ -23,7 +23,7 @@ fn schedules_of_the_project_file_and_of_headers_are_listed() {
     let next = project.runbook(&["schedule", "next", "--days", "14"]).success().stdout;
     assert_eq!(next.lines().filter(|line| line.ends_with("  nightly")).count(), 14, "{next}");
     assert_eq!(next.lines().filter(|line| line.ends_with("  weekly")).count(), 2, "{next}");
-    project.runbook(&["schedule", "forecast", "--days", "2"]).success().prints("fires,");
+    project.runbook(&["schedule", "forecast", "--days", "2"]).success().prints("0ms of runs, at most ");
 }
 
 #[test]
@@ -46,6 +46,8 @@ fn a_schedule_can_be_run_now_and_has_its_row() {
     assert_eq!((fires[0]["schedule"].as_str(), fires[0]["manual"].as_bool()), (Some("nightly"), Some(true)));
     assert_eq!((fires[0]["result"].as_str(), fires[0]["run"].as_i64()), (Some("ok"), Some(1)));
     project.runbook(&["schedule", "history"]).success().prints("asked for");
+    project.runbook(&["schedule", "history", "weekly"]).success().says("no fire was expected in that time");
+    project.runbook(&["schedule", "history", "weekyl"]).code(2).says("did you mean `weekly`?");
     project.runbook(&["state", "verify"]).success();
 }
 

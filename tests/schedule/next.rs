@@ -90,6 +90,7 @@ fn many_questions_are_answered_in_order() {
     assert_eq!(answers[1]["fires"], json!(["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"]));
     assert_eq!((answers[2]["id"].clone(), answers[2]["error"]["kind"].clone()), (json!(3), json!("syntax")));
     assert_eq!(answers[3]["error"]["kind"], "question");
+    assert_eq!(answers[3]["error"]["message"], "this line is no JSON: it goes wrong at character 2");
     assert_eq!(answers[4]["fires"], json!(["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"]));
     assert_eq!(answers[5]["warnings"][0]["message"], "Debian's cron passes over `5` here");
     assert_eq!(

@@ -75,7 +75,8 @@ fn show(out: &mut dyn Write, days: &[Day]) -> std::io::Result<()> {
     for Day { date, fires, seconds, most, at } in days {
         let minute = at.map(|at| at.to_zoned(TimeZone::system()).strftime("%H:%M").to_string()).unwrap_or_default();
         let takes = report::elapsed(seconds * 1_000);
-        writeln!(out, "{date}  {fires} fires, {takes} of runs, at most {most} in one minute ({minute})")?;
+        let word = if *fires == 1 { "fire" } else { "fires" };
+        writeln!(out, "{date}  {fires} {word}, {takes} of runs, at most {most} in one minute ({minute})")?;
     }
     Ok(())
 }

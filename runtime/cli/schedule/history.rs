@@ -34,7 +34,14 @@ impl History {
         registry.settle(&journal)?;
         let now = Timestamp::now().as_second();
         let since = self.since.map(|span| now.saturating_sub(i64::try_from(span.0.as_secs()).unwrap_or(i64::MAX)));
-        let fires = journal.fires(&FireFilter { schedule: self.name, since, limit: Some(self.limit) })?;
+        let fires = journal.fires(&FireFilter { schedule: self.name.clone(), since, limit: Some(self.limit) })?;
+        if let Some(name) = self.name.filter(|_| fires.is_empty()) {
+            // One that the project no longer has may have rows from before.
+            let any = journal.fires(&FireFilter { schedule: Some(name.clone()), since: None, limit: Some(1) })?;
+            if any.is_empty() {
+                registry.named(&name)?;
+            }
+        }
         if self.json {
             history::answer(|out| report::document(out, &fires))?;
         } else if fires.is_empty() {
