@@ -28,6 +28,7 @@ pub struct Drivers {
     processes: Processes,
     engines: Mutex<HashMap<String, Arc<docker::Engine>>>,
     hosts: Arc<ssh::Hosts>,
+    keyring: backup::Keyring,
     /// How a host is found by its name.
     finder: OnceLock<HostFinder>,
 }
@@ -59,6 +60,11 @@ impl Drivers {
     /// The same, for work that goes on in the background.
     pub fn shared_ssh(&self) -> Arc<ssh::Hosts> {
         Arc::clone(&self.hosts)
+    }
+
+    /// The keys of the repositories of backups that were opened.
+    pub fn keyring(&self) -> &backup::Keyring {
+        &self.keyring
     }
 
     /// Lets async work go on in the background until it ends or the process does.

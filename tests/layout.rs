@@ -50,6 +50,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("chrono", &["runtime/schedule/wall"]),
     ("annotate_snippets", &["runtime/report"]),
     ("rustic_core", &["runtime/drivers/backup"]),
+    ("aes256ctr_poly1305aes", &["runtime/drivers/backup"]),
     ("age", &["runtime/secrets/sealed"]),
     // And where rustls is told to use it.
     ("ring", &["runtime/secrets/sealed", "runtime/drivers/http"]),

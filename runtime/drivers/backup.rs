@@ -8,13 +8,16 @@
 //!
 //! Everything here blocks the calling thread, and ends when the `wanted` that it is handed says so.
 
+mod ahead;
 mod check;
 mod copy;
 mod fault;
 mod feed;
 mod folder;
+mod grip;
 mod guard;
 mod journals;
+mod key;
 mod lease;
 mod lock;
 mod manifest;
@@ -36,6 +39,7 @@ use crate::failure::Failure;
 
 pub use check::{Checked, Damaged, PARTS, Reads};
 pub use feed::{Feed, Pump, feed};
+pub use key::Keyring;
 pub use manifest::{DATA, Manifest, PartRecord};
 pub use repository::{Access, Pruned, Repository, Snapshot, find};
 pub use restore::{Placing, inside};

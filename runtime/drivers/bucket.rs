@@ -114,11 +114,16 @@ impl Bucket {
 
     /// A part of an object that is there.
     pub fn get_part(&self, name: &str, offset: u32, length: u32) -> Result<Bytes, Failure> {
+        self.get_range(name, offset, length, length)
+    }
+
+    /// A part of an object and what follows, as far as it is there: from `length` to `most` bytes.
+    pub fn get_range(&self, name: &str, offset: u32, length: u32, most: u32) -> Result<Bytes, Failure> {
         let key = self.place.key(name);
-        let (first, last) = (u64::from(offset), u64::from(offset) + u64::from(length) - 1);
+        let (first, last) = (u64::from(offset), u64::from(offset) + u64::from(most) - 1);
         let headers = vec![("range", format!("bytes={first}-{last}"))];
-        let reply = self.ask(&Order { headers, bytes: length.into(), ..Order::new("GET", &key) })?;
-        if reply.status == 206 && reply.body.len() == length as usize {
+        let reply = self.ask(&Order { headers, bytes: most.into(), ..Order::new("GET", &key) })?;
+        if reply.status == 206 && (length as usize..=most as usize).contains(&reply.body.len()) {
             return Ok(reply.body);
         }
         let what = match reply.status {

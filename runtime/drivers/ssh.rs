@@ -32,6 +32,7 @@ pub use hosts::{Hosts, OnLink};
 pub use kept::Fate;
 pub use key::PublicKey;
 pub use link::{Closing, Opened, Purpose};
+pub use owner::is_silence;
 pub use script::Script;
 pub use target::{Standing, Target, Wish};
 pub use words::quoted;

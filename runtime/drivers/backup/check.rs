@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use jiff::Zoned;
 use rustic_core::repofile::IndexFile;
-use rustic_core::{CheckOptions, Id, IndexedFullStatus, ReadSubsetOption, RusticError, TreeId};
+use rustic_core::{CheckOptions, FileType, Id, IndexedFullStatus, ReadSubsetOption, RusticError, TreeId};
 use serde::Serialize;
 
 use super::repository::{Engine, snapshot};
 use super::{Repository, Snapshot};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 
 /// Into so many parts the data of a repository falls: one a day is all in a month.
 pub const PARTS: u32 = 30;
@@ -92,6 +92,36 @@ impl Repository {
             found.damaged = self.damaged(&found.errors)?;
         }
         Ok(found)
+    }
+
+    /// Looks whether every pack is there, and as long as it has to be, that the index counts on: what is in one is not stored again, so
+    /// that a new snapshot would lack it.
+    pub(super) fn intact(&self) -> Result<(), Failure> {
+        let failed = |error: Box<RusticError>| self.failed("read the index of", &error);
+        let mut wanted: HashMap<Id, u32> = HashMap::new();
+        for file in self.engine().stream_files::<IndexFile>().map_err(failed)? {
+            for pack in file.map_err(failed)?.1.packs {
+                let ends = pack.blobs.iter().map(|blob| blob.location.offset.saturating_add(blob.location.length));
+                let end = ends.max().unwrap_or_default();
+                let known = wanted.entry(*pack.id).or_default();
+                *known = end.max(*known);
+            }
+        }
+        // After the index: what others add meanwhile is there before it is in one.
+        for (id, size) in self.listed(FileType::Pack)? {
+            if wanted.get(&id).is_some_and(|end| *end <= size) {
+                wanted.remove(&id);
+            }
+        }
+        let Some(lost) = wanted.keys().min() else { return Ok(()) };
+        let what = if wanted.len() == 1 { "is" } else { "and others are" };
+        let message = format!(
+            "the repository `{}` is damaged: pack {} {what} missing or cut off, and nothing would be stored that was in it",
+            self.shown(),
+            &lost.to_hex()[..8],
+        );
+        Err(Failure::new(FailureKind::Check, message)
+            .hint("`runbook backup check` tells which snapshots need it, and how what is still at its source is stored anew"))
     }
 
     /// What damage means for people, and what can be done about it.

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use rustic_core::{BytesList, FileType, Id, ReadBackend, RusticResult, WriteBackend};
 
 use super::Wanted;
+use super::ahead::Ahead;
 use super::fault::passed;
 use super::store::Store;
 use crate::drivers::bucket::digest;
@@ -76,13 +77,14 @@ impl std::fmt::Debug for Guard {
 pub struct Guarded {
     store: Arc<dyn Store>,
     guard: Arc<Guard>,
+    ahead: Ahead,
     since: Instant,
 }
 
 impl Guarded {
     /// Puts the guard before the store.
     pub fn new(store: Arc<dyn Store>, guard: Arc<Guard>) -> Self {
-        Self { store, guard, since: Instant::now() }
+        Self { store, guard, ahead: Ahead::default(), since: Instant::now() }
     }
 
     fn noted<T>(&self, result: Result<T, Failure>) -> RusticResult<T> {
@@ -127,7 +129,10 @@ impl ReadBackend for Guarded {
     }
 
     fn read_partial(&self, kind: FileType, id: &Id, _: bool, offset: u32, length: u32) -> RusticResult<Bytes> {
-        self.guard.read(self.store.read_part(kind, id, offset, length))
+        self.guard.read(match kind {
+            FileType::Pack if self.store.is_far() => self.ahead.read(self.store.as_ref(), id, offset, length),
+            _ => self.store.read_part(kind, id, offset, length),
+        })
     }
 
     fn warmup_path(&self, kind: FileType, id: &Id) -> String {

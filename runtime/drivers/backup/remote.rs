@@ -1,31 +1,31 @@
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustic_core::{FileType, Id};
 use tokio::runtime::Runtime;
-use tokio::task::JoinHandle;
 
 use super::Wanted;
+use super::grip::{self, Grip};
 use super::repository::Access;
 use super::store::{Hold, Store};
 use crate::drivers::bucket::digest;
-use crate::drivers::process::Stream;
-use crate::drivers::ssh::{Hosts, Script, Target, quoted};
+use crate::drivers::ssh::{Hosts, Script, Target, is_silence, quoted};
 use crate::failure::{Failure, FailureKind};
 
 /// What a whole listing of a repository may come to.
 const LISTING: usize = 1 << 30;
 /// The largest file of a repository.
 const FILE: usize = u32::MAX as usize;
-/// How long to wait for others that have the repository.
-const PATIENCE: Duration = Duration::from_secs(600);
 /// How long a request may take besides what travels. A host that is dead is given up sooner, by its connection.
 const SLOW: Duration = Duration::from_secs(120);
 /// What every line manages, in bytes a second.
 const SLOWEST: usize = 16 << 10;
+/// The pauses before a request is made again whose connection was lost.
+const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(2)];
+/// How long a new connection may take then.
+const RECONNECT: Duration = Duration::from_secs(5);
 
 /// A repository in a folder of a host, laid out as restic does, by a shell there. A file is whole, compared with its hash and
 /// on the disk, or not there.
@@ -38,11 +38,11 @@ pub struct Remote {
 }
 
 /// The way to the host.
-struct Line {
-    hosts: Arc<Hosts>,
-    target: Target,
-    runtime: Runtime,
-    wanted: Wanted,
+pub struct Line {
+    pub hosts: Arc<Hosts>,
+    pub target: Target,
+    pub runtime: Runtime,
+    pub wanted: Wanted,
 }
 
 impl std::fmt::Debug for Remote {
@@ -52,6 +52,29 @@ impl std::fmt::Debug for Remote {
 }
 
 impl Line {
+    /// Runs a script to its end that may be run twice: where the connection is lost, over a new one. A host that says nothing is not
+    /// waited for any longer, and one that cannot be reached at all is no connection that was lost.
+    fn insist(&self, script: &Script, most: usize, bytes: usize) -> Result<Vec<u8>, Failure> {
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let lost = match self.ask(script, most, bytes) {
+                Err(failure) if failure.kind == FailureKind::Unreachable && !is_silence(&failure) => failure,
+                done => return done,
+            };
+            loop {
+                let Some(pause) = pauses.next() else { return Err(lost) };
+                (self.wanted)()?;
+                std::thread::sleep(pause);
+                let reach = async { tokio::time::timeout(RECONNECT, self.hosts.reach(&self.target)).await };
+                match self.runtime.block_on(reach) {
+                    Ok(Ok(())) => break,
+                    Ok(Err(_)) => {}
+                    Err(_) => return Err(lost),
+                }
+            }
+        }
+    }
+
     /// Runs a script to its end, for as long as that is wanted.
     fn ask(&self, script: &Script, most: usize, bytes: usize) -> Result<Vec<u8>, Failure> {
         let limit = SLOW + Duration::from_secs((bytes / SLOWEST) as u64);
@@ -92,8 +115,9 @@ impl Remote {
         }
     }
 
+    /// Runs a script that may be run twice.
     fn ask(&self, text: String, most: usize) -> Result<Vec<u8>, Failure> {
-        self.line.ask(&Script::new(text), most, most.min(64 << 20))
+        self.line.insist(&Script::new(text), most, most.min(64 << 20))
     }
 
     /// Does this hold there?
@@ -108,7 +132,7 @@ impl Remote {
 
     fn still_held(&self) -> Result<(), Failure> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-        held.map_or_else(|| Err(lost(&self.shown())), |grip| grip.check())
+        held.map_or_else(|| Err(grip::lost(&self.shown())), |grip| grip.check())
     }
 
     fn find(&self, kind: FileType) -> Result<Vec<(Id, u32)>, Failure> {
@@ -173,7 +197,11 @@ impl Store for Remote {
             return Ok(if self.is_there()? { vec![(Id::default(), 0)] } else { Vec::new() });
         }
         // Another process may forget something while it is listed: then the host says that something is missing.
-        self.find(kind).or_else(|_| self.find(kind)).or_else(|_| self.find(kind))
+        let again = |failure: Failure| match failure.kind {
+            FailureKind::Unreachable | FailureKind::Timeout | FailureKind::Cancelled => Err(failure),
+            _ => self.find(kind),
+        };
+        self.find(kind).or_else(again).or_else(again)
     }
 
     fn read(&self, kind: FileType, id: &Id) -> Result<Bytes, Failure> {
@@ -186,18 +214,26 @@ impl Store for Remote {
     }
 
     fn read_part(&self, kind: FileType, id: &Id, offset: u32, length: u32) -> Result<Bytes, Failure> {
+        self.read_on(kind, id, offset, length, length)
+    }
+
+    fn read_on(&self, kind: FileType, id: &Id, offset: u32, length: u32, most: u32) -> Result<Bytes, Failure> {
         let (path, first) = (quoted(&self.path(kind, id)), u64::from(offset) + 1);
         let text = format!(
             "if [ ! -e {path} ]; then finish absent {path}; exit; fi\n\
-             if tail -c +{first} -- {path} | head -c {length}; then finish done; else finish failed; fi"
+             if tail -c +{first} -- {path} | head -c {most}; then finish done; else finish failed; fi"
         );
-        let part = self.ask(text, length as usize)?;
-        if part.len() == length as usize {
+        let part = self.ask(text, most as usize)?;
+        if part.len() >= length as usize {
             return Ok(part.into());
         }
         let message =
             format!("`{}` is shorter than {} bytes", self.shown_file(kind, id), u64::from(offset) + u64::from(length));
         Err(Failure::new(FailureKind::System, message))
+    }
+
+    fn is_far(&self) -> bool {
+        true
     }
 
     /// Aside first, compared with its hash, and only then under its name.
@@ -224,8 +260,13 @@ impl Store for Remote {
             path = quoted(&path),
         );
         let bytes = content.len();
-        let written = self.line.ask(&Script::new(text).reading(content), 1 << 10, bytes).map(drop);
-        written.map_err(|mut failure| {
+        let script = Script::new(text).reading(content);
+        let written = match kind {
+            // Done twice, it would look as if another had done it first.
+            FileType::Config => self.line.ask(&script, 1 << 10, bytes),
+            _ => self.line.insist(&script, 1 << 10, bytes),
+        };
+        written.map(drop).map_err(|mut failure| {
             failure.message = format!("cannot write into the repository `{}`: {}", self.shown(), failure.message);
             if failure.message.to_lowercase().contains("no space left") {
                 return failure.hint("make room there: `runbook backup forget` and `prune`, or a larger disk");
@@ -238,7 +279,8 @@ impl Store for Remote {
         self.still_held()?;
         let path = quoted(&self.path(kind, id));
         let text = format!("if rm -f -- {path}; then finish done; else finish failed {path} cannot be removed; fi");
-        self.ask(text, 1 << 10).map(drop)
+        // Not over a new connection: the hold went with the old one.
+        self.line.ask(&Script::new(text), 1 << 10, 1 << 10).map(drop)
     }
 
     fn hold(&self, access: Access, wanted: &Wanted) -> Result<Box<dyn Hold>, Failure> {
@@ -256,86 +298,4 @@ impl Store for Remote {
         let unfinished = quoted(&format!("{}/unfinished", self.root));
         let _ = self.ask(format!("rm -rf -- {unfinished}; mkdir -p -m 0700 {unfinished}; finish done"), 1 << 10);
     }
-}
-
-/// A lock that a shell on the host holds, for as long as its connection lasts: the same that a `runbook` there would hold.
-#[derive(Debug)]
-struct Grip {
-    shown: String,
-    is_over: Arc<AtomicBool>,
-    task: JoinHandle<()>,
-}
-
-impl Grip {
-    fn take(line: &Line, root: &str, shown: &str, access: Access, wanted: &Wanted) -> Result<Self, Failure> {
-        let config = quoted(&format!("{root}/config"));
-        let how = if access == Access::Alone { "-x" } else { "-s" };
-        let text = format!(
-            "command -v flock >/dev/null || {{ finish failed there is no flock; exit; }}\n\
-             {{ if flock {how} -w {seconds} 9; then echo held; cat >/dev/null; finish done; else finish busy; fi; }} \
-             9<{config} || finish failed {config} cannot be opened",
-            seconds = PATIENCE.as_secs()
-        );
-        let script = Script { is_leashed: true, ..Script::new(text) };
-        let (is_held, is_over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let trouble: Arc<Mutex<Option<Failure>>> = Arc::default();
-        // Not the runtime: it must not end on one of its own threads.
-        let (hosts, target) = (Arc::clone(&line.hosts), line.target.clone());
-        let (held, over, said) = (Arc::clone(&is_held), Arc::clone(&is_over), Arc::clone(&trouble));
-        let task = line.runtime.spawn(async move {
-            let mut complaints = Vec::new();
-            let mut on_output = |stream, text: &[u8]| match stream {
-                Stream::Stdout => held.store(true, Ordering::Relaxed),
-                Stream::Stderr => complaints.extend_from_slice(text),
-            };
-            let ended = hosts.script(&target, &script, &mut on_output).await;
-            let failure = match ended {
-                Ok(said) if said.words == "busy" => Failure::new(
-                    FailureKind::Timeout,
-                    "others were at work in the repository for ten minutes".to_owned(),
-                ),
-                Ok(said) => {
-                    let complaints = String::from_utf8_lossy(&complaints).trim().to_owned();
-                    let why =
-                        if complaints.is_empty() { said.words.trim_start_matches("failed ") } else { &complaints };
-                    Failure::new(FailureKind::System, format!("`{}`: {why}", target.name))
-                }
-                Err(trouble) => trouble.into(),
-            };
-            *said.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
-            over.store(true, Ordering::Relaxed);
-        });
-        let grip = Self { shown: shown.to_owned(), is_over, task };
-        while !is_held.load(Ordering::Relaxed) {
-            if grip.is_over.load(Ordering::Relaxed) {
-                let failure = trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                return Err(failure.unwrap_or_else(|| lost(shown)));
-            }
-            wanted()?;
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(grip)
-    }
-
-    fn check(&self) -> Result<(), Failure> {
-        if self.is_over.load(Ordering::Relaxed) { Err(lost(&self.shown)) } else { Ok(()) }
-    }
-}
-
-impl Hold for Arc<Grip> {
-    fn check(&self) -> Result<(), Failure> {
-        Grip::check(self)
-    }
-}
-
-impl Drop for Grip {
-    fn drop(&mut self) {
-        // With its channel, the shell's input ends, and so does the lock.
-        self.task.abort();
-    }
-}
-
-fn lost(shown: &str) -> Failure {
-    let message = format!("the connection that held the repository `{shown}` was lost");
-    Failure::new(FailureKind::Unreachable, message).hint("run it again: what was done stays done")
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Zoned;
-use rustic_core::repofile::{SnapshotFile, SnapshotId};
+use rustic_core::repofile::{MasterKey, SnapshotFile, SnapshotId};
 use rustic_core::{
     ConfigOptions, Credentials, FileType, Id, KeyOptions, OpenStatus, PruneOptions, RepositoryBackends,
     RepositoryOptions, RusticError,
@@ -12,15 +12,21 @@ use serde::Serialize;
 
 use super::fault::failure;
 use super::guard::{Guard, Guarded};
+use super::key::{Keyring, Lock, sealed};
 use super::manifest::{MANIFEST, Manifest};
 use super::store::{Hold, Location, Store};
 use super::{Wanted, fault};
+use crate::drivers::bucket::digest;
 use crate::failure::{Failure, FailureKind};
 
 /// What stands before the job's name in a tag of a snapshot.
 pub const JOB: &str = "job:";
 /// What stands before the name of the call that made a snapshot.
 pub const CALL: &str = "call:";
+
+/// How large a pack of data becomes, as with restic: twice as much is in memory while one is made or looked at. In a large repository it
+/// is somewhat more.
+const PACK: &str = "16 MiB";
 
 /// The engine, open.
 pub type Engine = rustic_core::Repository<OpenStatus>;
@@ -109,10 +115,16 @@ impl Repository {
         let guard = Arc::new(Guard::new(always));
         let what = format!("make a repository in `{shown}`");
         let failed = |error: Box<RusticError>| guard.reason(|| failure(&what, &error));
-        let config = ConfigOptions::default().set_version(2u32);
-        let keys = KeyOptions::default().with_created(true).hostname(host());
+        let master = MasterKey::new();
+        let key = sealed(&master, password)?;
+        let name = digest(&key).parse::<Id>().map_err(failed)?;
+        // What a password opens comes first: there is a repository once there is its config.
+        store.create()?;
+        store.write(FileType::Key, &name, &[key.into()])?;
+        let mut config = ConfigOptions::default().set_version(2u32).set_datapack_growfactor(8u32);
+        config.set_datapack_size = PACK.parse().ok();
         let engine = engine(&store, &guard).map_err(failed)?;
-        engine.init(&Credentials::password(password), &keys, &config).map_err(failed)?;
+        engine.init(&Credentials::Masterkey(master), &KeyOptions::default(), &config).map_err(failed)?;
         Ok(())
     }
 
@@ -122,6 +134,17 @@ impl Repository {
         password: &str,
         access: Access,
         wanted: Wanted,
+    ) -> Result<Self, Failure> {
+        Self::open_with(location, password, access, wanted, &Keyring::default())
+    }
+
+    /// The same; by the key itself, when the keyring has it.
+    pub fn open_with(
+        location: impl Into<Location>,
+        password: &str,
+        access: Access,
+        wanted: Wanted,
+        keyring: &Keyring,
     ) -> Result<Self, Failure> {
         let store = location.into().store(&wanted)?;
         let shown = store.shown();
@@ -133,7 +156,15 @@ impl Repository {
         let failed = |error: Box<RusticError>| {
             guard.reason(|| fault::failure(&format!("open the repository `{shown}`"), &error))
         };
-        let engine = engine(&store, &guard).map_err(failed)?.open(&Credentials::password(password)).map_err(failed)?;
+        let files = store.list(FileType::Key)?.into_iter().map(|(id, _)| id).collect();
+        let lock = Lock::new(&shown, password, files);
+        let known = keyring.find(&lock);
+        let is_known = known.is_some();
+        let credentials = known.map_or_else(|| Credentials::password(password), Credentials::Masterkey);
+        let engine = engine(&store, &guard).map_err(failed)?.open(&credentials).map_err(failed)?;
+        if !is_known {
+            keyring.keep(lock, engine.key());
+        }
         if access == Access::Alone {
             store.tidy();
         }

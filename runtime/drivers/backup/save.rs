@@ -49,6 +49,7 @@ impl Repository {
     /// Makes a snapshot of these parts: of all of them, or none.
     pub fn save(self, order: &Order, mut parts: Vec<Part>) -> Result<(Snapshot, Manifest), Failure> {
         check(order, &parts)?;
+        self.intact()?;
         parts.sort_by(|a, b| a.name.cmp(&b.name));
         let what = format!("save into the repository `{}`", self.shown());
         let records = parts.iter().map(|part| PartRecord {

@@ -42,6 +42,17 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// A part of a file.
     fn read_part(&self, kind: FileType, id: &Id, offset: u32, length: u32) -> Result<Bytes, Failure>;
 
+    /// A part of a file and what follows, as far as it is there: from `length` to `most` bytes.
+    fn read_on(&self, kind: FileType, id: &Id, offset: u32, length: u32, most: u32) -> Result<Bytes, Failure> {
+        let _ = most;
+        self.read_part(kind, id, offset, length)
+    }
+
+    /// Does it take long to ask for something, however little it is?
+    fn is_far(&self) -> bool {
+        false
+    }
+
     /// Writes a file. Its name is the hash of its content, unless it is the config.
     fn write(&self, kind: FileType, id: &Id, pieces: &[Bytes]) -> Result<(), Failure>;
 

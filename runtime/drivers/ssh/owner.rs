@@ -19,14 +19,21 @@ use crate::failure::Failure;
 use crate::units::Span;
 
 /// Silence after which the server is asked for a sign of life.
-const ASK_AFTER: Duration = Duration::from_secs(8);
+const ASK_AFTER: Duration = Duration::from_secs(6);
 /// Silence after which it is taken for dead, the question included.
-const DEAD_AFTER: Duration = Duration::from_secs(24);
+const DEAD_AFTER: Duration = Duration::from_secs(17);
+/// What is said of that.
+const SILENCE: &str = "the host has not answered for";
 /// How often to look at the clock.
 const TICK: Duration = Duration::from_secs(1);
 /// The same while there are several channels: while one is asked, libssh2 takes in what came for the others, of which the
 /// network then says nothing any more.
 const TICK_OF_MANY: Duration = Duration::from_millis(20);
+
+/// Was the connection given up because the host said nothing?
+pub fn is_silence(failure: &Failure) -> bool {
+    failure.message.contains(SILENCE)
+}
 
 /// Connects, says how that went, and serves channels until nobody wants the connection any more or it is lost.
 pub fn own(
@@ -161,7 +168,7 @@ impl Owner<'_> {
         }
         let silence = self.heard.elapsed();
         if silence > DEAD_AFTER {
-            return Some(format!("the host has not answered for {}", Span(Duration::from_secs(silence.as_secs()))));
+            return Some(format!("{SILENCE} {}", Span(Duration::from_secs(silence.as_secs()))));
         }
         if silence > ASK_AFTER && self.asked.is_none() && self.has_room() {
             self.asked = Some(Instant::now());

@@ -54,7 +54,8 @@ impl Place {
     pub fn open_for(&self, context: &Context<'_>, access: Access, wanted: Wanted) -> Result<Repository, Failure> {
         repository_needs(&self.entry)?.iter().try_for_each(|need| context.granted(need))?;
         let (location, password) = opening(context.project, &self.entry, &|text| context.services.mask(text))?;
-        Repository::open(location, password.expose(), access, wanted).map_err(|failure| {
+        let keyring = context.drivers.keyring();
+        Repository::open_with(location, password.expose(), access, wanted, keyring).map_err(|failure| {
             if failure.kind == FailureKind::NotFound {
                 return failure.hint(format!("`runbook backup init --repository {}` makes it", self.name));
             }
