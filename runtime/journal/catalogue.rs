@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Journal;
 use super::columns::{Json, Moment, Word};
 use super::event::CallState;
-use super::table::{READING, SNAPSHOT};
+use super::table::{READING, ROUND, SNAPSHOT};
 use crate::failure::Failure;
 use crate::primitive::{Catalogue, Catalogued, Proof, Reading};
 
@@ -93,8 +93,13 @@ impl Catalogue for Journal {
     fn reading(&self, repository: &str) -> Result<Option<Reading>, Failure> {
         self.read("read the catalogue of backups", |connection| {
             connection
-                .prepare_cached("SELECT part, at FROM reading WHERE repository = ?1")?
-                .query_row([repository], |row| Ok(Reading { part: row.get(0)?, at: row.get::<_, Moment>(1)?.0 }))
+                .prepare_cached(
+                    "SELECT part, at, began FROM reading LEFT JOIN reading_round USING (repository) WHERE repository = ?1",
+                )?
+                .query_row([repository], |row| {
+                    let round = row.get::<_, Option<Moment>>(2)?.map(|began| began.0);
+                    Ok(Reading { part: row.get(0)?, at: row.get::<_, Moment>(1)?.0, round })
+                })
                 .optional()
         })
     }
@@ -106,7 +111,13 @@ impl Catalogue for Journal {
                  ON CONFLICT (repository) DO UPDATE SET part = excluded.part, at = excluded.at",
                 params![repository, reading.part, Moment(reading.at)],
             )?;
-            READING.seal(transaction, &repository)
+            READING.seal(transaction, &repository)?;
+            transaction.execute("DELETE FROM reading_round WHERE repository = ?1", [repository])?;
+            if let Some(began) = reading.round {
+                let new = "INSERT INTO reading_round (repository, began) VALUES (?1, ?2)";
+                transaction.execute(new, params![repository, Moment(began)])?;
+            }
+            ROUND.seal(transaction, &repository)
         })
     }
 
@@ -239,5 +250,7 @@ pub(super) fn altered(connection: &Connection) -> rusqlite::Result<Vec<String>> 
     let snapshots = SNAPSHOT.broken(connection)?.into_iter().map(|id| format!("row {id} of the catalogue of backups"));
     let readings =
         READING.broken(connection)?.into_iter().map(|name| format!("how far the repository {name} was read"));
-    Ok(snapshots.chain(readings).map(|what| format!("{what} was altered")).collect())
+    let rounds =
+        ROUND.broken(connection)?.into_iter().map(|name| format!("since when the repository {name} is read"));
+    Ok(snapshots.chain(readings).chain(rounds).map(|what| format!("{what} was altered")).collect())
 }

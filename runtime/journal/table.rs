@@ -85,6 +85,8 @@ pub(super) const DROPPED: Sealed = Sealed { name: "dropped", key: "first" };
 pub(super) const SNAPSHOT: Sealed = Sealed { name: "snapshot", key: "id" };
 /// How far repositories were read.
 pub(super) const READING: Sealed = Sealed { name: "reading", key: "repository" };
+/// When the rounds began in which they are read.
+pub(super) const ROUND: Sealed = Sealed { name: "reading_round", key: "repository" };
 /// Which program brought the file to which format.
 pub(super) const FORMAT: Sealed = Sealed { name: "format", key: "version" };
 

@@ -63,7 +63,7 @@ pub struct Proof {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofKind {
-    /// All data of the repository was read and compared with its hashes.
+    /// All data of the repository was read and compared with its hashes, at once or one part a day.
     Read,
     /// It was restored and compared with its manifest.
     Restored,
@@ -89,6 +89,25 @@ pub struct Reading {
     pub part: u32,
     /// When.
     pub at: Timestamp,
+    /// When the first part was read, if every one since then was read in turn and was as it has to be.
+    pub round: Option<Timestamp>,
+}
+
+impl Reading {
+    /// After these parts were read as well and were as they have to be. Says since when all data has been read, where this completes it:
+    /// whatever was there before is proven.
+    pub fn after(before: Option<Self>, parts: &[u32], now: Timestamp) -> Option<(Self, Option<Timestamp>)> {
+        let mut round = before.and_then(|reading| reading.round);
+        let mut complete = None;
+        for part in parts {
+            match *part {
+                0 => round = Some(now),
+                last if last + 1 == PARTS => complete = round.take(),
+                _ => {}
+            }
+        }
+        parts.last().map(|part| (Self { part: *part, at: now, round }, complete))
+    }
 }
 
 /// What the run log keeps of backups.
@@ -191,7 +210,7 @@ pub fn reconcile(
 /// The parts of a repository's data whose turn it is: one for each day since some were read, so that all are read in a month
 /// whatever days are left out.
 pub fn parts_due(reading: Option<Reading>, now: Timestamp) -> Vec<u32> {
-    let Some(Reading { part, at }) = reading else { return vec![0] };
+    let Some(Reading { part, at, .. }) = reading else { return vec![0] };
     let hours = now.duration_since(at).as_hours();
     let days = u32::try_from((hours + 12) / 24).unwrap_or(0).clamp(1, PARTS);
     (1..=days).map(|day| (part + day) % PARTS).collect()
@@ -218,11 +237,10 @@ pub fn check_and_note(
 ) -> Result<(Checked, u32, Vec<String>), Failure> {
     let now = Timestamp::now();
     let snapshots = repository.snapshots()?;
+    let before = catalogue.map_or(Ok(None), |catalogue| catalogue.reading(name))?;
     let mut reads = match scope {
         CheckScope::Nothing => Reads::Nothing,
-        CheckScope::Due => {
-            Reads::Parts(parts_due(catalogue.map_or(Ok(None), |catalogue| catalogue.reading(name))?, now))
-        }
+        CheckScope::Due => Reads::Parts(parts_due(before, now)),
         CheckScope::All => Reads::All,
     };
     if matches!(&reads, Reads::Parts(parts) if parts.len() == PARTS as usize) {
@@ -239,19 +257,25 @@ pub fn check_and_note(
     if !checked.errors.is_empty() {
         let ids: Vec<&str> = checked.damaged.iter().map(|damaged| damaged.id.as_str()).collect();
         catalogue.drop_proofs(name, &ids)?;
+        if let Some(reading) = before.filter(|reading| reading.round.is_some()) {
+            catalogue.note_reading(name, Reading { round: None, ..reading })?;
+        }
         return Ok((checked, read, advice));
     }
     match reads {
         Reads::Nothing => {}
         Reads::Parts(parts) => {
-            if let Some(part) = parts.last() {
-                catalogue.note_reading(name, Reading { part: *part, at: now })?;
+            if let Some((reading, complete)) = Reading::after(before, &parts, now) {
+                let is_old = |snapshot: &&Snapshot| complete.is_some_and(|began| snapshot.time.timestamp() < began);
+                let ids: Vec<&str> = snapshots.iter().filter(is_old).map(|snapshot| snapshot.id.as_str()).collect();
+                catalogue.note_proof(name, &ids, Proof { how: ProofKind::Read, at: now })?;
+                catalogue.note_reading(name, reading)?;
             }
         }
         Reads::All => {
             let ids: Vec<&str> = snapshots.iter().map(|snapshot| snapshot.id.as_str()).collect();
             catalogue.note_proof(name, &ids, Proof { how: ProofKind::Read, at: now })?;
-            catalogue.note_reading(name, Reading { part: PARTS - 1, at: now })?;
+            catalogue.note_reading(name, Reading { part: PARTS - 1, at: now, round: None })?;
         }
     }
     Ok((checked, read, advice))

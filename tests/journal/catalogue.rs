@@ -64,7 +64,7 @@ fn a_catalogue_that_was_altered_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     journal.note_snapshots("main", &[row("a", "2026-11-01T02:00:00Z")], &[], Timestamp::MIN).unwrap();
-    journal.note_reading("main", Reading { part: 4, at: Timestamp::now() }).unwrap();
+    journal.note_reading("main", Reading { part: 4, at: Timestamp::now(), round: None }).unwrap();
     assert!(journal.verify_all().unwrap().is_whole());
     let file = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     file.execute_batch("UPDATE snapshot SET proofs = '[{\"how\":\"drilled\",\"at\":\"2026-11-01T02:00:00Z\"}]'")
@@ -79,7 +79,7 @@ fn a_catalogue_that_was_altered_is_noticed() {
 fn all_data_is_read_in_a_month_whatever_days_are_left_out() {
     let start: Timestamp = "2026-11-01T03:00:00Z".parse().unwrap();
     assert_eq!(parts_due(None, start), [0]);
-    let of = |part: u32, hours: i64| parts_due(Some(Reading { part, at: start }), start + hours.hours());
+    let of = |part: u32, hours: i64| parts_due(Some(Reading { part, at: start, round: None }), start + hours.hours());
     assert_eq!(of(4, 24), [5]);
     assert_eq!(of(4, 23), [5], "an hour early by a random delay");
     assert_eq!(of(4, 1), [5], "asked for twice on a day");
@@ -90,10 +90,40 @@ fn all_data_is_read_in_a_month_whatever_days_are_left_out() {
         while hours <= 31 * 24 + step {
             let now = start + hours.hours();
             let parts = parts_due(reading, now);
-            reading = parts.last().map(|part| Reading { part: *part, at: now });
+            reading = parts.last().map(|part| Reading { part: *part, at: now, round: None });
             seen.extend(parts);
             hours += step;
         }
         assert_eq!(seen.len(), 30, "every {step} hours");
     }
+}
+
+#[test]
+fn a_round_that_was_read_without_a_gap_proves_what_was_there_when_it_began() {
+    let at = |day: i64| "2026-11-01T03:00:00Z".parse::<Timestamp>().unwrap() + (day * 24).hours();
+    let (mut reading, mut proven) = (None, Vec::new());
+    for day in 0..90 {
+        let (after, complete) = Reading::after(reading, &parts_due(reading, at(day)), at(day)).unwrap();
+        proven.extend(complete.map(|began| (day, began)));
+        // What is damaged is read again, and the round begins anew.
+        reading = Some(if day == 40 { Reading { round: None, ..after } } else { after });
+    }
+    assert_eq!(proven, [(29, at(0)), (89, at(60))]);
+    // Days that were left out are made up for.
+    let part = Some(Reading { part: 27, at: at(0), round: Some(at(-27)) });
+    let (after, complete) = Reading::after(part, &parts_due(part, at(4)), at(4)).unwrap();
+    assert_eq!((after.part, after.round, complete), (1, Some(at(4)), Some(at(-27))));
+
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    for round in [Some(at(1)), None, Some(at(2))] {
+        let noted = Reading { part: 4, at: at(3), round };
+        journal.note_reading("main", noted).unwrap();
+        assert_eq!(journal.reading("main").unwrap(), Some(noted));
+    }
+    assert!(journal.verify_all().unwrap().is_whole());
+    let file = Connection::open(folder.path().join("journal.sqlite")).unwrap();
+    file.execute_batch("UPDATE reading_round SET began = 5").unwrap();
+    let problems = journal.verify_all().unwrap().problems;
+    assert_eq!(problems, ["since when the repository main is read was altered"]);
 }
