@@ -124,6 +124,8 @@ class Door(http.server.BaseHTTPRequestHandler):
             self.rfile.read(length // 2)
             return self.hang_up()
         body = self.rfile.read(length) if length else b""
+        if kind == "skewed":
+            return self.refuse(403, "RequestTimeTooSkewed", "the clocks differ")
         if kind in ("403", "500", "503"):
             codes = {"403": "AccessDenied", "500": "InternalError", "503": "SlowDown"}
             return self.refuse(int(kind), codes[kind], "as the test wants it")

@@ -15,6 +15,9 @@ use runbook::primitive::{
 use runbook::project::{Environment, Project, ProjectFile};
 use serde_json::{Value, json};
 
+/// What is done at the end of a test that went well.
+pub type AtEnd = Box<dyn FnOnce(&Direct) + Send>;
+
 /// A project folder of its own, and what a call said while it ran.
 pub struct Direct {
     folder: tempfile::TempDir,
@@ -22,6 +25,7 @@ pub struct Direct {
     uid: String,
     services: Recorder,
     calls: AtomicUsize,
+    at_end: Mutex<Option<AtEnd>>,
     /// Cancels the calls made through this.
     pub cancel: Cancel,
 }
@@ -44,7 +48,13 @@ impl Direct {
         // Containers and images carry the call's name in the world: another test's must not be taken for this one's.
         let uid = format!("{:x}-{}", std::process::id(), folder.path().file_name().unwrap().display());
         let drivers = Drivers::kept_by(env!("CARGO_BIN_EXE_runbook"));
-        Self { folder, drivers, uid, services: Recorder::default(), calls: AtomicUsize::new(0), cancel: Cancel::new() }
+        let (services, calls, cancel) = (Recorder::default(), AtomicUsize::new(0), Cancel::new());
+        Self { folder, drivers, uid, services, calls, at_end: Mutex::new(None), cancel }
+    }
+
+    /// Has something done at the end of a test that went well; nothing any more with `None`.
+    pub fn at_end(&self, work: Option<AtEnd>) {
+        *self.at_end.lock().unwrap() = work;
     }
 
     /// The project's folder.
@@ -292,6 +302,15 @@ impl Direct {
             std::thread::sleep(time);
             cancel.cancel(runbook::primitive::CancelReason::Person);
         });
+    }
+}
+
+impl Drop for Direct {
+    fn drop(&mut self) {
+        let work = self.at_end.lock().ok().and_then(|mut work| work.take());
+        if let Some(work) = work.filter(|_| !std::thread::panicking()) {
+            work(self);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod container;
 mod faults;
 mod host;
 mod killed;
+mod lies;
 mod postgres;
 mod redis;
 mod sqlite;
@@ -14,11 +15,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use runbook::drivers::backup::{Access, Repository, Snapshot};
+use runbook::drivers::backup::{Access, Placing, Repository, Snapshot, inside};
 use runbook::primitive::{Failure, FailureKind, Outcome, Probe};
 use serde_json::{Value, json};
 
-use crate::harness::{Direct, primitive, skip};
+use crate::harness::{Direct, at_night, primitive, skip};
 
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -32,7 +33,35 @@ pub fn site() -> Direct {
     );
     direct.write("secrets.env", &format!("STORE='{PASSWORD}'\n"));
     Repository::init(direct.path().join("store"), PASSWORD).unwrap();
+    if at_night() {
+        direct.at_end(Some(Box::new(is_proven)));
+    }
     direct
+}
+
+/// Whatever a test left in its repository: `restic` finds it whole, and restores the newest snapshot as it has to be.
+fn is_proven(direct: &Direct) {
+    if !direct.path().join("store/config").is_file() || restic(direct, &["check", "--read-data"]).is_none() {
+        return;
+    }
+    let repository = open(direct);
+    let Some(newest) = repository.snapshots().unwrap().pop() else { return };
+    let Some(manifest) = repository.manifest(&newest).unwrap() else { return };
+    restic(direct, &["restore", &newest.id, "--target", "by-restic"]);
+    for part in &manifest.parts {
+        let key = "proven".to_owned();
+        let placing = Placing { target: direct.path().join("by-us"), key, owners: true, replace: false };
+        repository.restore(&newest, &inside(&part.name), Some(part), &placing).unwrap();
+        let theirs = direct.path().join("by-restic/data").join(&part.name);
+        if placing.target.is_dir() {
+            assert_eq!(listing(&placing.target), listing(&theirs), "{}", part.name);
+            std::fs::remove_dir_all(&placing.target).unwrap();
+        } else {
+            let bytes = |path: &Path| std::fs::read(path).unwrap();
+            assert!(bytes(&placing.target) == bytes(&theirs), "{} is the same", part.name);
+            std::fs::remove_file(&placing.target).unwrap();
+        }
+    }
 }
 
 pub fn open(direct: &Direct) -> Repository {
@@ -112,6 +141,39 @@ fn a_folder_comes_back_as_it_was_by_us_and_by_restic() {
         return;
     }
     assert_eq!(listing(&direct.path().join("theirs/data/uploads")), wanted);
+    assert!(restic(&direct, &["check", "--read-data"]).unwrap().contains("no errors were found"));
+}
+
+#[test]
+fn a_repository_that_restic_made_is_restored() {
+    let direct = Direct::new();
+    furnish(&direct);
+    let (toml, store) = (site(), direct.path().join("store"));
+    std::fs::copy(toml.path().join("runbook.toml"), direct.path().join("runbook.toml")).unwrap();
+    std::fs::copy(toml.path().join("secrets.env"), direct.path().join("secrets.env")).unwrap();
+    if restic(&direct, &["init"]).is_none() {
+        return;
+    }
+    restic(&direct, &["backup", "--host", "web-1", "uploads"]).unwrap();
+    let wanted = listing(&direct.path().join("uploads"));
+    direct.write("uploads/later", "more");
+    restic(&direct, &["backup", "--host", "web-1", "uploads"]).unwrap();
+    let newest = listing(&direct.path().join("uploads"));
+    let repository = Repository::open(store, PASSWORD, Access::Shared, Arc::new(|| Ok(()))).unwrap();
+    let ids: Vec<String> = repository.snapshots().unwrap().into_iter().map(|snapshot| snapshot.id).collect();
+    assert!(repository.check(true).unwrap().errors.is_empty());
+    drop(repository);
+    for (id, wanted) in ids.iter().zip([&wanted, &newest]) {
+        let _ = std::fs::remove_dir_all(direct.path().join("back"));
+        restore(&direct, json!(id), json!("back"), json!({ "part": "uploads" })).unwrap();
+        assert_eq!(listing(&direct.path().join("back")), *wanted);
+    }
+    // And what is added to it, and pruned in it, is read by both.
+    backup(&direct, json!("uploads"), json!({})).unwrap();
+    let alone = Repository::open(direct.path().join("store"), PASSWORD, Access::Alone, Arc::new(|| Ok(()))).unwrap();
+    alone.forget(&ids[..1]).unwrap();
+    alone.prune().unwrap();
+    drop(alone);
     assert!(restic(&direct, &["check", "--read-data"]).unwrap().contains("no errors were found"));
 }
 

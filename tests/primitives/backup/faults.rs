@@ -133,6 +133,7 @@ fn a_disk_that_is_full_makes_no_snapshot_and_the_next_one_is_good() {
 #[test]
 fn damage_is_found_by_check_and_never_restored() {
     let direct = site();
+    direct.at_end(None);
     direct.write("uploads/a", &"some text that is longer than a few bytes\n".repeat(1000));
     let made = backup(&direct, json!("uploads"), json!({})).unwrap().value;
     // Every byte in the middle of every pack is another one.

@@ -1,7 +1,7 @@
-//! `forget` and `prune` killed at any moment, beside somebody who makes backups: nothing has to be mended, and whatever is still
-//! there is what was saved.
+//! Whatever is killed at any moment, a backup, a copy, `forget`, `prune` or a restore, beside somebody who makes backups: nothing has to
+//! be mended, and whatever is still there is what was saved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,12 +9,19 @@ use std::time::{Duration, Instant};
 use runbook::drivers::backup::{Access, Repository, Tally};
 use serde_json::json;
 
-use super::{PASSWORD, backup, open, restic, restore, site};
-use crate::harness::Direct;
-use crate::harness::at_night;
+use super::{PASSWORD, backup, listing, open, restic, restore, site};
+use crate::harness::{Direct, at_night};
 
 /// Blows in the default size, and at night.
-const BLOWS: (u64, u64) = (6, 300);
+const BLOWS: (u64, u64) = (10, 300);
+/// What is killed: commands, or scripts.
+const VICTIMS: [&[&str]; 5] = [
+    &["backup", "forget", "--repository", "main"],
+    &["backup", "prune", "--repository", "main"],
+    &["run", "copy.rhai"],
+    &["run", "back.rhai"],
+    &["run", "other.rhai"],
+];
 
 fn command(direct: &Direct, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runbook"));
@@ -33,69 +40,121 @@ fn tallies(repository: &Repository) -> BTreeMap<String, Tally> {
     .collect()
 }
 
-#[test]
-fn forget_and_prune_killed_at_any_moment_leave_a_whole_repository() {
+/// A project with a repository that has rules and another one for copies.
+fn ground() -> Direct {
     let direct = site();
     let file = std::fs::read_to_string(direct.path().join("runbook.toml")).unwrap();
-    let rules = file.replace("password = 'STORE'\n", "password = 'STORE'\nkeep = { last = 3, tags = ['pinned'] }\n");
+    let rules = file.replace(
+        "password = 'STORE'\n",
+        "password = 'STORE'\nkeep = { last = 3, tags = ['pinned'] }\n[backup.offsite]\npath = 'offsite'\npassword = 'STORE'\n",
+    );
     direct.write("runbook.toml", &rules);
+    Repository::init(direct.path().join("offsite"), PASSWORD).unwrap();
     direct.write("uploads/first", "kept from the beginning");
-    let first = backup(&direct, json!("uploads"), json!({ "tags": ["pinned"] })).unwrap().value;
-    direct.write("save.rhai", "//! Save.\nbackup(\"uploads\");\n");
-    let (mut known, mut longest) = (tallies(&open(&direct)), Duration::from_millis(600));
+    direct.write("save.rhai", "//! Save.\nbackup(\"uploads\", #{ to: \"main\" });\n");
+    direct.write("other.rhai", "//! Save.\nbackup(\"uploads\", #{ to: \"main\", job: \"other\" });\n");
+    direct.write("copy.rhai", "//! Copy.\nbackup_copy(\"offsite\", #{ from: \"main\" });\n");
+    direct.write(
+        "back.rhai",
+        "//! Go back.\nrestore(\"latest\", \"back\", #{ repository: \"main\", replace: true });\n",
+    );
+    direct
+}
+
+/// Looks into a repository; one that is not clean has to be so after one prune.
+fn look(direct: &Direct, store: &str, reads: bool, known: &mut BTreeMap<String, Tally>, blow: &str) -> usize {
+    let path = direct.path().join(store);
+    let opened = |access| Repository::open(&path, PASSWORD, access, std::sync::Arc::new(|| Ok(()))).unwrap();
+    let repository = opened(Access::Shared);
+    let there = tallies(&repository);
+    let count = there.len();
+    for (id, tally) in &there {
+        assert!(known.get(id).is_none_or(|before| before == tally), "{blow}: {id} is another than it was");
+    }
+    known.extend(there);
+    let mut checked = repository.check(reads).unwrap();
+    if !checked.errors.is_empty() {
+        drop(repository);
+        let alone = opened(Access::Alone);
+        alone.prune().unwrap();
+        checked = alone.check(true).unwrap();
+    }
+    assert!(checked.errors.is_empty(), "{blow}: {store}: {:?}", checked.errors);
+    count
+}
+
+#[test]
+fn whatever_is_killed_at_any_moment_every_repository_is_whole() {
+    let direct = ground();
+    let uploads = direct.path().join("uploads");
+    let first = backup(&direct, json!("uploads"), json!({ "to": "main", "tags": ["pinned"] })).unwrap().value;
+    let (mut known, mut copied) = (tallies(&open(&direct)), BTreeMap::new());
+    let mut contents = BTreeSet::from([listing(&uploads)]);
+    let mut longest = [Duration::from_millis(1500); VICTIMS.len()];
+    let (mut killed, mut lasted) = ([0; VICTIMS.len()], Duration::ZERO);
     let blows = if at_night() { BLOWS.1 } else { BLOWS.0 };
     for blow in 0..blows {
         let noise = (0..20_000u64).map(|number| (number * 31 + blow + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let noise = noise.fold(String::new(), |text, number| text + format!("{number:x}").as_str());
         direct.write(&format!("uploads/{}", blow % 3), &noise);
+        contents.insert(listing(&uploads));
         let writer = command(&direct, &["run", "save.rhai"]).spawn().unwrap();
-        let what = if blow % 2 == 0 { "forget" } else { "prune" };
-        let mut victim = command(&direct, &["backup", what]).spawn().unwrap();
+        let which = usize::try_from(blow).unwrap() % VICTIMS.len();
+        let mut victim = command(&direct, VICTIMS[which]).stderr(Stdio::null()).spawn().unwrap();
         // Spread over all of the time that it takes.
-        let after = longest * u32::try_from(blow * 7 % 11 + 1).unwrap() / 11;
+        let after = longest[which] * u32::try_from(blow / 5 * 7 % 23 + 1).unwrap() / 23;
         let start = Instant::now();
         while start.elapsed() < after && victim.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(2));
         }
         if victim.try_wait().unwrap().is_some() {
-            longest = longest.min(start.elapsed().max(Duration::from_millis(100)) * 2);
+            longest[which] = longest[which].min(start.elapsed().max(Duration::from_millis(100)) * 5 / 4);
+        } else {
+            killed[which] += 1;
+            longest[which] = longest[which].max(after * 5 / 4);
         }
         let _ = victim.kill();
         victim.wait().unwrap();
+        lasted += start.elapsed();
         let (went_well, said) = end_of(writer);
-        assert!(went_well, "blow {blow}: the backup beside it failed: {said}");
+        let name = format!("blow {blow} to {:?} after {after:?}", VICTIMS[which]);
+        assert!(went_well, "{name}: the backup beside it failed: {said}");
 
-        let repository = open(&direct);
-        let there = tallies(&repository);
-        assert!(there.contains_key(first["id"].as_str().unwrap()), "blow {blow}: what a rule keeps stays");
-        assert!(there.len() >= 2.min(known.len()), "blow {blow}: {} snapshots are left", there.len());
-        for (id, tally) in &there {
-            assert!(known.get(id).is_none_or(|before| before == tally), "blow {blow}: {id} is another than it was");
+        let before = known.len();
+        let left = look(&direct, "store", blow % 5 == 0, &mut known, &name);
+        assert!(known.contains_key(first["id"].as_str().unwrap()), "{name}: what a rule keeps stays");
+        assert!(left >= 2.min(before), "{name}: {left} snapshots are left");
+        look(&direct, "offsite", false, &mut copied, &name);
+        // What is restored is what was there before or what was saved, never a part of it.
+        let back = direct.path().join("back");
+        assert!(!back.exists() || contents.contains(&listing(&back)), "{name}: what is restored is nothing that was");
+        if blow % 25 == 24 {
+            let _ = restic(&direct, &["check"]);
         }
-        known.extend(there);
-        let mut checked = repository.check(blow % 5 == 0).unwrap();
-        if !checked.errors.is_empty() {
-            drop(repository);
-            let alone = direct.path().join("store");
-            let alone = Repository::open(&alone, PASSWORD, Access::Alone, std::sync::Arc::new(|| Ok(()))).unwrap();
-            alone.prune().unwrap();
-            checked = alone.check(true).unwrap();
+    }
+    eprintln!("{blows} blows, {killed:?} of {VICTIMS:?} hit something that ran; {lasted:.0?} under way");
+    for store in ["main", "offsite"] {
+        let repository =
+            Repository::open(direct.path().join(if store == "main" { "store" } else { store }), PASSWORD, Access::Shared, std::sync::Arc::new(|| Ok(()))).unwrap();
+        let all = tallies(&repository);
+        drop(repository);
+        // By day the last of them: the others were compared with what they have to hold.
+        let count = if at_night() { all.len() } else { 3 };
+        for id in all.keys().rev().take(count) {
+            let to = format!("back-{store}-{}", &id[..8]);
+            let options = json!({ "repository": store });
+            restore(&direct, json!(id), json!(to), options).unwrap();
+            assert!(contents.contains(&listing(&direct.path().join(&to))), "{id} of {store} is nothing that was");
+            std::fs::remove_dir_all(direct.path().join(to)).unwrap();
         }
-        assert!(checked.errors.is_empty(), "blow {blow} to {what} after {after:?}: {:?}", checked.errors);
     }
-    let repository = open(&direct);
-    for (id, tally) in tallies(&repository) {
-        let to = format!("back-{}", &id[..8]);
-        let restored = restore(&direct, json!(id), json!(to), json!({ "owners": false })).unwrap();
-        assert_eq!(restored["files"], tally.files);
-    }
-    drop(repository);
     // Nobody has to unlock anything.
     for what in ["forget", "prune", "check"] {
-        let ran = command(&direct, &["backup", what]).output().unwrap();
+        let ran = command(&direct, &["backup", what, "--repository", "main"]).output().unwrap();
         assert!(ran.status.success(), "{what}: {}", String::from_utf8_lossy(&ran.stderr));
     }
     let _ = restic(&direct, &["check", "--read-data"]);
+    let _ = restic(&direct, &["-r", "offsite", "check", "--read-data"]);
 }
 
 /// How a process ended, and what it said.
