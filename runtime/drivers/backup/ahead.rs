@@ -9,9 +9,9 @@ use crate::failure::Failure;
 
 /// How much is read at once of a pack of which several parts were wanted, and of one of which many were.
 const SOME: u32 = 1 << 20;
-const MUCH: u32 = 8 << 20;
+const MUCH: u32 = 4 << 20;
 /// So many pieces are kept.
-const KEPT: usize = 4;
+const KEPT: usize = 3;
 
 /// Reads more of a pack than is asked for, once several parts of it were: what is restored together lies together, and a server that is
 /// far away is not asked for each file.

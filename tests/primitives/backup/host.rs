@@ -103,12 +103,18 @@ fn damage_and_a_lost_host_are_said() {
     direct.write("uploads/a", &"some text\n".repeat(1000));
     let made = backup(&direct, json!("uploads"), json!({})).unwrap().value;
     // A pack that is cut off.
-    let script = format!("cd {} && f=$(ls -S data/*/* | head -n1) && truncate -s 20 $f", host.file("store").display());
-    assert!(Command::new("sh").args(["-ec", &script]).status().unwrap().success());
+    let shell = |script: &str| {
+        let done = Command::new("sh").args(["-ec", script]).current_dir(host.file("store")).status().unwrap();
+        assert!(done.success(), "{script}");
+    };
+    shell("f=$(ls -S data/*/* | head -n1); cp $f ../whole; truncate -s 20 $f");
     assert!(!open(&location, Access::Shared).unwrap().check(true).unwrap().errors.is_empty());
     let failure = restore(&direct, made, json!("back"), json!({})).unwrap_err();
     assert!(failure.message.contains("is shorter than"), "{failure:?}");
     assert!(!direct.path().join("back").exists());
+    let failure = backup(&direct, json!("uploads"), json!({})).unwrap_err();
+    assert!(failure.message.contains("is missing or cut off"), "{failure:?}");
+    shell("cp ../whole $(find data -type f -size 20c)");
     // A folder that nobody can write to, as a disk that is full.
     let data = host.file("store").join("unfinished");
     std::fs::remove_dir(&data).unwrap();

@@ -56,7 +56,7 @@ fn ground() -> Direct {
     direct.write("copy.rhai", "//! Copy.\nbackup_copy(\"offsite\", #{ from: \"main\" });\n");
     direct.write(
         "back.rhai",
-        "//! Go back.\nrestore(\"latest\", \"back\", #{ repository: \"main\", replace: true });\n",
+        "//! Go back.\nrestore(\"latest\", \"back\", #{ from: \"main\", replace: true });\n",
     );
     direct
 }
@@ -142,7 +142,7 @@ fn whatever_is_killed_at_any_moment_every_repository_is_whole() {
         let count = if at_night() { all.len() } else { 3 };
         for id in all.keys().rev().take(count) {
             let to = format!("back-{store}-{}", &id[..8]);
-            let options = json!({ "repository": store });
+            let options = json!({ "from": store });
             restore(&direct, json!(id), json!(to), options).unwrap();
             assert!(contents.contains(&listing(&direct.path().join(&to))), "{id} of {store} is nothing that was");
             std::fs::remove_dir_all(direct.path().join(to)).unwrap();
