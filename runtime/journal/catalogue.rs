@@ -250,7 +250,6 @@ pub(super) fn altered(connection: &Connection) -> rusqlite::Result<Vec<String>> 
     let snapshots = SNAPSHOT.broken(connection)?.into_iter().map(|id| format!("row {id} of the catalogue of backups"));
     let readings =
         READING.broken(connection)?.into_iter().map(|name| format!("how far the repository {name} was read"));
-    let rounds =
-        ROUND.broken(connection)?.into_iter().map(|name| format!("since when the repository {name} is read"));
+    let rounds = ROUND.broken(connection)?.into_iter().map(|name| format!("since when the repository {name} is read"));
     Ok(snapshots.chain(readings).chain(rounds).map(|what| format!("{what} was altered")).collect())
 }

@@ -120,8 +120,9 @@ impl Repository {
             self.shown(),
             &lost.to_hex()[..8],
         );
-        Err(Failure::new(FailureKind::Check, message)
-            .hint("`runbook backup check` tells which snapshots need it, and how what is still at its source is stored anew"))
+        Err(Failure::new(FailureKind::Check, message).hint(
+            "`runbook backup check` tells which snapshots need it, and how what is still at its source is stored anew",
+        ))
     }
 
     /// What damage means for people, and what can be done about it.

@@ -54,10 +54,7 @@ fn ground() -> Direct {
     direct.write("save.rhai", "//! Save.\nbackup(\"uploads\", #{ to: \"main\" });\n");
     direct.write("other.rhai", "//! Save.\nbackup(\"uploads\", #{ to: \"main\", job: \"other\" });\n");
     direct.write("copy.rhai", "//! Copy.\nbackup_copy(\"offsite\", #{ from: \"main\" });\n");
-    direct.write(
-        "back.rhai",
-        "//! Go back.\nrestore(\"latest\", \"back\", #{ from: \"main\", replace: true });\n",
-    );
+    direct.write("back.rhai", "//! Go back.\nrestore(\"latest\", \"back\", #{ from: \"main\", replace: true });\n");
     direct
 }
 
@@ -134,8 +131,13 @@ fn whatever_is_killed_at_any_moment_every_repository_is_whole() {
     }
     eprintln!("{blows} blows, {killed:?} of {VICTIMS:?} hit something that ran; {lasted:.0?} under way");
     for store in ["main", "offsite"] {
-        let repository =
-            Repository::open(direct.path().join(if store == "main" { "store" } else { store }), PASSWORD, Access::Shared, std::sync::Arc::new(|| Ok(()))).unwrap();
+        let repository = Repository::open(
+            direct.path().join(if store == "main" { "store" } else { store }),
+            PASSWORD,
+            Access::Shared,
+            std::sync::Arc::new(|| Ok(())),
+        )
+        .unwrap();
         let all = tallies(&repository);
         drop(repository);
         // By day the last of them: the others were compared with what they have to hold.

@@ -23,13 +23,7 @@ pub struct Request {
 
 const ALWAYS: u32 = 1_000_000;
 
-const fn request(
-    doing: Doing,
-    method: &'static str,
-    path: &'static str,
-    kind: &'static str,
-    times: u32,
-) -> Request {
+const fn request(doing: Doing, method: &'static str, path: &'static str, kind: &'static str, times: u32) -> Request {
     Request { doing, method, path, kind, times }
 }
 
@@ -93,7 +87,10 @@ pub const REQUESTS: &[Request] = &[
 pub const DAMAGES: &[(&str, &str)] = &[
     ("no index", "rm index/*"),
     ("an index that is cut off", "for f in index/*; do truncate -s 40 $f; done"),
-    ("an index with another byte", "for f in index/*; do printf x | dd of=$f bs=1 seek=30 conv=notrunc status=none; done"),
+    (
+        "an index with another byte",
+        "for f in index/*; do printf x | dd of=$f bs=1 seek=30 conv=notrunc status=none; done",
+    ),
     ("an index under another name", "f=$(ls index | head -n1); mv index/$f index/$(echo $f | tr 0-9a-f 1-9a-f0)"),
     ("the largest pack is missing", "rm $(ls -S data/*/* | head -n1)"),
     ("the smallest pack is missing", "rm $(ls -S data/*/* | tail -n1)"),
@@ -110,7 +107,10 @@ pub const DAMAGES: &[(&str, &str)] = &[
     ("restic is at work", "touch locks/0123"),
     ("nothing can be put aside", "rm -rf unfinished; touch unfinished"),
     ("a disk that is full", "mount -t tmpfs -o size=$(($(du -sk . | cut -f1) + 200))k tmpfs . && cp -a ../whole/. ."),
-    ("a disk without room for another file", "mount -t tmpfs -o size=1g,nr_inodes=$(($(find . | wc -l) + 3)) tmpfs . && cp -a ../whole/. ."),
+    (
+        "a disk without room for another file",
+        "mount -t tmpfs -o size=1g,nr_inodes=$(($(find . | wc -l) + 3)) tmpfs . && cp -a ../whole/. .",
+    ),
     ("a disk that may not be written", "mount --bind . . && mount -o remount,ro,bind ."),
 ];
 

@@ -123,8 +123,7 @@ impl<S: Subject> Ground<S> {
 
     fn ids(&self) -> Result<Vec<String>, Failure> {
         let wanted = Arc::new(|| Ok(()));
-        let repository =
-            Repository::open_with(&self.location, PASSWORD, Access::Shared, wanted, &self.keyring)?;
+        let repository = Repository::open_with(&self.location, PASSWORD, Access::Shared, wanted, &self.keyring)?;
         Ok(repository.snapshots()?.into_iter().map(|snapshot| snapshot.id).collect())
     }
 

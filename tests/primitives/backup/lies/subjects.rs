@@ -146,7 +146,10 @@ impl Subject for Lines {
             doomed("no program", json!({ "command": ["no-such-program"], "name": "dump" })),
             doomed("its output held", command("sleep 60 & exit 0")),
             doomed("a broken pipe inside", command("set -o pipefail 2>/dev/null; cat dump.bin; exit 141")),
-            doomed("beside another that goes on", json!([command("exit 1"), { "command": ["sleep", "60"], "name": "s" }])),
+            doomed(
+                "beside another that goes on",
+                json!([command("exit 1"), { "command": ["sleep", "60"], "name": "s" }]),
+            ),
             slowly("it never ends", command("cat dump.bin; sleep 60")),
             slowly("it says nothing", command("sleep 60")),
         ];
@@ -367,7 +370,10 @@ impl Subject for Keys {
         let mut all = vec![
             doomed("nobody there", json!({ "redis": "127.0.0.1:1", "name": "cache.rdb" })),
             doomed("no such secret", json!({ "redis": self.0.address(), "password": "NONE", "name": "cache.rdb" })),
-            doomed("no such container", json!({ "redis": "cache", "container": "no-such-container", "name": "cache.rdb" })),
+            doomed(
+                "no such container",
+                json!({ "redis": "cache", "container": "no-such-container", "name": "cache.rdb" }),
+            ),
             doomed("beside a command that fails", json!([self.source(), { "command": ["false"], "name": "x" }])),
         ];
         for bytes in [5, 100, 3_000, 60_000, 120_000] {
