@@ -6,4 +6,5 @@ pub mod demo_images;
 mod plans;
 mod provision;
 mod quickstart;
+pub mod saved;
 pub mod systems;

@@ -3,6 +3,7 @@
 //!
 //! (What needs no engine is a scenario of the whole matrix: `quickstart.rhai`.)
 
+mod backups;
 pub mod boundaries;
 mod events;
 mod host;
