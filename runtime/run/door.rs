@@ -164,7 +164,7 @@ impl Execution {
             let message =
                 format!("`{title}` needs a value that was masked in the run log, and that no call gives again");
             let hint = format!("`runbook run --from-run {}` begins anew", self.facts.id);
-            return Err(self.halt(Halt::Stopped(Failure::new(FailureKind::Halted, message).hint(hint))));
+            return Err(self.stand(Failure::new(FailureKind::Halted, message).hint(hint)));
         }
         // Not begun yet while it waits for others. When they do not let go, the call begins and fails.
         let allowed = leases::guard(self, primitive, call, path, here);
@@ -193,7 +193,7 @@ impl Execution {
             // Nobody knows what became of it: whoever goes on with the run finds out.
             let in_doubt = failure.kind == FailureKind::Halted && self.stands_still().is_none();
             if in_doubt || !failure.is_passing_through() && leases::is_cut_off(self, primitive, call, path, here) {
-                return self.halt(Halt::Stopped(failure));
+                return self.stand(failure);
             }
             failure
         });
@@ -273,11 +273,11 @@ impl Execution {
             }
             // It went well before: a lock that somebody else has by now. What was begun stays as it is.
             Err(failure) if record.state == CallState::Done && !failure.is_passing_through() => {
-                Err(self.halt(Halt::Stopped(failure)))
+                Err(self.stand(failure))
             }
             Err(failure) if failure.kind == FailureKind::Cancelled && record.state == CallState::Done => {
                 let message = format!("`{}` had ended, and now calls something more in it", record.title);
-                Err(self.halt(Halt::Stopped(Failure::new(FailureKind::Halted, message))))
+                Err(self.stand(Failure::new(FailureKind::Halted, message)))
             }
             other => other.map(|outcome| outcome.value),
         }
@@ -292,13 +292,12 @@ impl Execution {
         here: &frame::Frame,
     ) -> Result<Value, Failure> {
         let seen = self.act(primitive, &self.context(&record.path, here, None), call);
-        let outcome = seen.map_err(|failure| self.halt(Halt::Stopped(failure)))?;
+        let outcome = seen.map_err(|failure| self.stand(failure))?;
         if replay::same(&record.result, &self.named(outcome.value.clone())) {
             return Ok(outcome.value);
         }
         let message = format!("`{}` sees something else than before the run stopped", record.title);
-        Err(self
-            .halt(Halt::Stopped(Failure::new(FailureKind::Halted, message).hint("begin anew: the world has changed"))))
+        Err(self.stand(Failure::new(FailureKind::Halted, message).hint("begin anew: the world has changed")))
     }
 
     /// A call inside a probe: it may look, and nobody records it.
@@ -362,7 +361,7 @@ impl Execution {
         if name == record.name && replay::same(&record.arguments, &self.named(arguments.clone())) {
             return Ok(());
         }
-        Err(self.halt(Halt::Stopped(replay::diverged(record, &name, &self.redacted(arguments), &call.site))))
+        Err(self.stand(replay::diverged(record, &name, &self.redacted(arguments), &call.site)))
     }
 }
 

@@ -289,7 +289,7 @@ impl Execution {
         }
         stored.map_err(|failure| {
             let hint = format!("once that is put right, `runbook resume {}` goes on with the run", self.facts.id);
-            self.halt(Halt::Stopped(failure.hint(hint)))
+            self.stand(failure.hint(hint))
         })
     }
 

@@ -70,7 +70,7 @@ impl Execution {
             Ok(()) => script(),
             // What was begun stays as it is while somebody else has the lock.
             Err(failure) if self.resumed && failure.kind != FailureKind::Refused => {
-                Ending { result: Err(self.halt(Halt::Stopped(failure))), trace: Vec::new() }
+                Ending { result: Err(self.stand(failure)), trace: Vec::new() }
             }
             Err(failure) => Ending { result: Err(failure), trace: Vec::new() },
         });

@@ -50,6 +50,11 @@ impl Execution {
         failure
     }
 
+    /// Brings the run to a stand for this reason: nothing is undone, and `runbook resume` goes on once it is mended.
+    pub(in crate::run) fn stand(&self, failure: Failure) -> Failure {
+        self.halt(Halt::Stopped(failure))
+    }
+
     /// Fails when the run stands still.
     pub(super) fn still_going(&self) -> Result<(), Failure> {
         self.halted.get().map_or(Ok(()), |halt| Err(halt.failure()))

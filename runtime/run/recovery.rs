@@ -1,6 +1,6 @@
 //! Calls that were started and never finished, because the process before this one died: what is done about each.
 
-use super::{Execution, Halt, frame};
+use super::{Execution, frame};
 use crate::journal::{CallRecord, Decision, RunState};
 use crate::primitive::{Call, Cancel, CancelReason, Failure, FailureKind, Outcome, Primitive, Probe, Recovery};
 
@@ -50,7 +50,7 @@ impl Execution {
             Err(failure) if failure.kind == FailureKind::Halted => Err(failure),
             Err(mut failure) => {
                 failure.message = format!("cannot find out whether `{}` happened: {}", record.title, failure.message);
-                Err(self.halt(Halt::Stopped(failure)))
+                Err(self.stand(failure))
             }
         }
     }

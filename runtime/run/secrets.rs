@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Execution, Halt};
+use super::Execution;
 use crate::journal::each_string;
 use crate::primitive::{
     Call, Change, Context, Effect, Failure, FailureKind, MakeSecret, ON, Outcome, Prediction, Primitive, Probe, Spec,
@@ -100,7 +100,7 @@ impl Execution {
     /// where they turn up.
     fn load_secrets(&self) -> Result<(), Failure> {
         match self.tokens.get() {
-            Some(tokens) if self.resumed => tokens.load().map_err(|failure| self.halt(Halt::Stopped(failure))),
+            Some(tokens) if self.resumed => tokens.load().map_err(|failure| self.stand(failure)),
             _ => Ok(()),
         }
     }

@@ -11,7 +11,7 @@ use crate::journal::CallRecord;
 use crate::primitive::{
     Call, Cancel, CancelReason, Effect, Failure, FailureKind, Guard, LogStream, Primitive, Services, Span,
 };
-use crate::run::{Execution, Halt, frame};
+use crate::run::{Execution, frame};
 
 /// Between two looks at a lock that somebody else holds.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -84,7 +84,7 @@ pub(in crate::run) fn guard(
         Ok(held) => *lock = Some(held),
         // What was begun stays as it is while somebody else changes it.
         Err(failure) if application.was_changed() && !failure.is_passing_through() => {
-            return Err(run.halt(Halt::Stopped(failure)));
+            return Err(run.stand(failure));
         }
         Err(failure) => return Err(failure),
     }
@@ -242,7 +242,7 @@ fn lost(run: &Execution, failure: Failure) -> Failure {
     if failure.kind != FailureKind::Conflict {
         return failure;
     }
-    let halted = run.halt(Halt::Stopped(failure));
+    let halted = run.stand(failure);
     run.cancel.cancel(CancelReason::LockLost);
     halted
 }
