@@ -48,12 +48,15 @@ impl Sshd {
             keygen(&path.join(format!("host_{kind}")), kind);
         }
         keygen(&path.join("id"), "ed25519");
+        // Whoever runs the tests may have a login shell that takes its time.
+        std::fs::create_dir(path.join("home")).unwrap();
         std::fs::copy(path.join("id.pub"), path.join("authorized_keys")).unwrap();
         let port = quirks.port.unwrap_or_else(free_port);
         let mut config = format!(
             "ListenAddress 127.0.0.1:{port}\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
-             KbdInteractiveAuthentication no\nPermitRootLogin yes\nAuthorizedKeysFile {}\nMaxStartups 200\nLogLevel ERROR\n",
-            path.join("authorized_keys").display()
+             KbdInteractiveAuthentication no\nPermitRootLogin yes\nAuthorizedKeysFile {}\nMaxStartups 200\nLogLevel ERROR\nSetEnv HOME={}\n",
+            path.join("authorized_keys").display(),
+            path.join("home").display()
         );
         for kind in &kinds {
             config.push_str(&format!("HostKey {}\n", path.join(format!("host_{kind}")).display()));
