@@ -172,7 +172,16 @@ fn dnd_helper_is_deployed_migrated_seeded_twice_and_rolled_back() {
 
     run(&["dnd-helper/deploy.rhai", "--api-tag", "2"]).success().says("1 recreated, 3 unchanged");
     assert!(system.health("18090").contains(r#""version":"2""#));
-    run(&["dnd-helper/rollback.rhai"]).success();
+    let second = system.containers();
+    run(&["dnd-helper/rollback.rhai"])
+        .code(1)
+        .says("does not fit the database as it is: a migration lies between")
+        .says("0001 → 0002 (head) in `api`")
+        .says("cannot be taken back: nobody said how")
+        .says("no backup was made before");
+    assert_eq!(system.containers(), second, "nothing was touched");
+    // Taken back by the image that knows how, the release from before fits again.
+    run(&["dnd-helper/rollback.rhai", "--downgrade", "-1"]).success();
     assert!(system.health("18090").contains(r#""version":"1""#));
     assert_eq!(system.containers(), first);
 }
@@ -227,10 +236,19 @@ fn chatsphere_is_set_up_built_from_a_tag_replaced_put_back_and_rolled_back() {
     assert!(system.health("18100").contains(r#""version":"2""#));
     assert_eq!(system.containers(), second, "the second version serves again, by its image's id");
 
-    run(&["chatsphere/rollback.rhai"]).success();
+    // The broken version left its migration behind, beside that of the second one.
+    run(&["chatsphere/rollback.rhai"])
+        .code(1)
+        .says("does not fit the database as it is: 2 migrations lie between")
+        .says("0001 → 0002 (head) in `backend`")
+        .says("0002 → 0003 (head) in `backend`")
+        .says("cannot be taken back: nobody said how")
+        .says("`data: \"keep\"` goes back all the same");
+    assert_eq!(system.containers(), second, "nothing was touched");
+    run(&["chatsphere/rollback.rhai", "--data", "keep"]).success().says("cannot be taken back");
     assert!(system.health("18100").contains(r#""version":"1""#));
     let password = "4vQ7pX2mKd9sTz5wLr8n";
-    for run in 1..=7 {
+    for run in 1..=8 {
         system.project.runbook(&["show", &run.to_string(), "--calls"]).never_says(password);
     }
 }
