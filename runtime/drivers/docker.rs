@@ -38,6 +38,23 @@ mod spec;
 mod stream;
 mod volume;
 
+use std::future::Future;
+
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
+
+use crate::failure::Failure;
+
+/// How many questions an engine is asked at the same time.
+const AT_ONCE: usize = 16;
+
+/// Asks several things at the same time; the answers are in the order of the questions.
+pub async fn at_once<T, Q>(questions: impl IntoIterator<Item = Q>) -> Result<Vec<T>, Failure>
+where
+    Q: Future<Output = Result<T, Failure>>,
+{
+    iter(questions).buffered(AT_ONCE).try_collect().await
+}
+
 pub use build::{BuildRequest, BuildStep};
 pub use connect::{Engine, OVER_SSH};
 pub use container::{

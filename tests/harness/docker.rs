@@ -1,9 +1,10 @@
 //! A real Docker engine for a test, with images built from scratch and nothing left behind.
 
 use std::future::Future;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use runbook::drivers::Drivers;
@@ -63,6 +64,11 @@ impl Lab {
 
     /// The same engine as if it were on another machine, through a TCP port of this one: `tcp://127.0.0.1:port`.
     pub fn afar(&self) -> String {
+        self.overheard(Arc::default())
+    }
+
+    /// The same, and what it is asked is written down: `GET /v1.41/containers/json`.
+    pub fn overheard(&self, asked: Arc<Mutex<Vec<String>>>) -> String {
         let socket = self.engine.address().strip_prefix("unix://").expect("the tests' engine is local").to_owned();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("tcp://{}", listener.local_addr().unwrap());
@@ -70,8 +76,17 @@ impl Lab {
             for client in listener.incoming().flatten() {
                 let engine = std::os::unix::net::UnixStream::connect(&socket).unwrap();
                 let (client_in, engine_in) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
+                let asked = Arc::clone(&asked);
                 std::thread::spawn(move || {
-                    let _ = std::io::copy(&mut &client_in, &mut &engine_in);
+                    let mut bytes = [0; 64 << 10];
+                    while let Ok(length @ 1..) = (&client_in).read(&mut bytes) {
+                        let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+                        let lines = text.lines().filter_map(|line| line.strip_suffix(" HTTP/1.1").map(str::to_owned));
+                        asked.lock().unwrap().extend(lines);
+                        if (&engine_in).write_all(&bytes[..length]).is_err() {
+                            break;
+                        }
+                    }
                     let _ = engine_in.shutdown(std::net::Shutdown::Write);
                 });
                 std::thread::spawn(move || {

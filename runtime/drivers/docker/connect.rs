@@ -4,8 +4,8 @@ use std::time::Duration;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use tokio::sync::OnceCell;
 
-use super::errors::{failure, unreachable};
-use super::remote;
+use super::errors::{failure, not_reached, unreachable};
+use super::remote::{self, Way};
 use crate::drivers::ssh::{Hosts, Target};
 use crate::failure::{Failure, FailureKind};
 
@@ -41,6 +41,8 @@ impl std::fmt::Display for Version {
 pub struct Engine {
     client: Docker,
     address: String,
+    /// How it is reached that is on another host.
+    way: Option<Way>,
     connected: OnceCell<(Docker, Version)>,
 }
 
@@ -66,20 +68,26 @@ impl Engine {
                 .hint("write unix:///var/run/docker.sock, tcp://host:2375 or ssh://host"));
         };
         let client = client.map_err(|error| failure(address, "reach the Docker engine", error))?;
-        Ok(Self { client, address: address.to_owned(), connected: OnceCell::new() })
+        Ok(Self { client, address: address.to_owned(), way: None, connected: OnceCell::new() })
     }
 
     /// The engine of a host, whose socket travels through the SSH session.
     pub fn over(hosts: Arc<Hosts>, target: Target) -> Result<Self, Failure> {
         let address = format!("{OVER_SSH}{}", target.name);
-        let client = remote::client(hosts, target, ANSWER_SECONDS);
+        let way = Way::new(hosts, target);
+        let client = remote::client(way.clone(), ANSWER_SECONDS);
         let client = client.map_err(|error| failure(&address, "reach the Docker engine", error))?;
-        Ok(Self { client, address, connected: OnceCell::new() })
+        Ok(Self { client, address, way: Some(way), connected: OnceCell::new() })
     }
 
     /// Where it is: `unix:///var/run/docker.sock`.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The host it is on, where it is reached over SSH.
+    pub fn host(&self) -> Option<&Target> {
+        self.way.as_ref().map(Way::target)
     }
 
     /// The API version spoken with this engine, as in `1.41`.
@@ -109,14 +117,13 @@ impl Engine {
     /// Agrees on the newest version both sides speak, and says it in every path: bollard leaves it out of its requests
     /// (bollard#736), which engines answer in the meaning of *their* newest version.
     async fn negotiate(&self) -> Result<(Docker, Version), Failure> {
-        let patience = if self.address.starts_with(OVER_SSH) { REMOTE_CONTACT } else { CONTACT };
-        let answer = tokio::time::timeout(patience, self.client.version()).await;
-        let answer = answer.map_err(|_| unreachable(&self.address, "it does not answer"))?;
-        let answer = answer.map_err(|error| failure(&self.address, "reach the Docker engine", error))?;
-        let parse = |text: &Option<String>| text.as_deref().and_then(Version::parse);
-        let newest = parse(&answer.api_version).ok_or_else(|| unreachable(&self.address, "it names no API version"))?;
+        let patience = if self.way.is_some() { REMOTE_CONTACT } else { CONTACT };
+        let newest = tokio::time::timeout(patience, self.newest()).await;
+        let newest = newest.map_err(|_| unreachable(&self.address, "it does not answer"))??;
+        let parsed = newest.as_deref().and_then(Version::parse);
+        let newest = parsed.ok_or_else(|| unreachable(&self.address, "it names no API version"))?;
         if newest < OLDEST {
-            let engine = answer.version.unwrap_or_default();
+            let engine = self.client.version().await.ok().and_then(|answer| answer.version).unwrap_or_default();
             return Err(Failure::new(
                 FailureKind::Unreachable,
                 format!(
@@ -131,6 +138,16 @@ impl Engine {
         let version = newest.min(ours);
         let client = self.client.clone().with_request_modifier(move |request| prepare(request, version));
         Ok((client, version))
+    }
+
+    /// The newest version of its API that the engine speaks. One on another host said so when the way to it was found.
+    async fn newest(&self) -> Result<Option<String>, Failure> {
+        if let Some(way) = &self.way {
+            let api = way.api().await.map_err(|failure| not_reached(&self.address, &failure))?;
+            return Ok(api.map(str::to_owned));
+        }
+        let answer = self.client.version().await;
+        Ok(answer.map_err(|error| failure(&self.address, "reach the Docker engine", error))?.api_version)
     }
 }
 

@@ -14,14 +14,17 @@ pub(super) fn failure(address: &str, what: impl std::fmt::Display, error: Error)
         ),
         Error::SocketNotFoundError(_) => unreachable(address, "there is no such socket"),
         other => match (on_the_way(&other), connection_problem(&other)) {
-            (Some(failure), _) => {
-                let message = format!("no Docker engine at `{address}`: {}", failure.message);
-                Failure { message, ..failure.clone() }
-            }
+            (Some(failure), _) => not_reached(address, failure),
             (None, Some(problem)) => unreachable(address, &problem),
             (None, None) => Failure::new(FailureKind::System, format!("cannot {what}: {}", innermost(&other))),
         },
     }
+}
+
+/// The host cannot be reached that the engine is on.
+pub(super) fn not_reached(address: &str, failure: &Failure) -> Failure {
+    let message = format!("no Docker engine at `{address}`: {}", failure.message);
+    Failure { message, ..failure.clone() }
 }
 
 /// The engine cannot be talked to, and how that is usually mended.

@@ -23,12 +23,17 @@ impl Engine {
         if before.is_running() {
             return Ok(false);
         }
+        self.start_at_rest(container, &before.name).await.map(|()| true)
+    }
+
+    /// Starts one that is known not to run; `name` is how it is called in messages.
+    pub async fn start_at_rest(&self, container: &str, name: &str) -> Result<(), Failure> {
         // A start waits for networks and mounts, not for the application.
         let api = self.patient(Duration::from_secs(300)).await?;
         match api.start_container(container, None).await {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(()),
             Err(error) => {
-                let failure = failure(self.address(), format!("start container `{}`", before.name), error);
+                let failure = failure(self.address(), format!("start container `{name}`"), error);
                 Err(self.name_port_holder(failure).await)
             }
         }

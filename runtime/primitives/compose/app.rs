@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::confidential;
 use super::descriptor::Descriptor;
+use crate::compose::labels::Instance;
 use crate::compose::{Application, Service, failure, labels, load};
-use crate::drivers::docker::{Container, ContainerState, ContainerSummary, Engine};
+use crate::drivers::docker::{Container, ContainerState, ContainerSummary, Engine, at_once};
 use crate::primitive::{Action, Call, Context, Failure, FailureKind, LogStream, Progress};
 use crate::primitives::on_engine::{STARTED, STOPPED};
 
@@ -138,7 +139,16 @@ impl<'a> App<'a> {
 
     /// What exists of the project on the engine.
     pub fn existing(&self) -> Result<Existing, Failure> {
-        self.look("looking at the project's containers", Existing::find(&self.engine, self.name()))
+        self.look("looking at the project's containers", Existing::find(&self.engine, self.name(), &self.expected()))
+    }
+
+    /// The names that the containers of the application have where nobody chose others.
+    pub fn expected(&self) -> Vec<String> {
+        let of = |service: &Service| -> Vec<String> {
+            let numbers = 1..=service.replicas();
+            numbers.map(|number| service.name_of(self.name(), &Instance::Replica(number))).collect()
+        };
+        self.model.services.values().flat_map(of).collect()
     }
 
     /// A path for messages: relative to the project's folder where it is inside.
@@ -157,8 +167,6 @@ fn travels(engine: &Engine) -> bool {
 pub(super) struct Existing {
     /// By service and number, what serves (or should): neither one-offs nor leftovers.
     pub serving: BTreeMap<(String, u64), Container>,
-    /// Containers of `run`.
-    pub one_offs: Vec<ContainerSummary>,
     /// What an interrupted replacement left: made and never put in place, or replaced and kept.
     pub leftovers: Vec<Container>,
     /// In a plan: names of containers that an earlier call makes as the files say.
@@ -166,15 +174,23 @@ pub(super) struct Existing {
 }
 
 impl Existing {
-    /// Finds them by their labels.
-    pub async fn find(engine: &Engine, project: &str) -> Result<Self, Failure> {
+    /// Finds them by their labels. Those with expected names are looked at in the same breath.
+    pub async fn find(engine: &Engine, project: &str, expected: &[String]) -> Result<Self, Failure> {
+        let mine = [format!("{}={project}", labels::PROJECT)];
+        let guessed = at_once(expected.iter().map(|name| engine.find(name)));
+        let (listed, guessed) = tokio::try_join!(engine.containers(&mine), guessed)?;
+        let is_one_off = |summary: &ContainerSummary| {
+            summary.labels.get(labels::ONEOFF).is_some_and(|flag| flag.eq_ignore_ascii_case("true"))
+        };
+        let listed: Vec<ContainerSummary> = listed.into_iter().filter(|summary| !is_one_off(summary)).collect();
+        let by_id = |container: Container| (container.id.clone(), container);
+        let mut seen: BTreeMap<String, Container> = guessed.into_iter().flatten().map(by_id).collect();
+        let others = listed.iter().filter(|summary| !seen.contains_key(&summary.id));
+        let others = at_once(others.map(|summary| engine.find(&summary.id)).collect::<Vec<_>>()).await?;
+        seen.extend(others.into_iter().flatten().map(by_id));
         let mut existing = Self::default();
-        for summary in engine.containers(&[format!("{}={project}", labels::PROJECT)]).await? {
-            if summary.labels.get(labels::ONEOFF).is_some_and(|flag| flag.eq_ignore_ascii_case("true")) {
-                existing.one_offs.push(summary);
-                continue;
-            }
-            let Some(container) = engine.find(&summary.id).await? else { continue };
+        for summary in listed {
+            let Some(container) = seen.remove(&summary.id) else { continue };
             if container.name.ends_with(NEXT) || container.name.ends_with(PREVIOUS) {
                 existing.leftovers.push(container);
             } else {

@@ -1,6 +1,6 @@
 //! Images of services: which ones the engine has, and fetching those it lacks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::build;
 use super::logins::Logins;
 use crate::compose::Service;
 use crate::drivers::disk;
-use crate::drivers::docker::{Image, Login, Reference, Transfer};
+use crate::drivers::docker::{Image, Login, Reference, Transfer, at_once};
 use crate::primitive::{Action, ByteSize, Change, Context, Evidence, Failure, FailureKind, Progress};
 use crate::primitives::on_engine::image;
 
@@ -55,7 +55,12 @@ pub(super) struct Images {
     pub held: BTreeMap<String, Held>,
     /// What was pulled and built, or will be.
     pub changes: Vec<Change>,
+    /// Was a registry asked, or something built? Then some time went by.
+    pub brought: bool,
 }
+
+/// The images that the engine has under the names that services use.
+pub(super) type Present = BTreeMap<Reference, Image>;
 
 impl Held {
     /// An image as a reference names it.
@@ -136,17 +141,25 @@ pub(super) fn fetch(app: &App<'_>, wanted: Vec<Wanted>, logins: &Logins) -> Resu
 
 /// Fails when the engine's disk is nearly full: a pull that takes the rest of it hurts everything that runs there.
 fn room(app: &App<'_>, wanted: usize) -> Result<(), Failure> {
-    if wanted == 0 || app.model.travels {
+    if wanted == 0 {
         return Ok(());
     }
-    let root = app.look("looking at the engine's disk", app.engine.info())?.root;
-    let Ok(space) = disk::space(Path::new(&root)) else { return Ok(()) };
-    if space.free >= ROOM {
-        return Ok(());
-    }
-    let (free, images) = (ByteSize(space.free), super::count(wanted, "image"));
-    Err(Failure::new(FailureKind::Check, format!("`{root}` has {free} free, too little to pull {images}"))
+    let Some((root, free)) = free(app)?.filter(|(_, free)| *free < ROOM) else { return Ok(()) };
+    let (free, images) = (ByteSize(free), super::count(wanted, "image"));
+    Err(Failure::new(FailureKind::Check, format!("{root} has {free} free, too little to pull {images}"))
         .hint("`docker().prune_images(…)` removes images that no container needs; nothing was changed"))
+}
+
+/// Where the engine keeps its images, and how much is free there; `None` where nobody can tell.
+fn free(app: &App<'_>) -> Result<Option<(String, u64)>, Failure> {
+    let root = app.look("looking at the engine's disk", app.engine.info())?.root;
+    if let Some(host) = app.engine.host() {
+        // A host that does not say it may still have room.
+        let space = app.look("looking at the engine's disk", app.context.drivers.ssh().space(host, &root));
+        return Ok(space.ok().flatten().map(|space| (format!("`{root}` on `{}`", host.name), space.free)));
+    }
+    let here = if app.model.travels { None } else { disk::space(Path::new(&root)).ok() };
+    Ok(here.map(|space| (format!("`{root}`"), space.free)))
 }
 
 async fn fetch_one(app: &App<'_>, wanted: Wanted, login: Option<Login>) -> Result<Fetched, Failure> {
@@ -163,31 +176,52 @@ async fn fetch_one(app: &App<'_>, wanted: Wanted, login: Option<Login>) -> Resul
     Ok(Fetched { held: Held::new(&image, &wanted.reference), before, wanted })
 }
 
+/// The names of the services' images, each once.
+pub(super) fn names(app: &App<'_>) -> Result<BTreeSet<Reference>, Failure> {
+    app.model.services.values().map(|service| reference(app, service)).collect()
+}
+
+/// Which of these images the engine has.
+pub(super) async fn present(app: &App<'_>, names: &BTreeSet<Reference>) -> Result<Present, Failure> {
+    let look = |name: &Reference| {
+        let name = name.clone();
+        async move { Ok(app.engine.image(&name.to_string()).await?.map(|image| (name, image))) }
+    };
+    Ok(at_once(names.iter().map(look)).await?.into_iter().flatten().collect())
+}
+
 /// The images of the application's services; what is missing is built or fetched first, and so is what says `always`.
 pub(super) fn ensure(app: &App<'_>, logins: &Logins) -> Result<Images, Failure> {
+    let names = names(app)?;
+    let present = app.look("looking at images", present(app, &names))?;
+    bring(app, &present, logins)
+}
+
+/// The same where the engine was asked already what it has.
+pub(super) fn bring(app: &App<'_>, present: &Present, logins: &Logins) -> Result<Images, Failure> {
     let mut images = Images::default();
     let held = &mut images.held;
     let (mut to_fetch, mut to_build) = (Vec::new(), Vec::new());
     for service in app.model.services.values() {
         let name = reference(app, service)?;
-        let image = app.look("looking at images", app.engine.image(&name.to_string()))?;
-        match (image, service.pull_policy.as_str()) {
+        match (present.get(&name), service.pull_policy.as_str()) {
             (image, "build") if service.build.is_some() => to_build.push((service, image)),
-            (image, policy) if service.build.is_none() && is_due(policy, image.as_ref()) => to_fetch.push(service),
-            (Some(image), _) => drop(held.insert(service.name.clone(), Held::new(&image, &name))),
+            (image, policy) if service.build.is_none() && is_due(policy, image) => to_fetch.push(service),
+            (Some(image), _) => drop(held.insert(service.name.clone(), Held::new(image, &name))),
             (None, "never") => return Err(forbidden(&service.name, &name)),
             (None, _) if service.build.is_some() => to_build.push((service, None)),
             (None, _) => to_fetch.push(service),
         }
     }
+    images.brought = !to_fetch.is_empty() || !to_build.is_empty();
     for fetched in fetch(app, wanted(app, to_fetch.into_iter())?, logins)? {
         images.changes.extend(fetched.change());
         held.extend(fetched.wanted.services.iter().map(|service| (service.clone(), fetched.held.clone())));
     }
     for (service, before) in to_build {
         let built = build::one(app, service, &build::Options::default(), logins)?;
-        let before = before.map(|image| image.id);
-        images.changes.extend(image::came(&reference(app, service)?.to_string(), before.as_deref(), &built.id));
+        let before = before.map(|image| image.id.as_str());
+        images.changes.extend(image::came(&reference(app, service)?.to_string(), before, &built.id));
         held.insert(service.name.clone(), built);
     }
     Ok(images)
@@ -195,27 +229,29 @@ pub(super) fn ensure(app: &App<'_>, logins: &Logins) -> Result<Images, Failure> 
 
 /// The same for a plan: nothing is fetched or built.
 pub(super) fn foresee(app: &App<'_>, logins: &Logins) -> Result<Images, Failure> {
+    let names = names(app)?;
+    let all = app.look("looking at images", present(app, &names))?;
     let mut images = Images::default();
     for service in app.model.services.values() {
         let name = reference(app, service)?;
         let text = name.to_string();
-        let present = app.look("looking at images", app.engine.image(&text))?;
+        let present = all.get(&name);
         let planned = image::is_planned(app.context, &text);
-        let due = service.build.is_none() && is_due(&service.pull_policy, present.as_ref());
+        let due = service.build.is_none() && is_due(&service.pull_policy, present);
         let anew = service.pull_policy == "build" && service.build.is_some();
         let is_pulled = planned.as_ref().map_or(present.is_none() && service.build.is_none(), image::is_pull);
         let held = if due || (is_pulled && service.pull_policy != "never") {
             let (foreseen, held) = foresee_one(app, &name, logins)?;
             images.changes.extend(foreseen.change.filter(|change| !images.changes.contains(change)));
             held
-        } else if let Some(image) = present.as_ref().filter(|_| planned.is_none() && !anew) {
+        } else if let Some(image) = present.filter(|_| planned.is_none() && !anew) {
             Held::new(image, &name)
         } else if service.build.is_some() || planned.is_some() {
             if planned.is_none() {
                 let made = Change::new(Action::Create, format!("image {text}"));
                 images.changes.push(if present.is_some() { image::built(&text, true) } else { made });
             }
-            let present = present.map(|image| Held::new(&image, &name)).unwrap_or_default();
+            let present = present.map(|image| Held::new(image, &name)).unwrap_or_default();
             Held { coming: Some(Coming::Built), ..present }
         } else {
             return Err(forbidden(&service.name, &name));

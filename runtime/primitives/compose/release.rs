@@ -17,9 +17,9 @@ use crate::primitive::{
     Spec, Touches, Ty, handle, unknown,
 };
 
-pub(super) use history::{measured, record, record_as};
+pub(super) use history::{measured, record};
 pub(super) use images::Kept;
-pub(super) use snapshot::{Recorded, Snapshot, Timing, fingerprint};
+pub(super) use snapshot::{Labelled, Recorded, Snapshot, Timing, fingerprint};
 
 /// Remembers what runs, or finds a recorded release.
 pub(super) struct Remember;

@@ -19,6 +19,7 @@ mod report;
 mod resources;
 mod roll;
 mod rolling;
+mod sight;
 mod work;
 
 use std::time::Duration;
@@ -28,12 +29,15 @@ use serde_json::Value;
 use intent::Intent;
 use manner::{Commands, Order};
 use place::Plan;
+use resources::There;
+use sight::Sight;
 use work::Pace;
 
 use super::app::{App, Existing};
 use super::descriptor::Descriptor;
 use super::images::{self, Images};
 use super::logins::{LoginOption, Logins};
+use super::release::Snapshot;
 use super::{desired, is_written_before, needs, release, touches, vague};
 use crate::compose::labels::Instance;
 use crate::compose::{Application, Service};
@@ -137,20 +141,34 @@ impl Primitive for Up {
         let (app, everything) = opened(context, call, &options)?;
         let logins = Logins::of(context, options.login.clone());
         let earlier = Intent::of_earlier(context);
-        let images = images::ensure(&app, &logins)?;
-        let existing = app.existing()?;
+        let Sight { existing, there, images: held, labelled } = Sight::of(&app)?;
+        resources::check(&app, &there)?;
+        let images = images::bring(&app, &held, &logins)?;
+        // It may have taken long.
+        let existing = if images.brought { app.existing()? } else { existing };
         let mut plan = plan::make(&app, &everything, &existing, &images.held, &options)?;
         earlier.adjust(context, &mut plan);
         ports::order(&mut plan);
         ports::check(&app, &plan)?;
-        let made = [images.changes, resources::foresee(&app)?].concat();
-        let intent = earlier.mark(context, &plan, made)?;
-        release::keep_running(&app)?;
-        resources::create(&app)?;
+        let missing = resources::foresee(&app, &there);
+        let rests = plan.rests() && existing.leftovers.is_empty() && earlier.is_empty() && !images.brought;
+        let intent = earlier.mark(context, &plan, [images.changes, missing.clone()].concat())?;
+        if !rests {
+            release::keep_running(&app)?;
+        }
+        if !missing.is_empty() {
+            resources::create(&app)?;
+        }
         let done = work::conduct(&app, &existing, plan, Pace::of(&options), &earlier)?;
         let changed = report::log(&app, &done);
         if options.record {
-            release::record(&app, changed, &report::timings(&done), options.kept())?;
+            let now = if rests && missing.is_empty() {
+                let images = held.into_values().map(|image| (image.id.clone(), image)).collect();
+                Snapshot::seen(&app, &existing, labelled, images)?
+            } else {
+                Snapshot::take(&app)?
+            };
+            release::record(&app, now, changed, None, &report::timings(&done), options.kept())?;
         }
         Ok(concluded(report::outcome(&done, None), intent))
     }
@@ -173,12 +191,14 @@ impl Primitive for Up {
             return Ok(vague(&self.preview(call)));
         }
         let (app, everything) = opened(context, call, &options)?;
+        let there = app.look("looking at networks and volumes", There::of(&app))?;
+        resources::check(&app, &there)?;
         let logins = Logins::of(context, options.login.clone());
         let images = images::foresee(&app, &logins)?;
         let existing = app.existing()?.after_planned(context);
         let plan = plan::make(&app, &everything, &existing, &images.held, &options)?;
         ports::check(&app, &plan)?;
-        let made = [images.changes, resources::foresee(&app)?].concat();
+        let made = [images.changes, resources::foresee(&app, &there)].concat();
         let done = report::foreseen(plan);
         Ok(Prediction { value: report::value(&done, None), changes: [made, report::changes(&done)].concat() })
     }
@@ -191,7 +211,6 @@ fn opened<'a>(context: &'a Context<'a>, call: &Call, options: &Options) -> Resul
     let everything = app.model.clone();
     app.only(&options.services)?;
     desired::check(&app.model)?;
-    resources::check(&app)?;
     Ok((app, everything))
 }
 
@@ -212,8 +231,9 @@ pub(super) fn dependencies(
     wait: Duration,
     before: &mut dyn FnMut(Vec<Change>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    resources::check(app)?;
-    let made = resources::foresee(app)?;
+    let there = app.look("looking at networks and volumes", There::of(app))?;
+    resources::check(app, &there)?;
+    let made = resources::foresee(app, &there);
     let existing = app.existing()?;
     let others = others(app, service, &existing);
     if !start || others.model.services.is_empty() {
@@ -240,8 +260,9 @@ pub(super) fn foresee_dependencies(
     logins: &Logins,
     start: bool,
 ) -> Result<Vec<Change>, Failure> {
-    resources::check(app)?;
-    let made = resources::foresee(app)?;
+    let there = app.look("looking at networks and volumes", There::of(app))?;
+    resources::check(app, &there)?;
+    let made = resources::foresee(app, &there);
     let existing = app.existing()?.after_planned(app.context);
     let others = others(app, service, &existing);
     if !start || others.model.services.is_empty() {

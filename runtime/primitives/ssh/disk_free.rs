@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use super::super::disk_free::{Measured, observed, unforeseen};
 use super::{ask, method, needs, told};
-use crate::drivers::ssh::{Script, quoted};
+use crate::drivers::ssh::Space;
 use crate::primitive::{
     Arg, ByteSize, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Spec, Ty, handle,
 };
@@ -99,26 +99,14 @@ fn foreseen(context: &Context<'_>, call: &Call, path: &str) -> Result<Prediction
 }
 
 fn measure(context: &Context<'_>, call: &Call, path: &str) -> Result<Measured, Failure> {
-    let quoted = quoted(path);
-    let text = format!(
-        "cd\nif [ ! -e {quoted} ]; then finish absent {quoted}; exit; fi\n\
-         if df -Pk -- {quoted}; then finish done; else finish failed; fi"
-    );
-    let answer = ask(context, call, "measuring a file system", Script::new(text), 16 << 10)?;
+    let answer = ask(context, call, "measuring a file system", Space::question(path), 16 << 10)?;
     let answer = String::from_utf8_lossy(&answer);
-    parse(&answer).ok_or_else(|| {
+    let space = Space::parse(&answer).ok_or_else(|| {
         let message = format!("`df` on `{}` answers what nobody understands", call.receiver_str("name"));
         Failure::new(FailureKind::Invalid, message).evidence("its answer", answer.trim())
-    })
-}
-
-/// The second line of `df -Pk`: device, total, used, free, percent, mount.
-fn parse(text: &str) -> Option<Measured> {
-    let mut words = text.lines().nth(1)?.split_whitespace().skip(1);
-    let mut number = || words.next()?.trim_end_matches('%').parse::<u64>().ok();
-    let (total, _used, free, used_percent) = (number()?, number()?, number()?, number()?);
-    let mount = words.collect::<Vec<_>>().join(" ");
-    Some(Measured { mount, total: total << 10, free: free << 10, used_percent })
+    })?;
+    let Space { mount, total, free, used_percent } = space;
+    Ok(Measured { mount, total, free, used_percent })
 }
 
 fn value(space: &Measured, call: &Call, path: &str) -> Value {
@@ -128,17 +116,4 @@ fn value(space: &Measured, call: &Call, path: &str) -> Value {
         value["user"] = user.into();
     }
     value
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse;
-
-    #[test]
-    fn the_answer_of_df_is_read() {
-        let text = "Filesystem     1024-blocks      Used Available Capacity Mounted on\n/dev/vda1 41152736  9123456 30121212      24% /my disk\n";
-        let space = parse(text).unwrap();
-        assert_eq!((space.free, space.used_percent, space.mount.as_str()), (30_121_212 << 10, 24, "/my disk"));
-        assert!(parse("df: no\n").is_none());
-    }
 }

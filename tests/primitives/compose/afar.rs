@@ -1,10 +1,13 @@
 //! An application on the engine of another host, reached over SSH.
 
+use std::os::unix::fs::PermissionsExt;
+
 use runbook::drivers::docker::Reference;
+use runbook::primitive::FailureKind;
 use serde_json::{Value, json};
 
 use super::Shop;
-use crate::harness::sshd::Sshd;
+use crate::harness::sshd::{Quirks, Sshd};
 use crate::harness::{Registry, primitive};
 
 /// The application as a script names it on the host.
@@ -52,6 +55,25 @@ secrets: { token: { file: ./token } }
     shop.direct.write("site.conf", "a = 2\n");
     let outcome = on_host(&shop, &server, "up", json!([]), options());
     assert_eq!(outcome.value["services"]["web"]["reasons"], json!(["/etc/site.conf in the container: other content"]));
+}
+
+#[test]
+fn nothing_is_pulled_to_a_host_whose_disk_is_nearly_full() {
+    let programs = tempfile::tempdir().unwrap();
+    let df = programs.path().join("df");
+    std::fs::write(&df, "#!/bin/sh\necho Filesystem\necho '/dev/vda1 41152736 41050336 102400 99% /'\n").unwrap();
+    std::fs::set_permissions(&df, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let here = programs.path().display();
+    let config = vec![format!("SetEnv HOME={here} PATH={here}:/usr/bin:/bin")];
+    let compose = "services: { web: { image: '127.0.0.1:1/none:1', command: sleep 600 } }\n";
+    let (Some(shop), Some(server)) = (Shop::new(compose), Sshd::with(Quirks { config, ..Quirks::default() })) else {
+        return;
+    };
+    shop.direct.write("runbook.toml", &server.entry("web"));
+    let failure = shop.direct.method("compose.up", there(&shop), json!([]), json!({})).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Check, "{failure:?}");
+    assert!(failure.message.ends_with("on `web` has 100 MiB free, too little to pull 1 image"), "{failure}");
+    assert_eq!(shop.containers(), [] as [&str; 0]);
 }
 
 #[test]

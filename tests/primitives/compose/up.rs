@@ -1,3 +1,4 @@
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde_json::json;
@@ -248,4 +249,26 @@ services:
     // The services that ask for nothing of the kind can be brought up.
     shop.call("up", json!([]), json!({ "services": ["api"] }));
     assert_eq!(shop.containers(), ["api-1 running"]);
+}
+
+#[test]
+fn with_nothing_to_do_each_thing_is_asked_for_once() {
+    let service = |name: &str| format!("  {name}: {{ image: BASE, command: sleep 600, stop_grace_period: 0s }}\n");
+    let services: String = ["a", "b", "c"].map(service).concat();
+    let Some(shop) = Shop::new(&format!("services:\n{services}")) else { return };
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let handle = shop.handle(json!({ "engine": shop.lab.overheard(Arc::clone(&asked)) }));
+    let up = || shop.direct.method("compose.up", handle.clone(), json!([]), json!({ "wait": "30s" })).unwrap();
+    assert_eq!(up().changed, Some(true));
+    // Names that keep its images from being pruned are the last thing that a first release brings.
+    asked.lock().unwrap().clear();
+    assert_eq!(up().changed, Some(false));
+    let mut all = std::mem::take(&mut *asked.lock().unwrap());
+    all.sort();
+    // The list and the three containers in it, their image, their network, and the networks and volumes of the project.
+    assert_eq!(all.len(), 8, "{all:#?}");
+    assert!(all.iter().all(|line| line.starts_with("GET ")), "{all:#?}");
+    let mut once = all.clone();
+    once.dedup();
+    assert_eq!(once, all);
 }

@@ -1,10 +1,13 @@
 //! The engine of a host, through each of the ways that lead to its socket.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::at;
 use crate::harness::sshd::{Quirks, Sshd};
 use crate::harness::{Direct, Lab, primitive};
+use runbook::drivers::docker::at_once;
 use runbook::primitive::FailureKind;
 
 /// The `docker` handle of the host's engine.
@@ -53,6 +56,28 @@ fn a_host_behind_another_has_an_engine_too() {
     let here = Direct::new();
     here.write("runbook.toml", &format!("{}{}jump = \"bastion\"\n", bastion.entry("bastion"), inner.entry("inner")));
     works(&lab, &here, "inner");
+}
+
+#[test]
+fn what_is_asked_at_once_gets_its_own_answers_however_many_there_are() {
+    let (Some(lab), Some(server)) = (Lab::start(), Sshd::start()) else { return };
+    let here = at(&server);
+    engine_of(&here, "web");
+    let engine = here.drivers().docker(Some("ssh://web")).unwrap();
+    let names: Vec<String> = (0..3).map(|number| lab.script(&format!("one-{number}"), "sleep 600")).collect();
+    let nobody = lab.name("nobody");
+    let asked: Vec<&String> = (0..60).map(|number| names.get(number % 4).unwrap_or(&nobody)).collect();
+    let questions = asked.iter().map(|name| engine.find(name)).collect::<Vec<_>>();
+    let found = lab.run(at_once(questions)).unwrap();
+    for (name, found) in asked.iter().zip(found) {
+        assert_eq!(found.map(|found| found.name).as_ref(), names.contains(name).then_some(*name));
+    }
+    // Whoever asked for none of it any more keeps nobody from the answers to what was asked behind.
+    for micros in [0, 200, 1000, 3000] {
+        let question = tokio::time::timeout(Duration::from_micros(micros), engine.find(&names[0]));
+        let _ = lab.run(async { Ok(question.await) });
+    }
+    assert_eq!(lab.run(engine.find(&names[1])).unwrap().unwrap().name, names[1]);
 }
 
 #[test]

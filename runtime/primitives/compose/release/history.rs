@@ -9,24 +9,16 @@ use crate::primitives::compose::app::App;
 /// Records what runs now as a release of this run, unless it is the good one recorded last.
 ///
 /// It is pending until the run ends well, so a deployment that fails its last check is nothing to go back to.
+///
+/// `now` is what runs; `restored` is the number of the release that was brought back, when that is how it came about.
 pub(crate) fn record(
     app: &App<'_>,
-    changed: bool,
-    timings: &BTreeMap<String, Timing>,
-    kept: Kept,
-) -> Result<(), Failure> {
-    record_as(app, changed, None, timings, kept)
-}
-
-/// The same for what was brought back.
-pub(crate) fn record_as(
-    app: &App<'_>,
+    mut now: Snapshot,
     changed: bool,
     restored: Option<i64>,
     timings: &BTreeMap<String, Timing>,
     kept: Kept,
 ) -> Result<(), Failure> {
-    let mut now = Snapshot::take(app)?;
     images::keep(app, &now)?;
     let releases = app.context.services.releases(app.name())?;
     let known = releases.first().is_some_and(|last| last.state == ReleaseState::Good && content(last).is_same(&now));

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::Snapshot;
+use super::snapshot::ServiceImage;
 use crate::drivers::docker::{Image, Reference};
 use crate::primitive::{Failure, LogStream, Release};
 use crate::primitives::compose::app::App;
@@ -36,15 +37,20 @@ pub(crate) fn name_for(project: &str, service: &str) -> Option<Reference> {
 /// Gives every image of a release its local name, unless it has one.
 pub(crate) fn keep(app: &App<'_>, snapshot: &Snapshot) -> Result<(), Failure> {
     let stamp = Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
+    let nameless = |(service, image): (&String, &ServiceImage)| {
+        let name = name_for(app.name(), service)?;
+        let repository = format!("{}:", name.name());
+        let has_one = snapshot.images.get(&image.image_id)?.tags.iter().any(|tag| tag.starts_with(&repository));
+        let id = image.image_id.trim_start_matches("sha256:").get(..8).unwrap_or("image");
+        (!has_one).then(|| (image.image_id.clone(), name.with_tag(&format!("{stamp}-{id}"))))
+    };
+    let nameless: Vec<(String, Reference)> = snapshot.services.iter().filter_map(nameless).collect();
+    if nameless.is_empty() {
+        return Ok(());
+    }
     app.look("naming the images of the release", async {
-        for (service, image) in &snapshot.services {
-            let Some(name) = name_for(app.name(), service) else { continue };
-            let Some(present) = app.engine.image(&image.image_id).await? else { continue };
-            let repository = format!("{}:", name.name());
-            if !present.tags.iter().any(|tag| tag.starts_with(&repository)) {
-                let id = image.image_id.trim_start_matches("sha256:").get(..8).unwrap_or("image");
-                app.engine.tag(&image.image_id, &name.with_tag(&format!("{stamp}-{id}"))).await?;
-            }
+        for (id, name) in &nameless {
+            app.engine.tag(id, name).await?;
         }
         Ok(())
     })

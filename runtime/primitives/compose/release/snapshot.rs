@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::compose::labels;
-use crate::drivers::docker::{Container, ContainerSpec, Engine, Image, NetworkSpec, Reference, VolumeSpec};
+use crate::drivers::docker::{
+    Container, ContainerSpec, Image, Network, NetworkSpec, Reference, Volume, VolumeSpec, at_once,
+};
 use crate::primitive::{Failure, FailureKind, handle};
 use crate::primitives::compose::app::{App, Existing};
 use crate::primitives::compose::confidential;
@@ -44,6 +46,25 @@ pub(crate) struct Snapshot {
     /// How long services took, where this release changed them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub timings: BTreeMap<String, Timing>,
+    /// What was seen of the images, by id; no part of the record.
+    #[serde(skip)]
+    pub images: BTreeMap<String, Image>,
+}
+
+/// Networks and volumes that carry the project's label.
+#[derive(Debug, Default)]
+pub(crate) struct Labelled {
+    networks: Vec<Network>,
+    volumes: Vec<Volume>,
+}
+
+impl Labelled {
+    /// Asks for all of them.
+    pub async fn find(app: &App<'_>) -> Result<Self, Failure> {
+        let mine = [format!("{}={}", labels::PROJECT, app.name())];
+        let (networks, volumes) = tokio::try_join!(app.engine.networks(&mine), app.engine.volumes(&mine))?;
+        Ok(Self { networks, volumes })
+    }
 }
 
 /// How long a service took to change, in milliseconds.
@@ -101,7 +122,24 @@ impl Snapshot {
 
     /// Looks at what runs now.
     pub fn take(app: &App<'_>) -> Result<Self, Failure> {
-        let snapshot = app.look("looking at what runs", look(&app.engine, app.name()))?;
+        let snapshot = app.look("looking at what runs", async {
+            let expected = app.expected();
+            let existing = Existing::find(&app.engine, app.name(), &expected);
+            let (existing, labelled) = tokio::try_join!(existing, Labelled::find(app))?;
+            described(app, &existing, labelled, BTreeMap::new()).await
+        })?;
+        snapshot.mask(app);
+        Ok(snapshot)
+    }
+
+    /// The same of what was looked at already; of the images some may be known by id.
+    pub fn seen(
+        app: &App<'_>,
+        existing: &Existing,
+        labelled: Labelled,
+        images: BTreeMap<String, Image>,
+    ) -> Result<Self, Failure> {
+        let snapshot = app.look("looking at what runs", described(app, existing, labelled, images))?;
         snapshot.mask(app);
         Ok(snapshot)
     }
@@ -200,17 +238,20 @@ pub(crate) fn fingerprint(spec: &ContainerSpec) -> Value {
     json!(spec)
 }
 
-async fn look(engine: &Engine, project: &str) -> Result<Snapshot, Failure> {
-    let existing = Existing::find(engine, project).await?;
-    let namespaces = Namespaces::of(&existing);
-    let mut snapshot = Snapshot { project: project.to_owned(), ..Snapshot::default() };
-    let mut images: BTreeMap<String, Option<Image>> = BTreeMap::new();
+async fn described(
+    app: &App<'_>,
+    existing: &Existing,
+    labelled: Labelled,
+    mut images: BTreeMap<String, Image>,
+) -> Result<Snapshot, Failure> {
+    let namespaces = Namespaces::of(existing);
+    let mut snapshot = Snapshot { project: app.name().to_owned(), ..Snapshot::default() };
+    let ids: BTreeSet<&String> = existing.serving.values().map(|container| &container.image_id).collect();
+    let unknown = ids.into_iter().filter(|id| !images.contains_key(*id));
+    let found = at_once(unknown.map(|id| app.engine.image(id)).collect::<Vec<_>>()).await?;
+    images.extend(found.into_iter().flatten().map(|image| (image.id.clone(), image)));
     for ((service, number), container) in &existing.serving {
-        if !images.contains_key(&container.image_id) {
-            images.insert(container.image_id.clone(), engine.image(&container.image_id).await?);
-        }
-        let found = images.get(&container.image_id).and_then(Option::as_ref);
-        let image = image_of(container, found);
+        let image = image_of(container, images.get(&container.image_id));
         let mut spec = ContainerSpec::from_inspect(container)?;
         namespaces.name(&mut spec);
         snapshot.services.entry(service.clone()).or_insert_with(|| image.clone());
@@ -223,8 +264,8 @@ async fn look(engine: &Engine, project: &str) -> Result<Snapshot, Failure> {
             spec,
         });
     }
-    let mine = [format!("{}={project}", labels::PROJECT)];
-    for network in engine.networks(&mine).await? {
+    snapshot.images = images;
+    for network in labelled.networks {
         snapshot.networks.push(NetworkSpec {
             name: network.name,
             driver: network.driver,
@@ -236,7 +277,7 @@ async fn look(engine: &Engine, project: &str) -> Result<Snapshot, Failure> {
             ..NetworkSpec::default()
         });
     }
-    for volume in engine.volumes(&mine).await? {
+    for volume in labelled.volumes {
         let (name, driver, labels) = (volume.name, volume.driver, volume.labels);
         snapshot.volumes.push(VolumeSpec { name, driver, labels, driver_options: volume.driver_options });
     }

@@ -52,7 +52,8 @@ pub(super) fn bring(
         release::verify(&app, &wanted)?;
     }
     if options.record {
-        release::record_as(&app, changed, wanted.number, &report::timings(&done), options.kept())?;
+        let now = Snapshot::take(&app)?;
+        release::record(&app, now, changed, wanted.number, &report::timings(&done), options.kept())?;
     }
     let mut outcome = report::outcome(&done, Some(release));
     if !partial && !wanted.services.is_empty() {

@@ -30,7 +30,7 @@ impl Work<'_> {
             for (place, result) in batch.iter().zip(results) {
                 match result {
                     Ok(true) if update.on_failure == OnFailure::Rollback => {}
-                    Ok(true) => replace::finish(&self.app.engine, &self.ledger, place).await?,
+                    Ok(true) => self.finish(place).await?,
                     Ok(false) => return Ok(false),
                     Err(failure) => failed.push((place, failure)),
                 }
@@ -64,7 +64,7 @@ impl Work<'_> {
             }
             if update.on_failure == OnFailure::Rollback {
                 for place in places.iter().filter(|place| !failed.iter().any(|(other, _)| other.name == place.name)) {
-                    replace::finish(&self.app.engine, &self.ledger, place).await?;
+                    self.finish(place).await?;
                 }
             }
             return Ok(true);

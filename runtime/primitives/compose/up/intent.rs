@@ -45,6 +45,11 @@ impl Intent {
         noted(context).unwrap_or_default()
     }
 
+    /// Did no earlier process begin anything?
+    pub fn is_empty(&self) -> bool {
+        self.made.is_empty() && self.places.is_empty()
+    }
+
     /// What an earlier process was about to do at a place.
     pub fn of(&self, place: &str) -> Option<&Intended> {
         self.places.get(place)

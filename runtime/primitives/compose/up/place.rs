@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::gate;
 use super::manner::{Manner, Update};
 use crate::drivers::docker::Container;
 use crate::primitives::compose::desired::Desired;
@@ -124,6 +125,16 @@ impl Place {
 }
 
 impl Plan {
+    /// Is everything as it should be, so that nothing is done and nothing waited for?
+    pub fn rests(&self) -> bool {
+        let rests = |service: &String, place: &Place| {
+            let is_job = self.jobs.contains(service);
+            let settled = |present: &Container| gate::is_settled(present) && !(is_job && present.is_running());
+            matches!(place.step, Step::Keep) && place.present.as_ref().is_some_and(settled)
+        };
+        self.places.iter().all(|(service, places)| places.iter().all(|place| rests(service, place)))
+    }
+
     /// Every place that gets a new container.
     pub fn put(&self) -> impl Iterator<Item = (&Place, &Desired)> {
         self.places.values().flatten().filter_map(|place| match &place.step {

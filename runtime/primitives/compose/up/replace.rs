@@ -72,6 +72,8 @@ async fn exchange(engine: &Engine, ledger: &Ledger, place: &Place, desired: &Des
     }
     let id = engine.create(&spec).await.map_err(preparing)?;
     files::put(engine, &id, &desired.inject).await.map_err(preparing)?;
+    // From here on nobody serves for a while: what can be known before is looked for before.
+    let is_kept = engine.find(&previous).await.map_err(preparing)?.is_some();
 
     let stopping = |failure| (Phase::Stopping, failure);
     let began = Instant::now();
@@ -79,7 +81,9 @@ async fn exchange(engine: &Engine, ledger: &Ledger, place: &Place, desired: &Des
         ledger.phase(&place.name, Phase::Stopping);
         engine.stop(&old.id, None).await.map_err(stopping)?;
         if old.name != previous {
-            engine.remove(&previous, false).await.map_err(stopping)?;
+            if is_kept {
+                engine.remove(&previous, false).await.map_err(stopping)?;
+            }
             engine.rename(&old.id, &previous).await.map_err(stopping)?;
         }
     }
@@ -89,7 +93,7 @@ async fn exchange(engine: &Engine, ledger: &Ledger, place: &Place, desired: &Des
     let started = Instant::now();
     let stop = place.present.as_ref().map(|_| started.duration_since(began));
     if !place.idle {
-        engine.start(&id).await.map_err(proving)?;
+        engine.start_at_rest(&id, &place.name).await.map_err(proving)?;
     }
     Ok(Put { id, started, stop })
 }

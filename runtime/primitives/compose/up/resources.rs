@@ -1,30 +1,52 @@
 //! Networks and volumes of the application: those that must exist, and those that are made.
 
+use std::collections::BTreeMap;
+
 use crate::compose::{Network, Volume};
-use crate::drivers::docker::{NetworkSpec, Subnet, VolumeSpec};
+use crate::drivers::docker::{self, NetworkSpec, Subnet, VolumeSpec, at_once};
 use crate::primitive::{Action, Change, Failure, FailureKind, LogStream};
 use crate::primitives::compose::app::App;
 use crate::primitives::compose::desired::text;
 use crate::primitives::on_engine::fate;
 
+/// Which of them the engine has, by name.
+#[derive(Debug, Default)]
+pub(super) struct There {
+    networks: BTreeMap<String, docker::Network>,
+    volumes: BTreeMap<String, docker::Volume>,
+}
+
+impl There {
+    /// Asks for all that the services use.
+    pub async fn of(app: &App<'_>) -> Result<Self, Failure> {
+        let (networks, volumes) = (app.model.used_networks(), app.model.used_volumes());
+        let networks = at_once(networks.values().map(|network| app.engine.network(&network.name)).collect::<Vec<_>>());
+        let volumes = at_once(volumes.values().map(|volume| app.engine.volume(&volume.name)).collect::<Vec<_>>());
+        let (networks, volumes) = tokio::try_join!(networks, volumes)?;
+        // The engine also finds a network by its id.
+        let networks = app.model.used_networks().into_values().zip(networks);
+        let networks = networks.filter_map(|(wanted, found)| Some((wanted.name.clone(), found?)));
+        let volumes = volumes.into_iter().flatten().map(|volume| (volume.name.clone(), volume));
+        Ok(Self { networks: networks.collect(), volumes: volumes.collect() })
+    }
+}
+
 /// Everything that is wrong with networks and volumes that exist or should, before anything happens.
-pub(super) fn check(app: &App<'_>) -> Result<(), Failure> {
+pub(super) fn check(app: &App<'_>, there: &There) -> Result<(), Failure> {
     for (key, network) in app.model.used_networks() {
-        let present = app.look("looking at networks", app.engine.network(&network.name))?;
-        match present {
+        match there.networks.get(&network.name) {
             None if network.external => return Err(missing("network", key, &network.name)),
             Some(present) if !network.external && !is_leaving(app, &format!("network {}", network.name)) => {
-                same_network(network, &present)?;
+                same_network(network, present)?;
             }
             _ => {}
         }
     }
     for (key, volume) in app.model.used_volumes() {
-        let present = app.look("looking at volumes", app.engine.volume(&volume.name))?;
-        match present {
+        match there.volumes.get(&volume.name) {
             None if volume.external => return Err(missing("volume", key, &volume.name)),
             Some(present) if !volume.external && !is_leaving(app, &format!("volume {}", volume.name)) => {
-                same_volume(volume, &present)?;
+                same_volume(volume, present)?;
             }
             _ => {}
         }
@@ -33,20 +55,15 @@ pub(super) fn check(app: &App<'_>) -> Result<(), Failure> {
 }
 
 /// What [`create`] makes.
-pub(super) fn foresee(app: &App<'_>) -> Result<Vec<Change>, Failure> {
-    let mut changes = Vec::new();
-    app.look("looking at networks and volumes", async {
-        for network in app.model.used_networks().into_values().filter(|network| !network.external) {
-            let there = app.engine.network(&network.name).await?.is_some();
-            changes.extend(coming(app, format!("network {}", network.name), there));
-        }
-        for volume in app.model.used_volumes().into_values().filter(|volume| !volume.external) {
-            let there = app.engine.volume(&volume.name).await?.is_some();
-            changes.extend(coming(app, format!("volume {}", volume.name), there));
-        }
-        Ok(())
-    })?;
-    Ok(changes)
+pub(super) fn foresee(app: &App<'_>, there: &There) -> Vec<Change> {
+    let networks = app.model.used_networks().into_values().filter(|network| !network.external);
+    let networks = networks.filter_map(|network| {
+        coming(app, format!("network {}", network.name), there.networks.contains_key(&network.name))
+    });
+    let volumes = app.model.used_volumes().into_values().filter(|volume| !volume.external);
+    let volumes = volumes
+        .filter_map(|volume| coming(app, format!("volume {}", volume.name), there.volumes.contains_key(&volume.name)));
+    networks.chain(volumes).collect()
 }
 
 /// The change by which a thing comes into being, unless it is there, or will be when this call is made.

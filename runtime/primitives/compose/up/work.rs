@@ -1,6 +1,6 @@
 //! Carrying a plan out: every service as soon as what it waits for is ready, and none after the first failure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -82,6 +82,7 @@ pub(super) fn conduct(
         done: Mutex::default(),
         retired: Mutex::default(),
         failures: Mutex::default(),
+        leftovers: existing.leftovers.iter().map(|leftover| leftover.name.clone()).collect(),
         plan,
     };
     let ended = app.context.wait(&format!("bringing `{}` up", app.name()), total, async {
@@ -126,6 +127,8 @@ pub(super) struct Work<'a> {
     /// When a container was retired last that proxies may still know.
     pub(super) retired: Mutex<Option<Instant>>,
     failures: Mutex<Vec<Failure>>,
+    /// The names of containers that an interrupted replacement left.
+    leftovers: BTreeSet<String>,
 }
 
 impl Work<'_> {
@@ -170,6 +173,17 @@ impl Work<'_> {
         let done = Done { place: place.clone(), action, container, timing };
         self.done.lock().unwrap_or_else(PoisonError::into_inner).push(done);
         Ok(true)
+    }
+
+    /// What is in a place has proved itself: what was in it before goes. Where nothing was done and nothing left, there is
+    /// none.
+    pub(super) async fn finish(&self, place: &Place) -> Result<(), Failure> {
+        let untouched = matches!(place.step, Step::Keep) && self.before.of(&place.name).is_none();
+        if untouched && !self.leftovers.contains(&format!("{}{PREVIOUS}", place.name)) {
+            self.ledger.end(&place.name);
+            return Ok(());
+        }
+        replace::finish(&self.app.engine, &self.ledger, place).await
     }
 
     /// Stop-first, and everything that replaces nothing. `None` when it was given up.
