@@ -72,7 +72,7 @@ fn nothing_is_pulled_to_a_host_whose_disk_is_nearly_full() {
     shop.direct.write("runbook.toml", &server.entry("web"));
     let failure = shop.direct.method("compose.up", there(&shop), json!([]), json!({})).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Check, "{failure:?}");
-    assert!(failure.message.ends_with("on `web` has 100 MiB free, too little to pull 1 image"), "{failure}");
+    assert!(failure.message.ends_with("on `web` has 100.0 MiB free, too little to pull 1 image"), "{failure}");
     assert_eq!(shop.containers(), [] as [&str; 0]);
 }
 

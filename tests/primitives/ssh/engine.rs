@@ -74,8 +74,8 @@ fn what_is_asked_at_once_gets_its_own_answers_however_many_there_are() {
     }
     // Whoever asked for none of it any more keeps nobody from the answers to what was asked behind.
     for micros in [0, 200, 1000, 3000] {
-        let question = tokio::time::timeout(Duration::from_micros(micros), engine.find(&names[0]));
-        let _ = lab.run(async { Ok(question.await) });
+        let limit = Duration::from_micros(micros);
+        let _ = lab.run(async { Ok(tokio::time::timeout(limit, engine.find(&names[0])).await) });
     }
     assert_eq!(lab.run(engine.find(&names[1])).unwrap().unwrap().name, names[1]);
 }
