@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 use crate::failure::{Failure, FailureKind};
 use crate::project::{Project, ProjectFile, find};
 
-/// The project a runbook belongs to, with its environment: the nearest folder above with a project file, else its own.
-pub(super) fn project_of(runbook: &Path, environment: Option<&str>) -> Result<Project, Failure> {
+/// The project a runbook belongs to, with its environment: the nearest folder above with a project file, which `load` reads, else
+/// its own.
+pub(super) fn project_of(
+    runbook: &Path,
+    environment: Option<&str>,
+    load: impl FnOnce(&Path) -> Result<ProjectFile, Failure>,
+) -> Result<Project, Failure> {
     let runbook = existing(runbook)?;
     let folder = runbook.parent().map(Path::to_path_buf).unwrap_or_default();
     let root = find(&folder).unwrap_or(folder);
-    project_in(root, environment)
+    with_environment(load(&root)?, root, environment)
 }
 
 /// The root of the project the current folder belongs to; the folder itself outside of any project.
@@ -28,7 +33,10 @@ pub(super) fn person() -> String {
 
 /// The project at `root` with its environment.
 pub(super) fn project_in(root: PathBuf, environment: Option<&str>) -> Result<Project, Failure> {
-    let file = ProjectFile::load(&root)?;
+    with_environment(ProjectFile::load(&root)?, root, environment)
+}
+
+fn with_environment(file: ProjectFile, root: PathBuf, environment: Option<&str>) -> Result<Project, Failure> {
     let environment = file.environment(environment)?;
     Ok(Project::new(root, file, environment))
 }

@@ -11,7 +11,7 @@ use super::super::{places, plan};
 use super::parameters;
 use crate::failure::{Failure, FailureKind};
 use crate::journal::{FireTicket, Journal, Plan as Planned};
-use crate::project::{Project, state_folder};
+use crate::project::{Project, ProjectFile, state_folder};
 use crate::script::{Header, Library, SourceFile};
 use crate::units::Span;
 
@@ -107,6 +107,8 @@ struct Glance {
     environment: Option<String>,
     from_run: Option<i64>,
     plan: Option<PathBuf>,
+    /// Is it one of the service's own runs? A person is told of mistakes in schedules too.
+    is_fire: bool,
 }
 
 /// What the words are about.
@@ -130,6 +132,7 @@ impl Glance {
                 "--env" | "-e" => glance.environment = value(),
                 "--plan" => glance.plan = value().map(PathBuf::from),
                 "--out" | "--only" | "--deny" => drop(value()),
+                "--fire" => (glance.is_fire, _) = (true, value()),
                 "--from-run" => glance.from_run = value().and_then(|number| number.parse().ok()),
                 _ if text.starts_with('-') => {}
                 _ if glance.runbook.is_none() && looks_like_runbook(word) => glance.runbook = Some(word.into()),
@@ -151,7 +154,8 @@ impl Glance {
         let (project, library, earlier) = match (runbook, self.from_run) {
             (runbook, Some(run)) => earlier(run, runbook.as_deref(), environment)?,
             (Some(runbook), None) => {
-                let project = places::project_of(&runbook, environment)?;
+                let load = if self.is_fire { ProjectFile::load_without_schedules } else { ProjectFile::load };
+                let project = places::project_of(&runbook, environment, load)?;
                 let full = runbook.canonicalize().map_err(|error| Failure::system("open the runbook", &error))?;
                 let library = Library::load(project.root(), &full)?;
                 (project, library, follows.as_ref().map(|plan| plan.parameters.clone()))
@@ -179,7 +183,7 @@ fn earlier(
     environment: Option<&str>,
 ) -> Result<(Project, Library, Option<Value>), Failure> {
     let root = match runbook {
-        Some(runbook) => places::project_of(runbook, environment)?.root().to_path_buf(),
+        Some(runbook) => places::project_of(runbook, environment, ProjectFile::load)?.root().to_path_buf(),
         None => places::root_here()?,
     };
     let journal = Journal::open(&state_folder(&root))?;
