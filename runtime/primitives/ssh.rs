@@ -30,7 +30,7 @@ use crate::drivers::Drivers;
 use crate::drivers::ssh::{Script, Target};
 use crate::primitive::{
     Arg, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Primitive, Spec, Touches, Ty, handle,
-    target_named, text_of,
+    target_named,
 };
 
 /// The kind of the handle.
@@ -124,7 +124,7 @@ fn user(call: &Call) -> Option<&str> {
 
 /// The machine, and what is done on it.
 fn needs(call: &Call, more: impl IntoIterator<Item = Need>) -> Vec<Need> {
-    std::iter::once(Need::host(text_of(call.receiver.get("name")))).chain(more).collect()
+    std::iter::once(Need::host(call.receiver_needed("name"))).chain(more).collect()
 }
 
 /// A method of the handle that looks and takes no options, unless said otherwise.

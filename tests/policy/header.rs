@@ -38,6 +38,25 @@ fn a_star_stands_for_what_only_the_run_knows() {
 }
 
 #[test]
+fn a_host_is_known_by_its_name_and_one_that_only_the_run_knows_is_not_missing() {
+    let script = "let web = ssh(\"web-1\");\nssh(\"web-1\").exec([\"true\"]);\nlet armed = web.arm(\"true\");\narmed.confirm();\n\
+                  let disk = web.disk_free(\"/\");\ndisk.at_least(\"1GiB\");\n";
+    let known = format!("//! Works.\n//! @needs secret A\n{script}");
+    let of_a_run = "ssh(param(\"name\")).arm(\"true\").revert();\nlet other = if true { web } else { ssh(\"web-2\") };\nother.facts();\n";
+    let project = Project::script(&format!(
+        "//! Works.\n//! @param name: string = \"web-1\"\n//! @needs host web-1\n{script}{of_a_run}"
+    ))
+    .file("runbook.toml", "[host.web-1]\naddress = '127.0.0.1'\n");
+    let ran = project.runbook(&["check", "test.rhai"]).code(2);
+    ran.says("`ssh.exec` needs `command true`").says("`ssh.arm` needs `command *`").never_says("needs `host");
+    project.file_now("test.rhai", &known);
+    project.runbook(&["check", "test.rhai"]).code(2).says("`ssh.exec` needs `host web-1`");
+    project.runbook(&["check", "--fix", "test.rhai"]).success();
+    let text = project.read("test.rhai");
+    assert!(text.contains("@needs host ") && text.contains("web-1") && !text.contains("host \"\""), "{text}");
+}
+
+#[test]
 fn the_environments_own_values_are_known() {
     let project = Project::script("//! Asks.\nhttp_check(env::url + \"/health\");\n")
         .file("runbook.toml", "[env.dev]\nurl = \"http://127.0.0.1:1\"\n[env.prod]\nurl = \"https://shop.test\"\n");

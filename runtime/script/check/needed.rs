@@ -6,7 +6,7 @@ use super::cx::{Callee, Cx};
 use super::guess;
 use super::scope::Guess;
 use super::tree::{At, Call, Kind, Node};
-use crate::primitive::{Call as Made, Effect, Need, Needs, Site, Spec, handle, unknown, unknown_text};
+use crate::primitive::{Arg, Call as Made, Effect, Need, Needs, Site, Spec, handle, unknown, unknown_text};
 use crate::project::Environment;
 
 /// How deep values and handles are looked into.
@@ -97,7 +97,9 @@ fn handle_of(cx: &Cx<'_>, spec: &Spec, receiver: &Node, environment: Option<&Env
     if let Value::Object(options) = made.options {
         fields.extend(options);
     }
-    fields.extend(maker.args.iter().map(|arg| arg.name.to_owned()).zip(made.args));
+    // The handle of a host calls it by its name.
+    let name_of = |arg: &Arg| if kind == "ssh" { "name" } else { arg.name }.to_owned();
+    fields.extend(maker.args.iter().map(name_of).zip(made.args));
     handle(kind, Value::Object(fields))
 }
 
