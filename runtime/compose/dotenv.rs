@@ -9,6 +9,9 @@ use super::problem::Problem;
 /// The largest value, which is more than an operating system hands to a process.
 const VALUE_LIMIT: usize = 1 << 20;
 
+/// What to do about a `$` that was meant as one.
+const IN_QUOTES: &str = "put the value in single quotes, or write `$$` for `$`";
+
 /// What is skipped around a name and before a value: the blanks of Unicode's first 256 characters.
 const BLANKS: [char; 7] = [' ', '\t', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{a0}'];
 
@@ -32,14 +35,28 @@ pub fn parse(text: &str, file: &str) -> Result<Vec<Assignment>, Problem> {
     parse_with(text, file, &|_| None)
 }
 
+/// Like [`parse`], where a variable that no line before sets is a mistake, and does not stand for nothing.
+pub fn parse_closed(text: &str, file: &str) -> Result<Vec<Assignment>, Problem> {
+    read(text, file, &|_| None, true)
+}
+
 /// Like [`parse`], where values and bare names also refer to variables from outside, which win over those of the file.
 pub fn parse_with(
     text: &str,
     file: &str,
     outside: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Assignment>, Problem> {
+    read(text, file, outside, false)
+}
+
+fn read(
+    text: &str,
+    file: &str,
+    outside: &dyn Fn(&str) -> Option<String>,
+    is_closed: bool,
+) -> Result<Vec<Assignment>, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { rest: text, line: 1, file, outside, found: Vec::new() };
+    let mut reader = Reader { rest: text, line: 1, file, outside, is_closed, found: Vec::new() };
     while reader.skip_blank() {
         reader.assignment()?;
     }
@@ -78,6 +95,8 @@ struct Reader<'a> {
     line: usize,
     file: &'a str,
     outside: &'a dyn Fn(&str) -> Option<String>,
+    /// Is a variable that nothing sets a mistake?
+    is_closed: bool,
     found: Vec<Assignment>,
 }
 
@@ -183,14 +202,22 @@ impl Reader<'_> {
                 self.found.iter().rev().find(|assignment| assignment.name == name).map(|found| found.value.clone())
             })
         };
-        let value = substitute(value, &lookup, &mut |_| {}).map_err(|fault| match fault {
+        let mut is_lost = false;
+        let value = substitute(value, &lookup, &mut |_| is_lost = true).map_err(|fault| match fault {
             Fault::Required { variable, message } => {
                 self.problem(format!("the variable `{variable}` is required and has no value: {message}"))
             }
-            Fault::Malformed { at } => self
-                .problem(format!("`{at}` is not a variable"))
-                .hint("put the value in single quotes, or write `$$` for `$`"),
+            // What is taken over as a secret is not shown.
+            Fault::Malformed { .. } if self.is_closed => {
+                self.problem("a `${` of the value begins no variable").hint(IN_QUOTES)
+            }
+            Fault::Malformed { at } => self.problem(format!("`{at}` is not a variable")).hint(IN_QUOTES),
         })?;
+        if is_lost && self.is_closed {
+            let message =
+                "a `$` of the value stands for a variable that no line before sets: what follows it would be lost";
+            return Err(self.problem(message).hint(IN_QUOTES));
+        }
         if value.len() > VALUE_LIMIT {
             return Err(self.problem(format!("the value grows to more than {VALUE_LIMIT} bytes")));
         }

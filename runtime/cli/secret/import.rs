@@ -10,7 +10,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::report;
 use crate::secrets::{SecretText, check_name};
 
-/// Take over the values of a `.env` file, all at once or none. It is read by the rules of Compose.
+/// Take over the values of a `.env` file, all at once or none. It is read by the rules of Compose; what would be lost by them is refused.
 #[derive(Args)]
 pub struct Import {
     /// The file; `-` for standard input
@@ -69,7 +69,7 @@ impl Import {
             std::fs::read_to_string(&self.file)
         };
         let text = text.map_err(|error| Failure::system(format!("read `{shown}`"), &error))?;
-        let found = dotenv::parse(&text, &shown).map_err(|problem| compose::failure(&[problem]))?;
+        let found = dotenv::parse_closed(&text, &shown).map_err(|problem| compose::failure(&[problem]))?;
         let mut values: Vec<(String, SecretText)> = Vec::new();
         for assignment in found {
             values.retain(|(name, _)| *name != assignment.name);

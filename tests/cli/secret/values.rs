@@ -181,6 +181,14 @@ fn a_file_of_variables_is_taken_over_as_a_whole_or_not_at_all() {
     vault.as_alice(&["get", "GOOD", "--env", "prod"]).code(2);
     vault.write(".env", "GOOD=a good value\nA.B=has a dot\n");
     vault.as_alice(&["import", ".env", "--env", "prod"]).code(2).says(".env:2: \"A.B\" cannot be the name of a secret");
+    for (value, why) in [("pa$sword-x", "no line before sets"), ("\"pa${sword-x\"", "begins no variable")] {
+        vault.write(".env", &format!("GOOD=a good value\nLOST={value}\n"));
+        let ran = vault.as_alice(&["import", ".env", "--env", "prod"]).code(2);
+        ran.says(why).says(".env:2").says("put the value in single quotes").never_says("sword");
+    }
+    vault.write(".env", "BASE=a good value\nBUILT=${BASE}-and-more\n");
+    vault.as_alice(&["import", ".env", "--env", "prod"]).success();
+    assert_eq!(vault.get("alice", "BUILT"), "a good value-and-more");
     vault.fed("alice", &["import", "-", "--env", "prod"], "PIPED=through a pipe\n").success();
     assert_eq!(vault.get("alice", "PIPED"), "through a pipe");
 }
