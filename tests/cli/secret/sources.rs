@@ -25,3 +25,29 @@ fn without_sealed_values_no_key_and_no_list_is_needed() {
     assert_eq!(ran.stdout, "from outside");
     assert!(!vault.project.path().join(".runbook").exists());
 }
+
+#[test]
+fn credentials_are_read_where_systemd_or_docker_puts_them() {
+    let sources = "[env.prod]\n[secrets]\nsources = [{ from = \"files\", folder = \"$CREDENTIALS_DIRECTORY\" }, \
+                   { from = \"files\", folder = \"run/secrets\" }]\n";
+    let project = crate::harness::Project::new()
+        .file("runbook.toml", sources)
+        .file("run/secrets/OF_DOCKER", "what docker mounts\n");
+    let credentials = tempfile::tempdir().unwrap();
+    let file = credentials.path().join("OF_SYSTEMD");
+    std::fs::write(&file, "what systemd passes").unwrap();
+    // As systemd makes them: for their owner only, and to be read only.
+    let read_only = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    read_only(&file, 0o400);
+    read_only(credentials.path(), 0o500);
+    let project = project.env("CREDENTIALS_DIRECTORY", credentials.path().to_str().unwrap());
+    let get = |name: &str| project.runbook(&["secret", "get", name, "--env", "prod", "-n"]);
+    assert_eq!(get("OF_SYSTEMD").success().stdout, "what systemd passes");
+    assert_eq!(get("OF_DOCKER").success().stdout, "what docker mounts");
+    read_only(credentials.path(), 0o700);
+    let elsewhere = project.env("CREDENTIALS_DIRECTORY", "");
+    let ran = elsewhere.runbook(&["secret", "get", "OF_SYSTEMD", "--env", "prod"]).code(2);
+    ran.says("the folder `$CREDENTIALS_DIRECTORY`, which is not set");
+}
