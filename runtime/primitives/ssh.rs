@@ -29,8 +29,7 @@ use serde_json::{Value, json};
 use crate::drivers::Drivers;
 use crate::drivers::ssh::{Script, Target};
 use crate::primitive::{
-    Arg, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Primitive, Spec, Touches, Ty, handle,
-    target_named,
+    Arg, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Primitive, Spec, Touches, Ty, handle, target_named,
 };
 
 /// The kind of the handle.
