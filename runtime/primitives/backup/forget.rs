@@ -88,7 +88,8 @@ impl Primitive for Forget {
             "repository": place.name, "forgotten": unknown("what no rule keeps"), "kept": unknown("how many stay"),
             "decisions": unknown("what rules say"),
         });
-        Ok(Prediction::one(change(&place.name, options.job.as_deref()), value))
+        let change = change(&place.name, options.job.as_deref());
+        Ok(Prediction::one(change.only_if("there is one that no rule keeps"), value))
     }
 }
 

@@ -82,7 +82,7 @@ impl Primitive for Prune {
             "repository": place.name, "used": unknown("what is needed"), "marked": unknown("what is not needed"),
             "removed": unknown("what was marked before"),
         });
-        Ok(Prediction::one(change(&place.name), value))
+        Ok(Prediction::one(change(&place.name).only_if("there is something that none needs"), value))
     }
 }
 
