@@ -37,7 +37,7 @@ mod up;
 use serde_json::Value;
 
 use super::on_engine::machine;
-use super::on_engine::touches::Paths;
+use super::on_engine::touches::{Paths, will_write};
 use crate::primitive::{
     Action, Arg, Call, Change, Context, Effect, Failure, Need, Outcome, Prediction, Primitive, Sink, Spec, Touches, Ty,
     text_of, unknown, unknown_of,
@@ -153,15 +153,6 @@ fn paths_of(touches: Touches) -> Vec<Vec<String>> {
 /// Will an earlier call of the plan write the files that describe the application? Then nothing more is known.
 fn is_written_before(context: &Context<'_>, call: &Call) -> bool {
     will_write(context, &files(context, call))
-}
-
-/// Will an earlier call of the plan write any of these files?
-fn will_write(context: &Context<'_>, files: &Touches) -> bool {
-    let written = |change: &Change| {
-        let path = change.what.strip_prefix("file ").or_else(|| change.what.strip_prefix("folder "))?;
-        Some(Touches::disk(&context.resolve(path)).overlaps(files))
-    };
-    context.services.planned().iter().any(|change| written(change) == Some(true))
 }
 
 /// What is known of a call whose files are written before it.

@@ -1,6 +1,7 @@
 //! What the plans of the systems' runbooks list is what their runs do, in both directions.
 
 use super::demo_images;
+use super::saved::{self, Saved};
 use super::systems::System;
 use crate::execution::plan_truth::plan_comes_true;
 use crate::survival::shipped::world::{ImageFolder, World};
@@ -79,4 +80,38 @@ fn of_building_the_images() {
     let (changes, is_whole) = plan_comes_true(|words| folder.runs(words), &words, "images.rhai");
     // What is built is known once cargo has said where it is.
     assert_eq!((changes, is_whole), (1, false));
+}
+
+/// Plans and runs what backs up, drills and restores a system; what is restored is damaged before.
+#[track_caller]
+fn backups_come_true(saved: Option<Saved>, turns: &[&[&str]]) {
+    let Some(saved) = saved else { return };
+    for words in turns {
+        if words[0].ends_with("/restore.rhai") {
+            saved.damage();
+        }
+        // Some print at their end what only a run knows: the plan is certain up to there, and right.
+        let made = come_true(&saved.system, &[words]);
+        assert!(made[0].0 > 0, "{words:?}: {made:?}");
+    }
+}
+
+#[test]
+fn of_the_chat_bots_backups() {
+    let turns: &[&[&str]] =
+        &[&["stupidbot/backup.rhai"], &["stupidbot/restore-drill.rhai"], &["stupidbot/restore.rhai"]];
+    backups_come_true(saved::stupidbot(), turns);
+}
+
+#[test]
+fn of_chatvistas_backups() {
+    let restore: &[&str] = &["chatvista/restore.rhai", "--part", "minutes"];
+    let in_place: &[&str] = &["chatvista/restore.rhai", "--part", "minutes", "--in-place", "true"];
+    let turns = [&["chatvista/backup.rhai"][..], &["chatvista/restore-drill.rhai"], restore, in_place];
+    backups_come_true(saved::chatvista(), &turns);
+}
+
+#[test]
+fn of_chitrams_backup() {
+    backups_come_true(saved::chitram(), &[&["chitram/backup.rhai"]]);
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::on_engine::engine_of;
+use super::super::on_engine::touches::will_write;
 use super::scalar;
 use crate::compose::{LoadRequest, USUAL_FILES, usual_files};
 use crate::drivers::docker::OVER_SSH;
@@ -69,7 +70,7 @@ impl Descriptor {
             None => default_files(context, directory.as_deref().unwrap_or("."))?,
         };
         // In a plan, a file may be one that an earlier call makes.
-        let comes = |file: &&String| super::will_write(context, &Touches::disk(&context.resolve(file)));
+        let comes = |file: &&String| will_write(context, &Touches::disk(&context.resolve(file)));
         let is_missing = |file: &&String| !context.resolve(file).is_file() && !comes(file);
         let missing: Vec<&String> = files.iter().filter(is_missing).collect();
         if let Some(first) = missing.first() {

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::labels;
 use crate::drivers::docker::{ContainerSpec, NetworkAttachment, PortSpec, Resources, Restart};
-use crate::primitive::{ByteSize, Call, Context, Failure, FailureKind, Need, Span, Spec, text_of};
+use crate::primitive::{ByteSize, Call, Context, Failure, FailureKind, Need, Span, Spec, Touches, text_of};
 use crate::primitives::on_engine::short_key;
+use crate::primitives::on_engine::touches::will_write;
 
 crate::options! {
     /// Options of `run`.
@@ -132,7 +133,11 @@ fn bind(context: &Context<'_>, text: &str) -> Result<String, String> {
     if !source.starts_with('.') {
         return Ok(text.to_owned());
     }
-    if !context.resolve(source).exists() {
+    let path = context.resolve(source);
+    if !path.exists() {
+        if will_write(context, &Touches::disk(&path)) {
+            return Ok(format!("{}:{target}", path.display()));
+        }
         return Err(format!("names `{source}`, which does not exist"));
     }
     let folder = context.real(source).map_err(|failure| failure.message)?;

@@ -4,7 +4,7 @@
 //! altered by a change of any application, and a look at an application by a change of any container.
 
 use crate::drivers::docker::Engine;
-use crate::primitive::Touches;
+use crate::primitive::{Change, Context, Touches};
 
 /// Paths of one engine.
 pub struct Paths<'a>(pub &'a Engine);
@@ -59,4 +59,13 @@ impl Paths<'_> {
     fn path(&self, rest: &[&str]) -> Vec<String> {
         ["engine", self.0.address()].iter().chain(rest).map(|part| (*part).to_owned()).collect()
     }
+}
+
+/// Will an earlier call of the plan write any of these files?
+pub fn will_write(context: &Context<'_>, files: &Touches) -> bool {
+    let written = |change: &Change| {
+        let path = change.what.strip_prefix("file ").or_else(|| change.what.strip_prefix("folder "))?;
+        Some(Touches::disk(&context.resolve(path)).overlaps(files))
+    };
+    context.services.planned().iter().any(|change| written(change) == Some(true))
 }

@@ -5,6 +5,7 @@ use runbook::primitive::{Failure, Outcome, Prediction, handle, unknown_of};
 use serde_json::{Value, json};
 
 use super::Bench;
+use crate::harness::Project;
 
 impl Bench {
     fn predict(&self, method: &str, args: Value, options: Value) -> Result<Prediction, Failure> {
@@ -163,4 +164,18 @@ fn commands() {
     }
     let looks = bench.predict("exec", json!([name, ["true"]]), json!({ "read_only": true })).unwrap();
     assert_eq!(looks.changes, []);
+}
+
+#[test]
+fn a_folder_that_the_run_will_make_can_be_mounted() {
+    let Some(bench) = Bench::start() else { return };
+    let (image, name) = (bench.lab.image("mount", "1", ""), bench.lab.name("mount"));
+    let script = format!(
+        "folder(\"data\").create();
+        docker().run(\"{image}\", [\"true\"], #{{ name: \"{name}\", pull: \"never\", volumes: [\"./data:/x\"] }});"
+    );
+    let plan = Project::script(&script).runbook(&["plan", "test.rhai"]).success();
+    plan.prints("+ folder data").prints(&format!("+ container {name}"));
+    let other = script.replace("./data:", "./other:");
+    Project::script(&other).runbook(&["plan", "test.rhai"]).code(1).prints("names `./other`, which does not exist");
 }
