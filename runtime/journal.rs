@@ -12,6 +12,7 @@ mod columns;
 mod copy;
 mod decide;
 mod difference;
+mod drills;
 mod dropped;
 mod entry;
 mod event;

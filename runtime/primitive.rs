@@ -12,6 +12,7 @@ mod cancel;
 mod catalogue;
 mod change;
 mod context;
+mod drills;
 mod hosts;
 mod leases;
 mod need;
@@ -38,6 +39,7 @@ pub use change::{
     unknown_within, without_unknown,
 };
 pub use context::{Context, LogStream, MARKERS_DROPPED, MakeSecret, Progress, Reached, RunFacts, Services};
+pub use drills::{Drill, standing};
 pub use hosts::target_named;
 pub use leases::{Lease, LeaseRequest};
 pub use need::{Need, NeedKind, text_of};

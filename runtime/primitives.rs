@@ -26,6 +26,7 @@ mod schema;
 mod secret;
 mod sh;
 mod sleep;
+mod sqlite_query;
 pub mod ssh;
 mod step;
 mod template;
@@ -54,6 +55,7 @@ pub fn all() -> Vec<&'static dyn Primitive> {
         &rolling::Rolling,
         &sh::Sh,
         &sleep::Sleep,
+        &sqlite_query::SqliteQuery,
         &step::Step,
         &template::Template,
         &this_machine::ThisMachine,

@@ -3,6 +3,7 @@
 mod api;
 mod backup;
 mod doubt;
+mod drilling;
 mod dst;
 mod environment;
 mod file;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 pub use api::{ApiSection, WebhookEntry};
 pub use backup::{BEFORE_RESTORE, BackupJob, BackupRepository, BucketStyle, RepositoryPlace};
 pub use doubt::{Signs, doubt};
+pub use drilling::{Drilled, drill_findings};
 pub use dst::DstPolicy;
 pub use environment::Environment;
 pub use file::{LogRetention, PROJECT_FILE, ProjectFile, RegistryLogin, RunRetention, ServiceLimits, find};

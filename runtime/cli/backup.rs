@@ -2,6 +2,7 @@
 
 mod check;
 mod copy;
+mod drill;
 mod forget;
 mod init;
 mod list;
@@ -36,6 +37,8 @@ pub enum Backup {
     Check(check::Check),
     /// Copy snapshots into another repository, as far as they are missing there
     Copy(copy::Copy),
+    /// Restore a snapshot where it harms nobody and see that it works, or show how that went before
+    Drill(drill::Drill),
     /// Forget the snapshots that no rule keeps, and say why each one goes or stays
     Forget(forget::Forget),
     /// Remove what no snapshot needs any more
@@ -55,6 +58,7 @@ impl Backup {
             Self::Show(command) => command.run(),
             Self::Check(command) => command.run(),
             Self::Copy(command) => command.run(),
+            Self::Drill(command) => command.run(),
             Self::Forget(command) => command.run(),
             Self::Prune(command) => command.run(),
             Self::Rebuild(command) => command.run(),

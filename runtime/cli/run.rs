@@ -31,6 +31,11 @@ const WORDS: Words =
     Words { name: "runbook run", about: "Run a runbook: checked before it starts, undone when it fails" };
 
 impl Run {
+    /// As if these words had been typed behind `runbook run`.
+    pub(super) fn of(words: Vec<OsString>) -> Self {
+        Self { words }
+    }
+
     /// Checks the runbook, runs it and says how it ended.
     pub fn run(self) -> CommandResult {
         let wanted: Wanted<Options> = WORDS.read(&self.words)?;

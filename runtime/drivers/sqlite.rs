@@ -1,5 +1,7 @@
 //! SQLite databases of applications: copies of them that are whole, and what is in them. The run log's own file is none of these.
 
+mod query;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
@@ -10,6 +12,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::failure::{Failure, FailureKind};
+
+pub use query::query;
 
 /// How long somebody may keep the database locked.
 const PATIENCE: Duration = Duration::from_secs(30);

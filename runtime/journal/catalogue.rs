@@ -9,7 +9,7 @@ use super::columns::{Json, Moment, Word};
 use super::event::CallState;
 use super::table::{READING, ROUND, SNAPSHOT};
 use crate::failure::Failure;
-use crate::primitive::{Catalogue, Catalogued, Proof, Reading};
+use crate::primitive::{Catalogue, Catalogued, Drill, Proof, Reading};
 
 /// Calls of `backup` that are looked through for the newest of a job.
 const LOOKED_AT: i64 = 1_000;
@@ -143,6 +143,14 @@ impl Catalogue for Journal {
         };
         let newest = calls.into_iter().find(|(_, _, arguments, _)| is_meant(arguments));
         Ok(newest.filter(|(_, state, ..)| *state != CallState::Done).map(|(run, _, _, at)| (run, at)))
+    }
+
+    fn note_drill(&self, drill: &Drill) -> Result<(), Failure> {
+        self.add_drill(drill)
+    }
+
+    fn drills(&self, repository: &str) -> Result<Vec<Drill>, Failure> {
+        self.drilled(repository)
     }
 
     fn newest_moment(&self) -> Result<Option<Timestamp>, Failure> {

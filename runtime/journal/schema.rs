@@ -44,6 +44,7 @@ pub(super) const JOURNAL: Format = Format {
         include_str!("schema/journal-6.sql"),
         include_str!("schema/journal-7.sql"),
         include_str!("schema/journal-8.sql"),
+        include_str!("schema/journal-9.sql"),
     ],
     signed: true,
 };

@@ -87,6 +87,8 @@ pub(super) const SNAPSHOT: Sealed = Sealed { name: "snapshot", key: "id" };
 pub(super) const READING: Sealed = Sealed { name: "reading", key: "repository" };
 /// When the rounds began in which they are read.
 pub(super) const ROUND: Sealed = Sealed { name: "reading_round", key: "repository" };
+/// Restore drills.
+pub(super) const DRILL: Sealed = Sealed { name: "drill", key: "id" };
 /// Which program brought the file to which format.
 pub(super) const FORMAT: Sealed = Sealed { name: "format", key: "version" };
 

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::{Happening, Message};
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::project::{BackupRepository, Made, NotifyEvent, StaleKind, freshness};
+use crate::primitive::standing;
+use crate::project::{BackupRepository, NotifyEvent, StaleKind};
 
 /// Each finding, once a day.
 pub(super) fn stale<'a>(
@@ -17,12 +18,11 @@ pub(super) fn stale<'a>(
     let day = now.strftime("%Y-%m-%d");
     let mut happenings = Vec::new();
     for (name, repository) in repositories {
-        let mut made: Vec<Made> = Vec::new();
-        for known in journal.catalogued(name)? {
-            made.push(known.made());
-        }
-        for finding in freshness(repository, &made, now) {
+        for finding in standing(journal, name, repository, now)? {
             let event = match finding.kind {
+                // Its run told of it when it failed.
+                StaleKind::DrillFailed => continue,
+                StaleKind::SlowDrill => NotifyEvent::DrillSlow,
                 StaleKind::TooOld | StaleKind::Missing => NotifyEvent::BackupTooOld,
                 StaleKind::Shrunk | StaleKind::Gone | StaleKind::Future => NotifyEvent::BackupDoubtful,
                 StaleKind::NotDrilled => NotifyEvent::DrillOverdue,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
+use super::{Drill, Failure};
 use crate::drivers::backup::{Checked, Manifest, PARTS, Reads, Repository, Snapshot};
 
 /// A snapshot as the run log knows it.
@@ -139,6 +139,10 @@ pub trait Catalogue: Send + Sync {
     /// The newest call of `backup` for a job that does not go on, and when it began, if it did not end well. `job` is that of calls that name none
     /// with `own`.
     fn failed_backup(&self, repository: &str, job: &str, own: bool) -> Result<Option<(i64, Timestamp)>, Failure>;
+    /// Notes a restore drill; one of that name that is known stays as it is.
+    fn note_drill(&self, drill: &Drill) -> Result<(), Failure>;
+    /// The drills of a repository's snapshots, the oldest first.
+    fn drills(&self, repository: &str) -> Result<Vec<Drill>, Failure>;
     /// The newest moment that the run log knows of.
     fn newest_moment(&self) -> Result<Option<Timestamp>, Failure>;
 }

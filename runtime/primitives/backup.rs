@@ -6,10 +6,12 @@ mod copy;
 mod database;
 mod drilled;
 mod feeding;
+mod find;
 mod forget;
 mod postgres;
 mod program;
 mod prune;
+mod record;
 mod redis;
 mod repository;
 mod restore;
@@ -39,8 +41,17 @@ use repository::{Opened, Place, wanted};
 use source::{Kind, Source};
 
 /// Every primitive of this file and its folder.
-pub const ALL: &[&dyn Primitive] =
-    &[&Backup, &check::Check, &copy::Copy, &drilled::Drilled, &forget::Forget, &prune::Prune, &restore::Restore];
+pub const ALL: &[&dyn Primitive] = &[
+    &Backup,
+    &check::Check,
+    &copy::Copy,
+    &drilled::Drilled,
+    &find::Find,
+    &forget::Forget,
+    &prune::Prune,
+    &record::Record,
+    &restore::Restore,
+];
 
 crate::options! {
     /// Options of `backup`.

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -39,6 +39,8 @@ pub struct BackupRepository {
     pub max_age: Option<Span>,
     /// How long ago each job's last restore drill may be.
     pub max_drill_age: Option<Span>,
+    /// How long restoring everything of a job may take.
+    pub recovery_time: Option<Span>,
     /// `[backup.NAME.job.JOB]`: jobs that there have to be, and what is different for them.
     #[serde(default, rename = "job")]
     pub jobs: BTreeMap<String, BackupJob>,
@@ -54,9 +56,23 @@ pub struct BackupJob {
     pub max_age: Option<Span>,
     /// How long ago its last restore drill may be.
     pub max_drill_age: Option<Span>,
+    /// How long restoring everything of it may take.
+    pub recovery_time: Option<Span>,
+    /// The runbook that drills a restore of it, relative to the project.
+    pub drill: Option<PathBuf>,
 }
 
 impl BackupRepository {
+    /// How long restoring everything of a job may take.
+    pub fn recovery_time_of(&self, job: &str) -> Option<Span> {
+        self.jobs.get(job).and_then(|own| own.recovery_time).or(self.recovery_time)
+    }
+
+    /// The runbook that drills a restore of a job.
+    pub fn drill_of(&self, job: &str) -> Option<&Path> {
+        self.jobs.get(job)?.drill.as_deref()
+    }
+
     /// Which snapshots of a job stay.
     pub fn keep_of(&self, job: &str) -> &Keep {
         self.jobs.get(job).and_then(|job| job.keep.as_ref()).unwrap_or(&self.keep)

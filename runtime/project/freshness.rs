@@ -39,6 +39,10 @@ pub enum StaleKind {
     Future,
     /// A snapshot is gone that nobody forgot.
     Gone,
+    /// The last drill did not go well.
+    DrillFailed,
+    /// The last drill took longer than it may.
+    SlowDrill,
 }
 
 /// What somebody should look at.

@@ -59,13 +59,15 @@ pub enum NotifyEvent {
     DrillFailed,
     /// The last restore drill was too long ago.
     DrillOverdue,
+    /// The last restore drill took longer than it may.
+    DrillSlow,
     /// There is little free space.
     DiskLow,
 }
 
 impl NotifyEvent {
     /// What rules are about that name no events: everything that wants somebody's attention.
-    pub const TROUBLE: [Self; 12] = [
+    pub const TROUBLE: [Self; 13] = [
         Self::Failed,
         Self::Recovered,
         Self::Missed,
@@ -77,6 +79,7 @@ impl NotifyEvent {
         Self::BackupDoubtful,
         Self::DrillFailed,
         Self::DrillOverdue,
+        Self::DrillSlow,
         Self::DiskLow,
     ];
 
@@ -97,6 +100,7 @@ impl NotifyEvent {
             Self::BackupDoubtful => "backup_doubtful",
             Self::DrillFailed => "drill_failed",
             Self::DrillOverdue => "drill_overdue",
+            Self::DrillSlow => "drill_slow",
             Self::DiskLow => "disk_low",
         }
     }

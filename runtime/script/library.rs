@@ -16,9 +16,13 @@ const STANDARD: &[(&str, &str)] = &[
     ("std/db", include_str!("../../stdlib/db.rhai")),
     ("std/deploy", include_str!("../../stdlib/deploy.rhai")),
     ("std/drill", include_str!("../../stdlib/drill.rhai")),
+    ("std/drill/evidence", include_str!("../../stdlib/drill/evidence.rhai")),
+    ("std/drill/scratch", include_str!("../../stdlib/drill/scratch.rhai")),
+    ("std/drill/stores", include_str!("../../stdlib/drill/stores.rhai")),
     ("std/health", include_str!("../../stdlib/health.rhai")),
     ("std/options", include_str!("../../stdlib/options.rhai")),
     ("std/proxy", include_str!("../../stdlib/proxy.rhai")),
+    ("std/recover", include_str!("../../stdlib/recover.rhai")),
     ("std/rollback", include_str!("../../stdlib/rollback.rhai")),
 ];
 

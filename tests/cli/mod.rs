@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod backup_drill;
 mod compose;
 mod diff;
 mod doctor;

@@ -16,7 +16,7 @@ fn a_run_log_of_a_newer_runbook_is_refused_with_both_versions() {
         .unwrap();
     let failure = Journal::open(folder.path()).err().unwrap();
     let expected = format!(
-        "`{}` was written by runbook 9.9.9 (format 99); this is runbook {} (format 7)",
+        "`{}` was written by runbook 9.9.9 (format 99); this is runbook {} (format 9)",
         file.display(),
         env!("CARGO_PKG_VERSION")
     );

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod container;
+mod damage;
 mod faults;
 mod host;
 mod killed;

@@ -43,24 +43,31 @@ fn a_drill_restores_where_it_harms_nobody_and_leaves_evidence() {
 
     write("drill.rhai", &fill(DRILL).replace("OTHER", ""));
     let ran = project.runbook(&["run", "drill.rhai"]);
-    ran.code(0).says("looked at by the runbook").says("1 tables, 1000 rows, 3 phases");
+    ran.code(0).says("looked at by the runbook").says("1 tables, 1000 rows, 4 phases");
     let wrong = r#", "nobody": #{ sql: "select count(*) from users where id = 7", gives: 0 }"#;
     write("wrong.rhai", &fill(DRILL).replace("OTHER", wrong));
     project.runbook(&["run", "wrong.rhai"]).code(1).says("the drill of shop failed: nobody: found 1");
-    assert_eq!(left(&lab), 0, "nothing is left");
+    project.runbook(&["backup", "drill", "--history"]).success().prints("shop: 2 drills, 1 failed; recovery time");
 
     let evidence = evidence(&project.path().join("drills"));
     let [(good, page), (bad, bad_page)] = evidence.as_slice() else { panic!("{evidence:?}") };
+    for drill in [good, bad] {
+        assert_eq!(left(&lab, drill["drill"].as_str().unwrap()), 0, "nothing is left");
+    }
     assert_eq!((&good["ok"], &good["rows"], &good["failure"]), (&true.into(), &1000.into(), &"".into()));
-    assert_eq!(good["checks"].as_array().unwrap().len(), 4);
+    let names: Vec<&str> =
+        good["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+    let own = ["all that the manifest tells", "sequences are ahead of what they number", "foreign keys"];
+    let own = own.map(|name| format!("shop.dump: {name}"));
+    assert_eq!(names, [&own[0], &own[1], &own[2], "users", "recovery time", "age of the snapshot"]);
     assert!(page.starts_with("# Drill of shop: ok\n") && page.contains("| users | ok | 1000 |"), "{page}");
     assert_eq!(bad["ok"], false);
     assert!(bad_page.contains("| nobody | NOT OK | 1 |"), "{bad_page}");
 }
 
-/// Containers and networks of drills.
-fn left(lab: &Lab) -> usize {
-    let labels = ["dev.runbook.drill".to_owned()];
+/// Containers and networks of a drill.
+fn left(lab: &Lab, drill: &str) -> usize {
+    let labels = [format!("dev.runbook.drill={drill}")];
     let containers = lab.run(lab.engine.containers(&labels)).unwrap().len();
     containers + lab.run(lab.engine.networks(&labels)).unwrap().len()
 }

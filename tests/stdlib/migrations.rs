@@ -149,3 +149,42 @@ fn a_deployment_with_a_migration_is_planned_whole() {
     let plan = site.project.runbook(&["plan", "rollback.rhai", "--to", "1"]).success();
     assert!(!plan.stdout.contains("Certain up to"), "{}", plan.stdout);
 }
+
+#[test]
+fn the_database_is_restored_where_the_runbook_asks_for_it_and_put_back_when_the_rollback_fails() {
+    let Some(site) = site(r#"backup: "state", backup_to: "main","#) else { return };
+    site.script(
+        "rollback.rhai",
+        r#"//! Go back.
+//! @param to: integer = 0
+//! @param url: string = ""
+import "std/rollback" as rollback;
+let more = if param("url") == "" { #{} } else { #{ url: param("url"), health: #{ within: "1s" } } };
+let how = #{ to: param("to"), data: "restore", database: "state", stop: ["api"], wait: "30s" };
+how.mixin(more);
+rollback::compose(compose("NAME"), how);
+"#,
+    );
+    site.project.file_now(
+        "runbook.toml",
+        "[project]\nname = 'shop'\n[backup.main]\npath = \"kept\"\npassword = \"BACKUP_PASSWORD\"\n",
+    );
+    std::fs::create_dir(site.project.path().join("state")).unwrap();
+    site.project.file_now("state/rows", "as release 1 left it");
+    let site = Site { project: site.project.env("BACKUP_PASSWORD", "a-password-of-the-test"), ..site };
+    site.project.runbook(&["backup", "init"]).code(0);
+    deploy(&site, "1").code(0);
+    deploy(&site, "2").code(0).says("back up");
+    site.project.file_now("state/rows", "as release 2 left it");
+
+    let fails = site.project.runbook(&["run", "rollback.rhai", "--to", "1", "--url", "http://127.0.0.1:1/"]);
+    fails.code(1).says("put the database back as it was before the rollback");
+    assert_eq!((site.answers(), site.project.read("state/rows")), ("2".into(), "as release 2 left it".into()));
+    let back = site.project.runbook(&["run", "rollback.rhai", "--to", "1"]);
+    back.code(0).says("is taken out of the database; it is saved first").says("stop who writes to it");
+    assert_eq!((site.answers(), site.project.read("state/rows")), ("1".into(), "as release 1 left it".into()));
+    // What was there is a snapshot of its own, and the run log knows that the migration is gone.
+    site.project.runbook(&["backup", "restore", "latest", "was", "--job", "shop.before-restore"]).code(0);
+    assert_eq!(site.project.read("was/rows"), "as release 2 left it");
+    site.project.runbook(&["run", "rollback.rhai", "--to", "2"]).code(1).says("was taken back since");
+}

@@ -5,11 +5,13 @@ mod certificate;
 mod db;
 mod deploy;
 mod drill;
+mod drill_job;
 mod health;
 mod migrations;
 mod options;
 mod plan;
 mod proxy;
+mod recover;
 mod rollback;
 
 use serde_json::Value;

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use super::{CommandResult, Where, local, moment};
 use crate::cli::history;
 use crate::drivers::backup::{Access, Snapshot};
-use crate::primitive::Catalogued;
-use crate::project::{Made, Stale, freshness};
+use crate::primitive::{Catalogued, standing};
 use crate::report::{self, Style};
 
 /// List snapshots, and what is wrong with how old, how large and how well tried they are.
@@ -30,8 +29,7 @@ impl List {
         let ground = self.place.ground()?;
         let opened = ground.open(Access::Shared)?;
         let is_meant = |job: &str| self.job.as_ref().is_none_or(|only| job == only);
-        let made: Vec<Made> = opened.known.iter().map(Catalogued::made).collect();
-        let mut findings: Vec<Stale> = freshness(&ground.entry, &made, Timestamp::now());
+        let mut findings = standing(&opened.journal, &ground.name, &ground.entry, Timestamp::now())?;
         findings.retain(|finding| is_meant(&finding.job));
         let row = |snapshot: Snapshot| {
             let known = opened.known.iter().find(|row| row.id == snapshot.id);

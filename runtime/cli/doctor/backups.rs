@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::Ward;
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::primitive::Catalogued;
-use crate::project::{Made, ProjectFile, StaleKind, freshness};
+use crate::primitive::standing;
+use crate::project::{ProjectFile, StaleKind, freshness};
 use crate::report::Condition;
 
 pub(super) fn look(ward: &Ward) -> Vec<Condition> {
@@ -21,13 +21,18 @@ fn examine(ward: &Ward, file: &ProjectFile) -> Result<Vec<Condition>, Failure> {
     let journal = Journal::open_existing(&ward.state)?;
     let mut all = Vec::new();
     for (name, repository) in &file.backups {
-        let known = journal.as_ref().map_or_else(|| Ok(Vec::new()), |journal| journal.catalogued(name))?;
-        let made: Vec<Made> = known.iter().map(Catalogued::made).collect();
+        let made = journal.as_ref().map_or_else(|| Ok(Vec::new()), |journal| journal.catalogued(name))?;
         let title = format!("backups in {name}");
-        let findings = freshness(repository, &made, Timestamp::now());
+        let findings = match &journal {
+            Some(journal) => standing(journal, name, repository, Timestamp::now())?,
+            None => freshness(repository, &[], Timestamp::now()),
+        };
         for finding in &findings {
             let fix = match finding.kind {
                 StaleKind::NotDrilled => format!("run the restore drill of {}", finding.job),
+                StaleKind::DrillFailed | StaleKind::SlowDrill => {
+                    format!("runbook backup drill {} --repository {name} --history", finding.job)
+                }
                 StaleKind::Gone => format!("runbook backup rebuild --repository {name}, if that was meant"),
                 StaleKind::Future => "sudo timedatectl set-ntp true".to_owned(),
                 _ => format!("runbook backup list --repository {name}, and run what makes backups of {}", finding.job),

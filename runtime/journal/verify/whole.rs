@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::journal::dropped::{self, Dropped};
 use crate::journal::entry::{Entry, Fact};
 use crate::journal::table::{DROPPED, FORMAT, LEASE};
-use crate::journal::{Journal, catalogue, chain, fault, fires, notices, schema, tokens};
+use crate::journal::{Journal, catalogue, chain, drills, fault, fires, notices, schema, tokens};
 
 /// What `verify_all` found out.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -169,7 +169,10 @@ fn broken_seals(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let formats =
         FORMAT.broken(connection)?.into_iter().map(|version| format!("the note on format {version} was altered"));
     let others = fires::altered(connection)?.into_iter().chain(notices::altered(connection)?);
-    let others = others.chain(tokens::altered(connection)?).chain(catalogue::altered(connection)?);
+    let others = others
+        .chain(tokens::altered(connection)?)
+        .chain(catalogue::altered(connection)?)
+        .chain(drills::altered(connection)?);
     let dropped = DROPPED.broken(connection)?.into_iter();
     let others =
         others.chain(dropped.map(|first| format!("what is known of dropped runs from {first} on was altered")));

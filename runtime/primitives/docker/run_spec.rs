@@ -23,6 +23,8 @@ crate::options! {
         ports: Vec<String>,
         /// Networks to be in.
         networks: Vec<String>,
+        /// Names by which others in these networks find it, besides its own.
+        aliases: Vec<String>,
         /// User (and group), as in `"1000:1000"`; the image's when left out.
         user: Option<String>,
         /// The folder to run in; the image's when left out.
@@ -89,6 +91,9 @@ pub(super) fn spec(
     if options.restart.is_some() && !options.detach {
         return Err(wrong("restart", "needs `detach: true`: what ends by itself is not started again".into()));
     }
+    if !options.aliases.is_empty() && options.networks.is_empty() {
+        return Err(wrong("aliases", "needs `networks`: the engine's default network knows no names".into()));
+    }
     let binds = options.volumes.iter().map(|text| bind(context, text)).collect::<Result<_, _>>();
     let ports = options.ports.iter().map(|text| port(text)).collect::<Result<_, _>>();
     Ok(ContainerSpec {
@@ -104,7 +109,11 @@ pub(super) fn spec(
         networks: options
             .networks
             .iter()
-            .map(|name| NetworkAttachment { name: name.clone(), ..NetworkAttachment::default() })
+            .map(|name| NetworkAttachment {
+                name: name.clone(),
+                aliases: options.aliases.clone(),
+                ..NetworkAttachment::default()
+            })
             .collect(),
         user: options.user.clone(),
         working_dir: options.working_dir.clone(),

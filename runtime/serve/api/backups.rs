@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::entry::State;
 use crate::failure::{Failure, FailureKind};
-use crate::project::{BackupRepository, freshness};
+use crate::primitive::standing;
+use crate::project::BackupRepository;
 
 /// What is known of a job.
 #[derive(Default)]
@@ -35,11 +36,7 @@ fn jobs(state: &State, name: &str, repository: &BackupRepository) -> Result<BTre
 pub(super) fn overview(state: &State) -> Result<Value, Failure> {
     let mut all = Vec::new();
     for (name, repository) in state.api.surroundings.backups()? {
-        let mut made = Vec::new();
-        for row in state.api.journal.catalogued(&name)? {
-            made.push(row.made());
-        }
-        let findings = freshness(&repository, &made, Timestamp::now());
+        let findings = standing(&state.api.journal, &name, &repository, Timestamp::now())?;
         let jobs: Vec<Value> = jobs(state, &name, &repository)?
             .into_iter()
             .map(|(job, Job { snapshots, newest })| {
