@@ -1,6 +1,6 @@
 use jiff::{Timestamp, ToSpan};
 use runbook::journal::Journal;
-use runbook::primitive::{Catalogue, Catalogued, Proof, ProofKind, Reading, parts_due};
+use runbook::primitive::{Catalogue, Catalogued, Drill, Proof, ProofKind, Reading, parts_due};
 use rusqlite::Connection;
 
 fn row(id: &str, at: &str) -> Catalogued {
@@ -126,4 +126,34 @@ fn a_round_that_was_read_without_a_gap_proves_what_was_there_when_it_began() {
     file.execute_batch("UPDATE reading_round SET began = 5").unwrap();
     let problems = journal.verify_all().unwrap().problems;
     assert_eq!(problems, ["since when the repository main is read was altered"]);
+}
+
+#[test]
+fn drills_are_kept_once_each_and_noticed_when_altered() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let drill = |name: &str, at: &str, ok: bool| Drill {
+        name: name.into(),
+        repository: "main".into(),
+        job: "shop".into(),
+        snapshot: "a".repeat(64),
+        run: 7,
+        at: at.parse().unwrap(),
+        ok,
+        failure: String::new(),
+        recovery_time: 1_500,
+        recovery_point: 3_600,
+        evidence: serde_json::json!({ "drill": name, "phases": [1, 2] }),
+    };
+    let (first, second) = (drill("a", "2026-11-01T05:00:00Z", true), drill("b", "2026-11-08T05:00:00Z", false));
+    for one in [&second, &first, &drill("a", "2026-11-09T05:00:00Z", false)] {
+        journal.note_drill(one).unwrap();
+    }
+    assert_eq!(journal.drills("main").unwrap(), [first, second], "the oldest first, and the first of a name");
+    assert!(journal.drills("other").unwrap().is_empty());
+    assert!(journal.verify_all().unwrap().is_whole());
+    let file = Connection::open(folder.path().join("journal.sqlite")).unwrap();
+    file.execute_batch("UPDATE drill SET ok = 1 WHERE name = 'b'").unwrap();
+    let problems = journal.verify_all().unwrap().problems;
+    assert!(problems.iter().any(|problem| problem == "row 1 of the restore drills was altered"), "{problems:?}");
 }

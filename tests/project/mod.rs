@@ -1,4 +1,5 @@
 //! Tests of `runtime/project`.
 
+mod drilling;
 mod freshness;
 mod keep;

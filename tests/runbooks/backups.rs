@@ -21,7 +21,7 @@ fn nothing_is_left_of_drills(system: &System) {
         assert!(path.is_file(), "{}", path.display());
         let label = format!("label=dev.runbook.drill={}", path.file_stem().unwrap().to_string_lossy());
         assert_eq!(
-            docker(&["ps", "-aq", "--filter", &label]) + &docker(&["network", "ls", "-q", "--filter", &label]),
+            docker(&["ps", "-aq", "--filter", &label]) + docker(&["network", "ls", "-q", "--filter", &label]).as_str(),
             ""
         );
     }

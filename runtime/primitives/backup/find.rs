@@ -6,8 +6,8 @@ use std::io::Read;
 
 use serde_json::{Value, json};
 
-use super::{Place, named, touches, wanted};
-use crate::drivers::backup::{self, Manifest, PartRecord, Snapshot};
+use super::{Opened, Place, named, touches};
+use crate::drivers::backup::{self, Access, Manifest, PartRecord, Snapshot};
 use crate::primitive::{
     Arg, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Span, Spec, Touches, Ty,
     unknown,
@@ -58,10 +58,9 @@ impl Primitive for Find {
 
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
-        let place = Place::of(context, options.from.as_deref())?;
-        let repository = place.open(context, wanted(context, options.within))?;
+        let Opened { place, repository, snapshots: all } =
+            Opened::of(context, options.from.as_deref(), Access::Shared, options.within)?;
         let job = options.job.as_deref().unwrap_or(context.project.name());
-        let all = place.reconcile(context, &repository)?;
         let snapshot = match call.str(0) {
             "random" => any(all, job)?,
             name => backup::find(all, name, job)?,
