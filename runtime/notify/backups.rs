@@ -5,8 +5,7 @@ use jiff::Timestamp;
 use super::{Happening, Message};
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::primitive::standing;
-use crate::project::{BackupRepository, NotifyEvent, StaleKind};
+use crate::project::{BackupRepository, NotifyEvent, StaleKind, drill_findings, freshness};
 
 /// Each finding, once a day.
 pub(super) fn stale<'a>(
@@ -18,7 +17,9 @@ pub(super) fn stale<'a>(
     let day = now.strftime("%Y-%m-%d");
     let mut happenings = Vec::new();
     for (name, repository) in repositories {
-        for finding in standing(journal, name, repository, now)? {
+        let made: Vec<_> = journal.catalogued(name)?.iter().map(|known| known.made()).collect();
+        let drills: Vec<_> = journal.drilled(name)?.iter().map(|drill| drill.drilled()).collect();
+        for finding in freshness(repository, &made, now).into_iter().chain(drill_findings(repository, &drills)) {
             let event = match finding.kind {
                 // Its run told of it when it failed.
                 StaleKind::DrillFailed => continue,

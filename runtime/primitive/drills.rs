@@ -36,7 +36,7 @@ pub struct Drill {
 
 impl Drill {
     /// What matters of it for the budget of its job.
-    fn drilled(&self) -> Drilled {
+    pub fn drilled(&self) -> Drilled {
         Drilled {
             job: self.job.clone(),
             at: self.at,

@@ -4,6 +4,7 @@ mod always;
 mod backup;
 mod backup_check;
 mod backup_copy;
+mod backup_drill_record;
 mod backup_drilled;
 mod backup_find;
 mod backup_forget;

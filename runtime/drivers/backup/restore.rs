@@ -44,14 +44,15 @@ impl Placing {
 
     /// Does the target hold what the snapshot has to hold?
     pub fn is_done(&self, record: &PartRecord, wanted: &Wanted) -> Result<bool, Failure> {
-        let there = match fs::symlink_metadata(&self.target) {
-            Ok(metadata) if metadata.is_dir() => tally_of(&self.target, wanted)?,
-            Ok(metadata) if metadata.is_file() => tally_of_file(&self.target)?,
+        let (there, is_folder) = match fs::symlink_metadata(&self.target) {
+            Ok(metadata) if metadata.is_dir() => (tally_of(&self.target, wanted)?, true),
+            Ok(metadata) if metadata.is_file() => (tally_of_file(&self.target)?, false),
             _ => return Ok(false),
         };
+        let is_theirs = !is_folder || !self.owners || there.rights == record.tally.rights;
         // A database with a journal beside it says something else than its file alone.
         let is_alone = record.facts.get("sqlite").is_none() || !sqlite::has_journal(&self.target);
-        Ok(is_alone && there.content == record.tally.content)
+        Ok(is_alone && is_theirs && there.content == record.tally.content)
     }
 
     /// Removes what is half there.

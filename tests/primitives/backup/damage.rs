@@ -46,7 +46,10 @@ fn tried(
 fn every_damage_to_a_sqlite_database_is_noticed_and_rows_alone_would_not_tell() {
     let direct = site();
     let (origin, copy) = (direct.path().join("app.db"), direct.path().join("copy.db"));
-    let sql = |file: &Path, sql: &str| Connection::open(file).unwrap().execute_batch(sql).unwrap();
+    let sql = |file: &Path, sql: &str| {
+        let all = format!("PRAGMA foreign_keys = OFF; {sql}");
+        Connection::open(file).unwrap().execute_batch(&all).unwrap();
+    };
     sql(
         &origin,
         "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, bio TEXT); CREATE TABLE orders (id INTEGER PRIMARY KEY, user INT REFERENCES users);
