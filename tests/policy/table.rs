@@ -71,7 +71,11 @@ pub fn examples() -> Vec<Example> {
         call("backup", json!(["OUTSIDE/folder"]), json!({ "to": "main" })),
         call("backup_check", json!([]), json!({ "repository": "main" })),
         call("backup_copy", json!(["offsite"]), json!({ "from": "main" })),
-        call("backup_drill_record", json!([{ "drill": "a", "job": "shop", "began": "2026-11-29T05:00:00Z", "ok": false }]), json!({ "repository": "main" })),
+        call(
+            "backup_drill_record",
+            json!([{ "drill": "a", "job": "shop", "began": "2026-11-29T05:00:00Z", "ok": false }]),
+            json!({ "repository": "main" }),
+        ),
         call("backup_find", json!(["latest"]), json!({ "from": "main" })),
         call("sqlite_query", json!(["OUTSIDE/secret", "SELECT 1"]), json!({})),
         call("backup_drilled", json!([{ "snapshot": "0" }]), json!({ "repository": "main" })),
