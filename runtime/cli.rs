@@ -37,7 +37,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::drivers::process;
+use crate::drivers::{docker, process};
 use crate::failure::{Failure, FailureKind};
 use crate::report;
 
@@ -125,7 +125,7 @@ enum Command {
 
 /// Exit codes: 0 ok, 1 the run failed, 2 usage or check errors and nothing ran, 3 waiting for a person, 130 cancelled.
 pub fn main() -> ExitCode {
-    if let Some(code) = process::keep_watch() {
+    if let Some(code) = process::keep_watch().or_else(docker::keep_awake) {
         return code;
     }
     std::panic::set_hook(Box::new(report_panic));

@@ -36,6 +36,8 @@ mod wait_until;
 mod warn;
 mod writing;
 
+pub use backup::{Import, open_import};
+
 use crate::primitive::{Primitive, Spec};
 
 /// All primitives there are. Binding, checking and the reference pages start from this list.

@@ -49,6 +49,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("cron", &["runtime/schedule/wall"]),
     ("chrono", &["runtime/schedule/wall"]),
     ("annotate_snippets", &["runtime/report"]),
+    ("zstd", &["runtime/primitives/backup/import"]),
     ("rustic_core", &["runtime/drivers/backup"]),
     ("aes256ctr_poly1305aes", &["runtime/drivers/backup"]),
     ("age", &["runtime/secrets/sealed"]),

@@ -3,8 +3,11 @@
 mod check;
 mod copy;
 mod drill;
+mod export;
 mod forget;
+mod import;
 mod init;
+mod key;
 mod list;
 mod prune;
 mod rebuild;
@@ -47,6 +50,13 @@ pub enum Backup {
     Rebuild(rebuild::Rebuild),
     /// Restore a part of a snapshot to where nothing is, and verify it
     Restore(restore::Restore),
+    /// Write a part of a snapshot to a plain file: a folder as a tar archive, a dump as it is
+    Export(export::Export),
+    /// Take files of older backups into the repository: tar archives, dumps of PostgreSQL and of Redis
+    Import(import::Import),
+    /// List, add and remove keys of a repository
+    #[command(subcommand)]
+    Key(key::Key),
 }
 
 impl Backup {
@@ -63,6 +73,9 @@ impl Backup {
             Self::Prune(command) => command.run(),
             Self::Rebuild(command) => command.run(),
             Self::Restore(command) => command.run(),
+            Self::Export(command) => command.run(),
+            Self::Import(command) => command.run(),
+            Self::Key(command) => command.run(),
         }
     }
 }

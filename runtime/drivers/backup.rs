@@ -9,8 +9,10 @@
 //! Everything here blocks the calling thread, and ends when the `wanted` that it is handed says so.
 
 mod ahead;
+mod archive;
 mod check;
 mod copy;
+mod differences;
 mod fault;
 mod feed;
 mod folder;
@@ -18,6 +20,7 @@ mod grip;
 mod guard;
 mod journals;
 mod key;
+mod keys;
 mod lease;
 mod lock;
 mod manifest;
@@ -31,21 +34,27 @@ mod save;
 mod source;
 mod store;
 mod tally;
+mod tarball;
 mod unpack;
 
 use std::sync::Arc;
 
 use crate::failure::Failure;
 
+pub use archive::{Archive, Entry, EntryKind, Opener, Packer, Stat, archive};
 pub use check::{Checked, Damaged, PARTS, Reads};
+pub use differences::{Difference, Lines, differences};
 pub use feed::{Feed, Pump, feed};
 pub use key::Keyring;
-pub use manifest::{DATA, Manifest, PartRecord};
+pub use keys::RepositoryKey;
+pub use manifest::{DATA, Manifest, PartRecord, choose};
 pub use repository::{Access, Pruned, Repository, Snapshot, find};
-pub use restore::{Placing, inside};
+pub use restore::{Placing, compare, inside};
 pub use save::{Content, Order, Part};
 pub use store::Location;
-pub use tally::Tally;
+pub use source::count;
+pub use tally::{Count, Rights, Tally};
+pub use tarball::{Tarred, TarredKind, count_tar, each_in_tar, lost, unfit};
 
 /// Asked again and again while something goes on: is it still to go on? The failure says why not.
 pub type Wanted = Arc<dyn Fn() -> Result<(), Failure> + Send + Sync>;

@@ -4,6 +4,7 @@
 //! data ([`Container`], [`Image`], …) and what it refuses into a [`Failure`](crate::failure::Failure) that says what to
 //! do next. Streams that should be moving (a pull, a build, an exec) end after a minute of silence.
 
+mod archive;
 mod attach;
 mod build;
 mod build_context;
@@ -34,9 +35,11 @@ mod recreate;
 mod reference;
 mod remote;
 mod send;
+mod shelf;
 mod spec;
 mod stream;
 mod volume;
+mod waker;
 
 use std::future::Future;
 
@@ -75,8 +78,10 @@ pub use prune::{Budget, Pruned};
 pub use pull::{Login, Transfer};
 pub use reference::Reference;
 pub use send::Layered;
+pub use shelf::SHELF;
 pub use spec::{
     ContainerSpec, Device, HealthCheck, Logging, Mount, MountKind, NetworkAttachment, PortSpec, Resources, Restart,
     Ulimit,
 };
 pub use volume::{Volume, VolumeSpec};
+pub use waker::{Paused, keep_awake};

@@ -8,6 +8,7 @@ mod drilled;
 mod feeding;
 mod find;
 mod forget;
+mod import;
 mod postgres;
 mod program;
 mod prune;
@@ -17,6 +18,7 @@ mod repository;
 mod restore;
 mod server;
 mod source;
+mod volume;
 
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -25,7 +27,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::drivers::backup::{self, Content, Manifest, Order, Part, Pump, Snapshot};
+use crate::drivers::backup::{self, Content, Manifest, Order, Packer, Part, Pump, Snapshot};
 use crate::primitive::{
     Action, Arg, Call, Catalogued, Change, Context, Effect, Failure, FailureKind, LogStream, Need, Outcome, Prediction,
     Primitive, Probe, Recovery, Span, Spec, Touches, Ty, unknown,
@@ -39,6 +41,9 @@ use program::{Program, Pumping};
 use redis::Redis;
 use repository::{Opened, Place, wanted};
 use source::{Kind, Source};
+use volume::Volume;
+
+pub use import::{Import, open as open_import};
 
 /// Every primitive of this file and its folder.
 pub const ALL: &[&dyn Primitive] = &[
@@ -78,7 +83,7 @@ static SPEC: Spec = Spec {
     args: &[Arg::new(
         "source",
         Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map, Ty::List]),
-        "A folder; `#{ folder, exclude, name }`; `#{ sqlite, name }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; `#{ command, container, engine, user, name }`; or a list of these.",
+        "A folder; `#{ folder, exclude, name }`; `#{ volume, engine, exclude, pause, name }`; `#{ sqlite, name }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; `#{ command, container, engine, user, name }`; or a list of these.",
     )],
     options: Some(Options::SPEC),
     returns: None,
@@ -121,6 +126,12 @@ impl Primitive for Backup {
         let options: Options = call.options()?;
         let place = Place::of(context, options.to.as_deref())?;
         let repository = place.open(context, wanted(context, options.within))?;
+        // Left by the process that was killed over it.
+        for source in source::read(call.args.first(), &options.exclude)? {
+            if let Kind::Volume(volume) = source.kind {
+                volume.tidy(context, &*volume.engine(context)?);
+            }
+        }
         let key = context.key();
         let Some(snapshot) = repository.snapshots()?.into_iter().find(|made| made.call.as_ref() == Some(&key)) else {
             return Ok(Probe::NotDone);
@@ -160,7 +171,7 @@ fn touches(context: &Context<'_>, call: &Call, option: &str) -> Touches {
 
 fn order(context: &Context<'_>, options: &Options) -> Order {
     let job = options.job.clone().unwrap_or_else(|| context.project.name().to_owned());
-    Order { job, call: context.key(), tags: options.tags.clone() }
+    Order { job, call: context.key(), tags: options.tags.clone(), time: None }
 }
 
 fn change(repository: &str, order: &Order) -> Change {
@@ -216,6 +227,7 @@ fn save(
     let (mut parts, mut programs): (Vec<Part>, Vec<(Program, Pump)>) = (Vec::new(), Vec::new());
     let mut databases: Vec<(Postgres, Pump)> = Vec::new();
     let mut stores: Vec<(Redis, Pump)> = Vec::new();
+    let mut volumes: Vec<(Volume, Packer)> = Vec::new();
     let mut copies = Vec::new();
     for (number, Source { name, kind }) in sources.into_iter().enumerate() {
         let (from, content) = match kind {
@@ -251,6 +263,12 @@ fn save(
                 stores.push((redis, pump));
                 (from, Content::Stream(feed))
             }
+            Kind::Volume(volume) => {
+                let (packer, archive) = backup::archive();
+                let from = volume.shown();
+                volumes.push((*volume, packer));
+                (from, Content::Archive(archive))
+            }
             Kind::Program(program) => {
                 let (pump, feed) = backup::feed();
                 let from = program.shown();
@@ -267,6 +285,9 @@ fn save(
         for (postgres, pump) in databases {
             scope.spawn(move || postgres.pump(context, pump, pumping));
         }
+        for (volume, packer) in volumes {
+            scope.spawn(move || volume.pump(context, &packer, pumping));
+        }
         for (redis, pump) in stores {
             scope.spawn(move || redis.pump(context, pump, pumping));
         }
@@ -280,7 +301,7 @@ fn save(
 /// What the snapshot is known by that is made of what a restore is about to replace.
 fn before(context: &Context<'_>, job: &str) -> Order {
     let tags = vec!["before-restore".to_owned()];
-    Order { job: format!("{job}{BEFORE_RESTORE}"), call: context.key(), tags }
+    Order { job: format!("{job}{BEFORE_RESTORE}"), call: context.key(), tags, time: None }
 }
 
 /// Saves what a restore is about to replace; a database with what is in its write-ahead log.

@@ -1,5 +1,9 @@
 //! `runbook backup`: the story of a repository, from the command line.
 
+mod exports;
+mod imports;
+mod keys;
+
 use std::process::Command;
 
 use serde_json::Value;
@@ -17,7 +21,7 @@ keep = { last = 1, tags = ['pinned'] }
 max_age = '26h'
 ";
 
-fn project() -> Project {
+pub fn project() -> Project {
     Project::new()
         .file("runbook.toml", FILE)
         .file("uploads/a.txt", "hello\n")

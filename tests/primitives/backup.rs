@@ -11,6 +11,7 @@ mod postgres;
 mod redis;
 mod sqlite;
 mod struck;
+mod volume;
 
 use std::path::Path;
 use std::process::Command;

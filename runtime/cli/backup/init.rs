@@ -1,8 +1,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use super::{CommandResult, Where};
+use crate::cli::history;
 use crate::drivers::backup::Repository;
 use crate::project::RepositoryPlace;
 use crate::report;
@@ -12,6 +14,9 @@ use crate::report;
 pub struct Init {
     #[command(flatten)]
     place: Where,
+    /// Write one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 impl Init {
@@ -30,6 +35,13 @@ impl Init {
             exports.push_str(&export("AWS_ACCESS_KEY_ID", access_key));
             exports.push_str(&export("AWS_SECRET_ACCESS_KEY", secret_key));
             what = "bucket";
+        }
+        if self.json {
+            let document = json!({
+                "repository": ground.name, "place": location.shown(), "restic": format!("restic {}", location.restic()),
+            });
+            history::answer(|out| report::document(out, &document))?;
+            return Ok(ExitCode::SUCCESS);
         }
         report::note(&format!(
             "made the repository {name} in {place}\n\

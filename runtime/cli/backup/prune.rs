@@ -1,8 +1,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use super::{CommandResult, Where};
+use crate::cli::history;
 use crate::drivers::backup::Access;
 use crate::failure::{Failure, FailureKind};
 use crate::report;
@@ -12,6 +14,9 @@ use crate::report;
 pub struct Prune {
     #[command(flatten)]
     place: Where,
+    /// Write one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 impl Prune {
@@ -24,6 +29,9 @@ impl Prune {
         if let Some(first) = checked.errors.first() {
             let message = format!("the repository {} is damaged after the prune: {first}", ground.name);
             return Err(Failure::new(FailureKind::Check, message).hint("`runbook backup check` lists everything"));
+        }
+        if self.json {
+            history::answer(|out| report::document(out, &json!({ "repository": ground.name, "pruned": pruned })))?;
         }
         report::note(&format!(
             "{} needed; {} packs marked, {} removed that were marked before; checked",

@@ -1,8 +1,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use super::{CommandResult, Where};
+use crate::cli::history;
 use crate::drivers::backup::Access;
 use crate::primitive::{Catalogue, Catalogued};
 use crate::report;
@@ -13,6 +15,9 @@ use crate::report;
 pub struct Rebuild {
     #[command(flatten)]
     place: Where,
+    /// Write one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 impl Rebuild {
@@ -25,6 +30,10 @@ impl Rebuild {
         opened.journal.rebuild(&ground.name, &all)?;
         let gone = opened.known.iter().filter(|row| row.gone).count();
         let lost = if gone == 0 { String::new() } else { format!("; {gone} that are gone are forgotten") };
+        if self.json {
+            let document = json!({ "repository": ground.name, "snapshots": all.len(), "forgotten": gone });
+            history::answer(|out| report::document(out, &document))?;
+        }
         report::note(&format!("the catalogue of {} has {} snapshots{lost}", ground.name, all.len()));
         Ok(ExitCode::SUCCESS)
     }

@@ -3,10 +3,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{CommandResult, Opened, Where};
-use crate::drivers::backup::{Access, Placing, find, inside};
+use crate::drivers::backup::{Access, Placing, choose, find};
 use crate::failure::{Failure, FailureKind};
+use crate::cli::history;
 use crate::primitive::{Catalogue, Proof, ProofKind};
 use crate::report;
 
@@ -28,6 +30,9 @@ pub struct Restore {
     no_owners: bool,
     #[command(flatten)]
     place: Where,
+    /// Write one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 impl Restore {
@@ -38,22 +43,7 @@ impl Restore {
         let job = self.job.as_deref().unwrap_or(ground.project.name());
         let snapshot = find(snapshots, &self.snapshot, job)?;
         let manifest = repository.manifest(&snapshot)?;
-        let (path, record) = match &manifest {
-            None => (self.part.unwrap_or_default(), None),
-            Some(manifest) => {
-                let names = || manifest.parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ");
-                let named = manifest.parts.iter().find(|part| self.part.as_ref().is_none_or(|name| part.name == *name));
-                let is_clear = self.part.is_some() || manifest.parts.len() == 1;
-                let record = named.filter(|_| is_clear).ok_or_else(|| {
-                    Failure::new(FailureKind::Argument, "which part? `--part NAME`").hint(format!(
-                        "snapshot {} has {}",
-                        snapshot.short(),
-                        names()
-                    ))
-                })?;
-                (inside(&record.name), Some(record))
-            }
-        };
+        let (path, record) = choose(&snapshot, manifest.as_ref(), self.part.as_deref())?;
         let target = std::path::absolute(&self.to)
             .map_err(|error| Failure::system(format!("find `{}`", self.to.display()), &error))?;
         let key = std::process::id().to_string();
@@ -67,6 +57,10 @@ impl Restore {
         if record.is_some() {
             let proof = Proof { how: ProofKind::Restored, at: Timestamp::now() };
             journal.note_proof(&ground.name, &[&snapshot.id], proof)?;
+        }
+        if self.json {
+            let document = json!({ "snapshot": snapshot.id, "part": path, "to": self.to.display().to_string(), "restored": tally });
+            history::answer(|out| report::document(out, &document))?;
         }
         report::note(&format!(
             "restored {} files, {} folders, {} links, {} to {}; read again from the disk: as it was saved",

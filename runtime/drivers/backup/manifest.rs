@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Tally;
+use super::{Snapshot, Tally};
 use super::guard::Guard;
 use super::tally::Rights;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 
 /// Where the manifest is in a snapshot, and where the parts are: the manifest comes last, after what it tells of.
 pub const MANIFEST: &str = "manifest.json";
@@ -43,6 +43,29 @@ pub struct PartRecord {
     /// What else whoever made it knew: of a SQLite database, `sqlite` with the number of rows of each table.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub facts: Value,
+}
+
+/// The part of a snapshot that a person means: its path there, and what it has to be. Without a manifest, the name is a path.
+pub fn choose<'a>(
+    snapshot: &Snapshot,
+    manifest: Option<&'a Manifest>,
+    name: Option<&str>,
+) -> Result<(String, Option<&'a PartRecord>), Failure> {
+    let Some(manifest) = manifest else { return Ok((name.unwrap_or_default().to_owned(), None)) };
+    let names = || manifest.parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ");
+    let named = manifest.parts.iter().find(|part| name.is_none_or(|name| part.name == name));
+    let is_clear = name.is_some() || manifest.parts.len() == 1;
+    let record = named.filter(|_| is_clear).ok_or_else(|| {
+        let has = format!("snapshot {} has {}", snapshot.short(), names());
+        match name {
+            Some(name) => {
+                Failure::new(FailureKind::NotFound, format!("snapshot {} has no part `{name}`", snapshot.short()))
+            }
+            None => Failure::new(FailureKind::Argument, "which part? `--part NAME`"),
+        }
+        .hint(has)
+    })?;
+    Ok((super::inside(&record.name), Some(record)))
 }
 
 /// The manifest while it is being made: parts are read by several threads.
@@ -91,6 +114,15 @@ impl Ledger {
     pub fn count(&self, part: usize, count: impl FnOnce(&mut Tally)) {
         if let Some(part) = self.state().manifest.parts.get_mut(part) {
             count(&mut part.tally);
+        }
+    }
+
+    /// Notes what whoever made a part knew of it.
+    pub fn tell(&self, part: usize, facts: Value) {
+        if let Some(part) = self.state().manifest.parts.get_mut(part)
+            && !facts.is_null()
+        {
+            part.facts = facts;
         }
     }
 

@@ -7,11 +7,12 @@ use rustic_core::{ReadSourceOpen, RusticResult};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::archive::Opener;
 use super::fault::passed;
 use super::feed::{Feed, FeedReader};
 use super::guard::Guard;
 use super::manifest::Ledger;
-use super::tally::Rights;
+use super::tally::{NOBODYS, Rights};
 use crate::failure::{Failure, FailureKind};
 
 /// Something to be read, not opened yet.
@@ -25,6 +26,8 @@ pub struct Opening {
 pub enum What {
     /// A file of a part that is a folder.
     File { path: PathBuf, part: usize, relative: PathBuf, rights: Rights, bytes: u64 },
+    /// A file of a part whose entries come one after the other.
+    Entry { name: String, part: usize, relative: PathBuf, rights: Rights, bytes: u64, opener: Opener },
     /// A part that is a stream.
     Stream { name: String, part: usize, feed: Feed },
     /// The manifest.
@@ -33,6 +36,7 @@ pub enum What {
 
 enum Data {
     File(Take<File>),
+    Entry(Box<dyn Read + Send>),
     Stream(FeedReader),
     Manifest(Option<Cursor<Vec<u8>>>),
 }
@@ -63,7 +67,6 @@ impl ReadSourceOpen for Opening {
 
     fn open(self) -> RusticResult<Reader> {
         let Self { what, ledger, guard } = self;
-        let none = Rights { mode: 0o600, user: 0, group: 0 };
         let (data, what) = match what {
             What::File { path, part, relative, rights, bytes } => {
                 let name = path.display().to_string();
@@ -78,14 +81,22 @@ impl ReadSourceOpen for Opening {
                 let counted = Counted { name, part: Some(part), relative, rights, bytes: Some(bytes) };
                 (Data::File(file.take(bytes)), counted)
             }
+            What::Entry { name, part, relative, rights, bytes, opener } => {
+                let data = opener().map_err(|failure| {
+                    let error = passed(&failure);
+                    guard.note(failure);
+                    error
+                })?;
+                (Data::Entry(data), Counted { name, part: Some(part), relative, rights, bytes: Some(bytes) })
+            }
             What::Stream { name, part, feed } => {
                 let reader = FeedReader::new(name.clone(), feed, Arc::clone(&guard));
-                let counted = Counted { name, part: Some(part), relative: PathBuf::new(), rights: none, bytes: None };
+                let counted = Counted { name, part: Some(part), relative: PathBuf::new(), rights: NOBODYS, bytes: None };
                 (Data::Stream(reader), counted)
             }
             What::Manifest => {
                 let name = super::manifest::MANIFEST.to_owned();
-                let counted = Counted { name, part: None, relative: PathBuf::new(), rights: none, bytes: None };
+                let counted = Counted { name, part: None, relative: PathBuf::new(), rights: NOBODYS, bytes: None };
                 (Data::Manifest(None), counted)
             }
         };
@@ -97,6 +108,11 @@ impl Reader {
     fn once(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         match &mut self.data {
             Data::File(file) => file.read(buffer).inspect_err(|error| {
+                if error.kind() != ErrorKind::Interrupted {
+                    self.guard.note(Failure::system(format!("read `{}`", self.what.name), error));
+                }
+            }),
+            Data::Entry(entry) => entry.read(buffer).inspect_err(|error| {
                 if error.kind() != ErrorKind::Interrupted {
                     self.guard.note(Failure::system(format!("read `{}`", self.what.name), error));
                 }

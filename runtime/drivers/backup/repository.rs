@@ -248,6 +248,11 @@ impl Repository {
         self.store.list(kind)
     }
 
+    /// A whole file of the store.
+    pub(super) fn stored(&self, kind: FileType, id: &Id) -> Result<bytes::Bytes, Failure> {
+        self.store.read(kind, id)
+    }
+
     /// The folder of this machine it lies in.
     pub(super) fn folder(&self) -> Option<&Path> {
         self.store.folder()

@@ -6,7 +6,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::{Value, json};
 
 use super::source::tally_of;
-use super::tally::Rights;
+use super::tally::NOBODYS;
 use super::unpack::Hashing;
 use super::{DATA, PartRecord, Repository, Snapshot, Tally, Wanted};
 use crate::drivers::sqlite;
@@ -153,12 +153,12 @@ pub(super) fn tally_of_file(path: &Path) -> Result<Tally, Failure> {
     hashing.flush().map_err(failed)?;
     let (bytes, hash) = hashing.finish();
     let mut tally = Tally::default();
-    tally.file(Path::new(""), Rights { mode: 0o600, user: 0, group: 0 }, bytes, &hash);
+    tally.file(Path::new(""), NOBODYS, bytes, &hash);
     Ok(tally)
 }
 
 /// What is not as it has to be.
-fn compare(wanted: &Tally, came: &Tally, there: &Tally, rights: bool) -> Result<(), String> {
+pub fn compare(wanted: &Tally, came: &Tally, there: &Tally, rights: bool) -> Result<(), String> {
     for (found, place) in [(came, "the repository"), (there, "the disk")] {
         let counts = |tally: &Tally| (tally.files, tally.folders, tally.links, tally.bytes);
         if counts(found) != counts(wanted) {

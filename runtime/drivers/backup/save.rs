@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use rustic_core::{BackupOptions, ParentOptions, SnapshotOptions};
 
 use super::Feed;
+use super::archive::Archive;
 use super::fault::failure;
 use super::manifest::{DATA, Ledger, MANIFEST, Manifest, PartRecord};
 use super::repository::{CALL, JOB, Repository, Snapshot, host};
@@ -30,6 +31,8 @@ pub enum Content {
         /// The patterns.
         excludes: Vec<String>,
     },
+    /// Entries of a folder that is elsewhere, told one after the other.
+    Archive(Archive),
     /// Whatever comes out of a stream.
     Stream(Feed),
 }
@@ -43,6 +46,8 @@ pub struct Order {
     pub call: String,
     /// Other tags.
     pub tags: Vec<String>,
+    /// When what is saved was made; now, where nothing else is said.
+    pub time: Option<Timestamp>,
 }
 
 impl Repository {
@@ -72,6 +77,10 @@ impl Repository {
         let tags: Vec<&str> = tags.iter().chain(&order.tags).map(String::as_str).collect();
         // Whatever is said on the command line stays out of the snapshot: there may be secrets in it.
         let named = SnapshotOptions::default().host(host()).command("runbook backup".to_owned());
+        let named = match order.time {
+            Some(time) => named.time(time.to_zoned(jiff::tz::TimeZone::system())),
+            None => named,
+        };
         let named = named.add_tags(&tags.join(",")).and_then(|named| named.to_snapshot()).map_err(failed)?;
         // Every file is read every time: the manifest tells what was read, not what was like it the last time.
         let options = BackupOptions::default().no_scan(true).parent_opts(ParentOptions::default().force(true));

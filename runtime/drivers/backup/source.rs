@@ -11,9 +11,11 @@ use rustic_core::{ReadSource, ReadSourceEntry, RusticResult};
 
 use super::guard::Guard;
 use super::manifest::{DATA, Ledger, MANIFEST};
-use super::node::{kept, rights};
+use super::archive::{Archive, Entry as Told, EntryKind};
+use super::node::{NodeKind, attributes, kept, rights, told};
 use super::reader::{Opening, What};
 use super::save::{Content, Part};
+use super::tally::Count;
 use super::unpack::Hashing;
 use super::{Tally, Wanted};
 use crate::failure::{Failure, FailureKind};
@@ -49,6 +51,7 @@ impl ReadSource for Source {
         Entries {
             parts: parts.into_iter().enumerate().collect::<Vec<_>>().into_iter(),
             tree: None,
+            archive: None,
             ledger: Arc::clone(&self.ledger),
             guard: Arc::clone(&self.guard),
             repository: self.repository,
@@ -63,6 +66,7 @@ type Entry = ReadSourceEntry<Opening>;
 pub struct Entries {
     parts: std::vec::IntoIter<(usize, Part)>,
     tree: Option<Tree>,
+    archive: Option<Listed>,
     ledger: Arc<Ledger>,
     guard: Arc<Guard>,
     repository: Option<(u64, u64)>,
@@ -77,6 +81,15 @@ struct Tree {
     excludes: Gitignore,
     /// What is still to be visited, relative to the root: one list for each folder, the next last.
     open: Vec<Vec<PathBuf>>,
+}
+
+/// A part whose entries are told one after the other.
+struct Listed {
+    part: usize,
+    name: String,
+    archive: Archive,
+    /// The entry before: the next one comes behind it.
+    last: Option<PathBuf>,
 }
 
 impl Iterator for Entries {
@@ -113,6 +126,14 @@ impl Entries {
                 return entry;
             }
         }
+        if let Some(mut listed) = self.archive.take() {
+            if let Some(entry) = listed.archive.next(&self.guard, &listed.name)? {
+                let entry = self.list(&mut listed, entry)?;
+                self.archive = Some(listed);
+                return Ok(Some(entry));
+            }
+            self.ledger.tell(listed.part, listed.archive.facts());
+        }
         let Some((number, Part { name, content, .. })) = self.parts.next() else {
             self.is_done = true;
             return Ok(Some(self.file(Path::new(MANIFEST), What::Manifest)));
@@ -122,6 +143,10 @@ impl Entries {
                 self.ledger.opened();
                 let path = Path::new(DATA).join(&name);
                 Ok(Some(self.file(&path, What::Stream { name, part: number, feed })))
+            }
+            Content::Archive(archive) => {
+                self.archive = Some(Listed { part: number, name, archive, last: None });
+                Ok(None)
             }
             Content::Folder { root, excludes } => self.enter(number, name, root, &excludes).map(Some),
         }
@@ -139,6 +164,41 @@ impl Entries {
         ReadSourceEntry { path, node, open: what.map(|what| Opening { what, ledger, guard }) }
     }
 
+    /// An entry that was told. The first one is the folder itself; each one comes behind the one before, as the format wants it.
+    fn list(&self, listed: &mut Listed, Told { path, stat, kind }: Told) -> Result<Entry, Failure> {
+        let shown = format!("{}/{}", listed.name, path.display());
+        let is_root = path.as_os_str().is_empty();
+        let is_next = match &listed.last {
+            None => is_root && matches!(kind, EntryKind::Folder),
+            Some(last) => *last < path,
+        };
+        if !is_next {
+            let message = format!("`{shown}` came at the wrong place of what was to be saved");
+            return Err(Failure::new(FailureKind::Invalid, message));
+        }
+        listed.last = Some(path.clone());
+        let (part, rights) = (listed.part, stat.rights());
+        let inside = Path::new(DATA).join(&listed.name);
+        let inside = if is_root { inside } else { inside.join(&path) };
+        Ok(match kind {
+            EntryKind::Folder => {
+                if !is_root {
+                    self.ledger.count(part, |tally| tally.folder(&path, rights));
+                }
+                self.entry(inside, NodeType::Dir, told(stat, NodeKind::Folder, 0), None)
+            }
+            EntryKind::Link(target) => {
+                self.ledger.count(part, |tally| tally.link(&path, &target, rights));
+                self.entry(inside, NodeType::from_link(&target), told(stat, NodeKind::Link, 0), None)
+            }
+            EntryKind::File(bytes, opener) => {
+                self.ledger.opened();
+                let what = What::Entry { name: shown, part, relative: path, rights, bytes, opener };
+                self.entry(inside, NodeType::File, told(stat, NodeKind::File, bytes), Some(what))
+            }
+        })
+    }
+
     fn enter(&mut self, part: usize, name: String, root: PathBuf, patterns: &[String]) -> Result<Entry, Failure> {
         let shown = root.display().to_string();
         let metadata = fs::metadata(&root).map_err(|error| Failure::system(format!("save `{shown}`"), &error))?;
@@ -153,7 +213,8 @@ impl Entries {
         }
         let excludes = builder.build().map_err(|error| Failure::new(FailureKind::Option, error.to_string()))?;
         let listed = list(&root, Path::new(""))?;
-        let entry = self.entry(Path::new(DATA).join(&name), NodeType::Dir, kept(&metadata), None);
+        let own = attributes(&root).map_err(|error| Failure::system(format!("look at `{shown}`"), &error))?;
+        let entry = self.entry(Path::new(DATA).join(&name), NodeType::Dir, kept(&metadata, own), None);
         self.tree = Some(Tree { part, name, root, excludes, open: vec![listed] });
         Ok(entry)
     }
@@ -171,7 +232,12 @@ impl Entries {
         if is_repository || tree.excludes.matched(&relative, metadata.is_dir()).is_ignore() {
             return Ok(None);
         }
-        let (kind, kept, rights) = (metadata.file_type(), kept(&metadata), rights(&metadata));
+        let own = match attributes(&path) {
+            Ok(own) => own,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::system(format!("look at `{shown}`"), &error)),
+        };
+        let (kind, rights, kept) = (metadata.file_type(), rights(&metadata, &own), kept(&metadata, own));
         let inside = Path::new(DATA).join(&tree.name).join(&relative);
         if kind.is_dir() {
             tree.open.push(list(&tree.root, &relative)?);
@@ -209,24 +275,31 @@ fn list(root: &Path, relative: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// What is in a folder of this machine.
 pub fn tally_of(root: &Path, wanted: &Wanted) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
+    count(root, wanted, &mut tally)?;
+    Ok(tally)
+}
+
+/// Tells somebody of everything in a folder of this machine.
+pub fn count(root: &Path, wanted: &Wanted, to: &mut dyn Count) -> Result<(), Failure> {
     let mut open = list(root, Path::new(""))?;
     while let Some(relative) = open.pop() {
         wanted()?;
         let path = root.join(&relative);
         let failed = |error: std::io::Error| Failure::system(format!("look at `{}`", path.display()), &error);
         let metadata = fs::symlink_metadata(&path).map_err(failed)?;
+        let rights = rights(&metadata, &attributes(&path).map_err(failed)?);
         if metadata.is_dir() {
-            tally.folder(&relative, rights(&metadata));
+            to.folder(&relative, rights);
             open.extend(list(root, &relative)?);
         } else if metadata.is_symlink() {
-            tally.link(&relative, &fs::read_link(&path).map_err(failed)?, rights(&metadata));
+            to.link(&relative, &fs::read_link(&path).map_err(failed)?, rights);
         } else {
             let mut hashing = Hashing::new(std::io::sink());
             let mut file = fs::File::open(&path).map_err(failed)?;
             std::io::copy(&mut file, &mut hashing).map_err(failed)?;
             let (bytes, hash) = hashing.finish();
-            tally.file(&relative, rights(&metadata), bytes, &hash);
+            to.file(&relative, rights, bytes, &hash);
         }
     }
-    Ok(tally)
+    Ok(())
 }

@@ -66,7 +66,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Who may do what with an entry.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     /// Permission bits.
     pub mode: u32,
@@ -74,6 +74,59 @@ pub struct Rights {
     pub user: u32,
     /// The numeric group.
     pub group: u32,
+    /// The hash of its extended attributes, where it has any.
+    pub attributes: Option<[u8; 32]>,
+}
+
+/// What stands for a stream, which has no rights of its own.
+pub const NOBODYS: Rights = Rights { mode: 0o600, user: 0, group: 0, attributes: None };
+
+/// Whoever is told of each entry of a folder.
+pub trait Count {
+    /// A file whose content has this hash.
+    fn file(&mut self, path: &Path, rights: Rights, bytes: u64, hash: &[u8]);
+    /// A folder.
+    fn folder(&mut self, path: &Path, rights: Rights);
+    /// A symbolic link.
+    fn link(&mut self, path: &Path, target: &Path, rights: Rights);
+}
+
+impl Count for Tally {
+    fn file(&mut self, path: &Path, rights: Rights, bytes: u64, hash: &[u8]) {
+        Self::file(self, path, rights, bytes, hash);
+    }
+
+    fn folder(&mut self, path: &Path, rights: Rights) {
+        Self::folder(self, path, rights);
+    }
+
+    fn link(&mut self, path: &Path, target: &Path, rights: Rights) {
+        Self::link(self, path, target, rights);
+    }
+}
+
+impl<T: Count + ?Sized> Count for &mut T {
+    fn file(&mut self, path: &Path, rights: Rights, bytes: u64, hash: &[u8]) {
+        (**self).file(path, rights, bytes, hash);
+    }
+
+    fn folder(&mut self, path: &Path, rights: Rights) {
+        (**self).folder(path, rights);
+    }
+
+    fn link(&mut self, path: &Path, target: &Path, rights: Rights) {
+        (**self).link(path, target, rights);
+    }
+}
+
+/// Extended attributes in one hash; none where there are none. Their order does not count.
+pub fn digest_of(attributes: &[(String, Vec<u8>)]) -> Option<[u8; 32]> {
+    if attributes.is_empty() {
+        return None;
+    }
+    let mut sum = Sum::default();
+    attributes.iter().for_each(|(name, value)| sum.add(&[name.as_bytes(), value]));
+    Some(sum.0)
 }
 
 impl Tally {
@@ -99,9 +152,14 @@ impl Tally {
         self.owned(path, Rights { mode: 0o777, ..rights });
     }
 
-    fn owned(&mut self, path: &Path, Rights { mode, user, group }: Rights) {
+    fn owned(&mut self, path: &Path, Rights { mode, user, group, attributes }: Rights) {
         let numbers = format!("{:o} {user} {group}", mode & 0o7777);
-        self.rights.add(&[path.as_os_str().as_bytes(), numbers.as_bytes()]);
+        let (path, numbers) = (path.as_os_str().as_bytes(), numbers.as_bytes());
+        // Without any, the line is as it was before they were kept.
+        match &attributes {
+            None => self.rights.add(&[path, numbers]),
+            Some(attributes) => self.rights.add(&[path, numbers, attributes]),
+        }
     }
 }
 
@@ -111,7 +169,7 @@ mod tests {
 
     #[test]
     fn order_does_not_count_and_everything_else_does() {
-        let rights = Rights { mode: 0o644, user: 0, group: 0 };
+        let rights = Rights { mode: 0o644, ..Rights::default() };
         let of = |lines: &[(&str, &[u8], u32)]| {
             let mut tally = Tally::default();
             for (path, hash, mode) in lines {
@@ -123,6 +181,11 @@ mod tests {
         assert_eq!(here, of(&[("b", b"2", 0o644), ("a", b"1", 0o644)]));
         assert_ne!(here.content, of(&[("a", b"2", 0o644), ("b", b"1", 0o644)]).content);
         assert_ne!(here.rights, of(&[("a", b"1", 0o600), ("b", b"2", 0o644)]).rights);
+        let attributes = digest_of(&[("user.note".into(), b"x".to_vec())]);
+        let mut with = Tally::default();
+        with.file("a".as_ref(), Rights { attributes, ..rights }, 1, b"1");
+        with.file("b".as_ref(), rights, 1, b"2");
+        assert_ne!(here.rights, with.rights);
         let text = serde_json::to_string(&here).unwrap();
         assert_eq!(serde_json::from_str::<Tally>(&text).unwrap(), here);
     }

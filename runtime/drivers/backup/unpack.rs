@@ -6,12 +6,13 @@ use std::path::{Component, Path};
 use jiff::Timestamp;
 use rustic_core::repofile::{Metadata, Node, NodeType};
 use rustic_core::{IndexedFullStatus, LsOptions};
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags, lsetxattr, utimensat};
 use sha2::{Digest, Sha256};
 
 use super::node::kept_rights;
 use super::repository::Engine;
 use super::source::tally_of;
+use super::tally::NOBODYS;
 use super::{Repository, Tally};
 use crate::failure::{Failure, FailureKind};
 
@@ -59,8 +60,7 @@ impl Repository {
         hashing.flush().map_err(|error| Failure::system("write what was restored", &error))?;
         let (bytes, hash) = hashing.finish();
         let mut tally = Tally::default();
-        let none = super::tally::Rights { mode: 0o600, user: 0, group: 0 };
-        tally.file(Path::new(""), none, bytes, &hash);
+        tally.file(Path::new(""), NOBODYS, bytes, &hash);
         Ok(tally)
     }
 
@@ -123,7 +123,7 @@ impl Repository {
         Ok((tally, tally_of(to, &self.asked())?))
     }
 
-    fn found(&self, snapshot: &str, inside: &str) -> Result<(Indexed, Node), Failure> {
+    pub(super) fn found(&self, snapshot: &str, inside: &str) -> Result<(Indexed, Node), Failure> {
         let file = self.files()?.into_iter().find(|file| file.id.to_hex()[..] == *snapshot);
         let file = file.ok_or_else(|| {
             Failure::new(FailureKind::NotFound, format!("there is no snapshot `{snapshot}` in `{}`", self.shown()))
@@ -159,6 +159,16 @@ fn dress_as(path: &Path, is_link: bool, metadata: &Metadata, owners: bool) -> Re
     if !is_link && metadata.mode.is_some() {
         let mode = fs::Permissions::from_mode(rights.mode);
         fs::set_permissions(path, mode).map_err(|error| cannot("set the mode of", path, &error))?;
+    }
+    for attribute in &metadata.extended_attributes {
+        // Others than those of users are a matter of privilege, as owners are.
+        let (name, value) = (&attribute.name, attribute.value.as_deref().unwrap_or_default());
+        if owners || name.starts_with("user.") {
+            lsetxattr(path, name.as_str(), value, XattrFlags::empty()).map_err(|error| {
+                cannot(&format!("set the attribute `{name}` of"), path, &error.into())
+                    .hint("restore it to a file system that has extended attributes, as root, or with `owners: false`")
+            })?;
+        }
     }
     let Some(time) = metadata.mtime else { return Ok(()) };
     let times = Timestamps { last_access: moment(metadata.atime.unwrap_or(time)), last_modification: moment(time) };

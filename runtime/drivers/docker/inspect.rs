@@ -43,7 +43,7 @@ impl Engine {
     }
 }
 
-fn summary(answer: models::ContainerSummary) -> ContainerSummary {
+pub(super) fn summary(answer: models::ContainerSummary) -> ContainerSummary {
     let ports = answer.ports.unwrap_or_default().into_iter();
     ContainerSummary {
         id: answer.id.unwrap_or_default(),

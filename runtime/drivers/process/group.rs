@@ -30,7 +30,7 @@ impl Processes {
     }
 
     /// The executable to start a keeper from.
-    pub(super) fn keeper(&self) -> Option<&Path> {
+    pub fn keeper(&self) -> Option<&Path> {
         match &self.keeper {
             Some(keeper) => Some(keeper),
             None => keeper::executable(),

@@ -28,9 +28,9 @@ pub fn tap() -> Taps {
 }
 
 impl Pour {
-    /// Hands on some bytes; to nobody once nobody reads.
-    pub fn pour(&self, bytes: &[u8]) {
-        let _ = self.0.send(bytes.to_vec());
+    /// Hands on some bytes. `false` once nobody reads.
+    pub fn pour(&self, bytes: &[u8]) -> bool {
+        self.0.send(bytes.to_vec()).is_ok()
     }
 }
 

@@ -164,8 +164,7 @@ impl Program {
     }
 }
 
-/// Hands on what some work puts into a stream, and ends the stream with what that says of it. The work is dropped once it is
-/// over, and its failure ends everything else.
+/// Hands on what some work puts into a stream, and ends the stream with what that says of it.
 pub fn pump_from(
     context: &Context<'_>,
     pump: Pump,
@@ -173,6 +172,17 @@ pub fn pump_from(
     what: &str,
     work: impl AsyncFnOnce(&Pump) -> Result<Value, Failure>,
 ) {
+    let done = supervised(context, pumping, what, work(&pump));
+    pump.end(done);
+}
+
+/// Waits for what a source does. That is dropped once it is over, and its failure ends everything else.
+pub fn supervised(
+    context: &Context<'_>,
+    pumping: Pumping<'_>,
+    what: &str,
+    work: impl Future<Output = Result<Value, Failure>>,
+) -> Result<Value, Failure> {
     let Pumping { fault, over, within } = pumping;
     let working = async {
         tokio::select! {
@@ -180,18 +190,14 @@ pub fn pump_from(
             () = over.cancelled() => {
                 Err(Failure::new(FailureKind::Cancelled, "stopped because nobody reads it any more"))
             }
-            done = work(&pump) => done,
+            done = work => done,
         }
     };
-    match context.wait(what, within.0, working) {
-        Ok(facts) => pump.end(Ok(facts)),
-        Err(failure) => {
-            if !over.is_cancelled() {
-                let _ = fault.set(failure.clone());
-            }
-            pump.end(Err(failure));
+    context.wait(what, within.0, working).inspect_err(|failure| {
+        if !over.is_cancelled() {
+            let _ = fault.set(failure.clone());
         }
-    }
+    })
 }
 
 /// Pieces of text put together to lines.

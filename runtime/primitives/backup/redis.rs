@@ -176,7 +176,7 @@ impl Redis {
 }
 
 /// What is in a dump. Keys that end before `moment` are only counted.
-fn facts(
+pub(super) fn facts(
     input: impl Read,
     moment: Option<i64>,
     each: &mut dyn FnMut(&Item) -> Result<(), String>,

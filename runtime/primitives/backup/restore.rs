@@ -1,7 +1,9 @@
 //! `restore(snapshot, target, #{ … })`: a part of a snapshot to a folder, a file or a command, compared with the manifest.
 
 mod database;
+mod dry;
 mod keys;
+mod volume;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -19,7 +21,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 
-use super::{Opened, Place, Postgres, Program, Redis, named, postgres, redis, save_before, wanted};
+use super::{Opened, Place, Postgres, Program, Redis, Volume, named, postgres, redis, save_before, volume as volumes, wanted};
 use crate::drivers::backup::{self, Access, PartRecord, Placing, Repository, Snapshot, Tally};
 use crate::primitive::{
     Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Probe,
@@ -42,6 +44,8 @@ crate::options! {
         /// Something may be in the way. It is saved first, as a snapshot of the job with `.before-restore` behind its name,
         /// and removed once everything is in its place.
         replace: bool = false,
+        /// Change nothing, and say what would be changed in a folder or volume.
+        dry_run: bool = false,
         /// How long a PostgreSQL database that was replaced is kept, under another name.
         kept: Span = Span::seconds(7 * 24 * 60 * 60),
         /// How long everything may take.
@@ -64,7 +68,7 @@ static SPEC: Spec = Spec {
         Arg::new(
             "target",
             Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map]),
-            "A path; or a command that reads the part: `#{ command, container, engine, user }`.",
+            "A path; `#{ volume, engine }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; or a command that reads the part: `#{ command, container, engine, user }`.",
         ),
     ],
     options: Some(Options::SPEC),
@@ -97,6 +101,9 @@ impl Primitive for Restore {
         if target.get("redis").is_some() {
             return Redis::needs(target);
         }
+        if target.get("volume").is_some() {
+            return Volume::needs_for(target, "restore");
+        }
         match (target.get("command"), path_of(target)) {
             (Some(command), None) => Program::needs(command, target.get("container"), target.get("engine")),
             (_, path) => vec![Need::write(path.unwrap_or_else(|| text_of(Some(target))))],
@@ -113,9 +120,17 @@ impl Primitive for Restore {
         vec![if named.is_null() { own.unwrap_or_default() } else { named }]
     }
 
+    /// A dry run changes nothing.
+    fn effect(&self, call: &Call) -> Effect {
+        if call.options.get("dry_run") == Some(&Value::Bool(true)) { Effect::Read } else { SPEC.effect }
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let work = Work::begin(context, call, &options)?;
+        if options.dry_run {
+            return work.compare_only(context, options.owners, options.within);
+        }
         let tally = match &work.target {
             Target::Path(placing) => {
                 placing.settle(work.record.as_ref())?;
@@ -131,6 +146,9 @@ impl Primitive for Restore {
             Target::Redis(placing) => {
                 return Ok(work.restore_keys(context, placing, &options)?.made([change(call)]));
             }
+            Target::Volume(placing) => {
+                return Ok(work.restore_volume(context, placing, &options)?.made([change(call)]));
+            }
         };
         if work.record.is_some() {
             work.place.note_proof(context, &work.snapshot.id, ProofKind::Restored)?;
@@ -141,7 +159,8 @@ impl Primitive for Restore {
 
     fn recovery(&self, call: &Call) -> Recovery {
         let target = call.args.get(1);
-        let is_known = target.and_then(path_of).is_some() || target.is_some_and(is_store);
+        let is_volume = target.is_some_and(|target| target.get("volume").is_some());
+        let is_known = target.and_then(path_of).is_some() || is_volume || target.is_some_and(is_store);
         if is_known { Recovery::Probe } else { Recovery::Ask }
     }
 
@@ -152,6 +171,10 @@ impl Primitive for Restore {
         if let Target::Redis(placing) = &work.target {
             let is_done = work.is_in_server(context, placing)?;
             return Ok(is_done.map_or(Probe::NotDone, |outcome| Probe::Done(outcome.made([change(call)]))));
+        }
+        if let Target::Volume(placing) = &work.target {
+            let done = work.is_in_volume(context, placing)?;
+            return Ok(done.map_or(Probe::NotDone, |value| Probe::Done(Outcome::changed(value).made([change(call)]))));
         }
         if let Target::Postgres(placing) = &work.target {
             return Ok(work
@@ -200,6 +223,9 @@ fn change(call: &Call) -> Change {
             format!("keys of `{}`", text_of(target.and_then(|target| target.get("container").or(target.get("redis")))))
         }
         Some(path) => format!("what `{path}` holds"),
+        None if target.is_some_and(|target| target.get("volume").is_some()) => {
+            format!("what volume `{}` holds", text_of(target.and_then(|target| target.get("volume"))))
+        }
         None => format!("what `{}` restores", text_of(target.and_then(|target| target.get("command")?.get(0)))),
     };
     Change::new(Action::Replace, what)
@@ -224,6 +250,7 @@ enum Target {
     Program(Program),
     Postgres(Box<postgres::Placing>),
     Redis(Box<redis::Placing>),
+    Volume(Box<volumes::Placing>),
 }
 
 /// What is restored, from where and to where.
@@ -252,7 +279,7 @@ impl Work {
         let kind = match target {
             Target::Postgres(_) => Some("postgres"),
             Target::Redis(_) => Some("redis"),
-            Target::Path(_) | Target::Program(_) => None,
+            Target::Path(_) | Target::Program(_) | Target::Volume(_) => None,
         };
         let (inside, record) = part(&repository, &snapshot, options.part.as_deref(), kind)?;
         Ok(Self { place, repository, snapshot, inside, record, target })
@@ -383,6 +410,10 @@ fn target(context: &Context<'_>, call: &Call, options: &Options) -> Result<Targe
     if value.get("redis").is_some() {
         let target = Redis::read(&value).map_err(explained)?.unlocked(context)?;
         return Ok(Target::Redis(Box::new(redis::Placing { target, within: options.within })));
+    }
+    if value.get("volume").is_some() {
+        let target = Volume::read(&value, &[]).map_err(explained)?;
+        return Ok(Target::Volume(Box::new(volumes::Placing { target, within: options.within })));
     }
     let Written { command, container, engine, user } = parse_options(&value).map_err(explained)?;
     let engine = engine.as_ref().map(engine_of).transpose()?;

@@ -1,0 +1,47 @@
+//! `runbook backup export`: plain files for whoever has nothing but `tar`.
+
+use std::process::Command;
+
+use super::project;
+
+#[test]
+fn a_folder_becomes_a_tar_archive_and_a_dump_itself() {
+    let project = project()
+        .file("uploads/deep/b", &"long ".repeat(300_000))
+        .file("both.rhai", "//! Save.\nbackup([\"uploads\", #{ command: [\"seq\", \"1\", \"9\"], name: \"n.txt\" }]);\n");
+    let long = "x".repeat(120);
+    project.file_now(&format!("uploads/{long}/{long}"), "far");
+    std::os::unix::fs::symlink("../a.txt", project.path().join("uploads/deep/link")).unwrap();
+    project.runbook(&["backup", "init"]).success();
+    project.runbook(&["run", "both.rhai"]).success();
+    project.runbook(&["backup", "export", "latest", "all.tar"]).code(2).says("which part? `--part NAME`");
+    project.runbook(&["backup", "export", "latest", "x", "--part", "no"]).code(2).says("has no part `no`");
+    for file in ["out.tar", "out.tar.gz"] {
+        let ran = project.runbook(&["backup", "export", "latest", file, "--part", "uploads"]).success();
+        ran.says("compared with the manifest");
+        let to = project.path().join(format!("from-{file}"));
+        std::fs::create_dir(&to).unwrap();
+        let unpacked = Command::new("tar").arg("xpf").arg(project.path().join(file)).current_dir(&to).status().unwrap();
+        assert!(unpacked.success());
+        let mut same = Command::new("diff");
+        same.args(["-r", "--no-dereference"]).arg(project.path().join("uploads")).arg(to.join("uploads"));
+        assert!(same.status().unwrap().success());
+        assert_eq!(std::fs::read_link(to.join("uploads/deep/link")).unwrap().to_str(), Some("../a.txt"));
+    }
+    project.runbook(&["backup", "export", "latest", "out.tar", "--part", "uploads"]).code(2).says("is there already");
+    let ran = project.runbook(&["backup", "export", "latest", "-", "--part", "n.txt"]).success();
+    assert_eq!(ran.stdout, "1\n2\n3\n4\n5\n6\n7\n8\n9\n");
+    // What is damaged is said, and no file is made.
+    let packs = project.path().join("store/data");
+    for folder in std::fs::read_dir(packs).unwrap().flatten() {
+        for pack in std::fs::read_dir(folder.path()).unwrap().flatten() {
+            let mut content = std::fs::read(pack.path()).unwrap();
+            if content.len() > 4000 {
+                content[2000] ^= 1;
+                std::fs::write(pack.path(), content).unwrap();
+            }
+        }
+    }
+    project.runbook(&["backup", "export", "latest", "late.tar", "--part", "uploads"]).code(1);
+    assert!(!project.path().join("late.tar").exists());
+}
