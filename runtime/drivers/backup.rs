@@ -41,7 +41,7 @@ use std::sync::Arc;
 
 use crate::failure::Failure;
 
-pub use archive::{Archive, Entry, EntryKind, Opener, Packer, Stat, archive};
+pub use archive::{Archive, Entry, EntryKind, Opener, Packer, Stat, Told, archive};
 pub use check::{Checked, Damaged, PARTS, Reads};
 pub use differences::{Difference, Lines, differences};
 pub use feed::{Feed, Pump, feed};
@@ -51,9 +51,9 @@ pub use manifest::{DATA, Manifest, PartRecord, choose};
 pub use repository::{Access, Pruned, Repository, Snapshot, find};
 pub use restore::{Placing, compare, inside};
 pub use save::{Content, Order, Part};
-pub use store::Location;
 pub use source::count;
-pub use tally::{Count, Rights, Tally};
+pub use store::Location;
+pub use tally::{Count, Rights, Tally, hex};
 pub use tarball::{Tarred, TarredKind, count_tar, each_in_tar, lost, unfit};
 
 /// Asked again and again while something goes on: is it still to go on? The failure says why not.

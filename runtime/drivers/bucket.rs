@@ -8,6 +8,7 @@
 
 mod listing;
 mod place;
+mod reading;
 mod refusal;
 mod sign;
 mod xml;
@@ -24,6 +25,7 @@ use crate::failure::{Failure, FailureKind};
 
 pub use listing::Object;
 pub use place::{Place, Style};
+pub use reading::ObjectReader;
 pub use sign::digest;
 
 use listing::Page;

@@ -9,6 +9,7 @@ mod feeding;
 mod find;
 mod forget;
 mod import;
+mod objects;
 mod postgres;
 mod program;
 mod prune;
@@ -36,6 +37,7 @@ use crate::primitive::{
 use crate::project::BEFORE_RESTORE;
 
 use database::Database;
+use objects::Bucket;
 use postgres::Postgres;
 use program::{Program, Pumping};
 use redis::Redis;
@@ -83,7 +85,7 @@ static SPEC: Spec = Spec {
     args: &[Arg::new(
         "source",
         Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map, Ty::List]),
-        "A folder; `#{ folder, exclude, name }`; `#{ volume, engine, exclude, pause, name }`; `#{ sqlite, name }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; `#{ command, container, engine, user, name }`; or a list of these.",
+        "A folder; `#{ folder, exclude, name }`; `#{ volume, engine, exclude, pause, name }`; `#{ bucket, access_key, secret_key, … }`; `#{ sqlite, name }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; `#{ command, container, engine, user, name }`; or a list of these.",
     )],
     options: Some(Options::SPEC),
     returns: None,
@@ -171,7 +173,7 @@ fn touches(context: &Context<'_>, call: &Call, option: &str) -> Touches {
 
 fn order(context: &Context<'_>, options: &Options) -> Order {
     let job = options.job.clone().unwrap_or_else(|| context.project.name().to_owned());
-    Order { job, call: context.key(), tags: options.tags.clone(), time: None }
+    Order { job, call: context.key(), tags: options.tags.clone(), ..Order::default() }
 }
 
 fn change(repository: &str, order: &Order) -> Change {
@@ -221,13 +223,21 @@ fn save(
     let (seen, still_wanted) = (Arc::clone(&fault), wanted(context, within));
     let repository =
         place.open(context, Arc::new(move || seen.get().map_or_else(|| still_wanted(), |fault| Err(fault.clone()))))?;
-    place.reconcile(context, &repository)?;
+    let there = place.reconcile(context, &repository)?;
+    // What is known of buckets is in the last snapshot of the job.
+    let has_buckets = sources.iter().any(|source| matches!(source.kind, Kind::Bucket(_)));
+    let last = there.into_iter().rfind(|snapshot| snapshot.job.as_ref() == Some(&order.job));
+    let last = last.filter(|_| has_buckets);
+    let known = last.as_ref().map(|snapshot| repository.manifest(snapshot)).transpose()?.flatten();
+    let before = last.filter(|_| known.is_some()).map(|snapshot| snapshot.id);
+    let order = &Order { before, ..order.clone() };
     let over = CancellationToken::new();
     let pumping = Pumping { fault: &fault, over: &over, within };
     let (mut parts, mut programs): (Vec<Part>, Vec<(Program, Pump)>) = (Vec::new(), Vec::new());
     let mut databases: Vec<(Postgres, Pump)> = Vec::new();
     let mut stores: Vec<(Redis, Pump)> = Vec::new();
     let mut volumes: Vec<(Volume, Packer)> = Vec::new();
+    let mut buckets: Vec<(Bucket, Packer)> = Vec::new();
     let mut copies = Vec::new();
     for (number, Source { name, kind }) in sources.into_iter().enumerate() {
         let (from, content) = match kind {
@@ -263,6 +273,12 @@ fn save(
                 stores.push((redis, pump));
                 (from, Content::Stream(feed))
             }
+            Kind::Bucket(bucket) => {
+                let (packer, archive) = backup::archive();
+                let from = bucket.shown();
+                buckets.push((*bucket, packer));
+                (from, Content::Archive(archive))
+            }
             Kind::Volume(volume) => {
                 let (packer, archive) = backup::archive();
                 let from = volume.shown();
@@ -285,6 +301,10 @@ fn save(
         for (postgres, pump) in databases {
             scope.spawn(move || postgres.pump(context, pump, pumping));
         }
+        for (bucket, packer) in buckets {
+            let before = known.as_ref().and_then(|manifest| bucket.known(manifest));
+            scope.spawn(move || bucket.pump(context, &packer, before, pumping));
+        }
         for (volume, packer) in volumes {
             scope.spawn(move || volume.pump(context, &packer, pumping));
         }
@@ -301,7 +321,7 @@ fn save(
 /// What the snapshot is known by that is made of what a restore is about to replace.
 fn before(context: &Context<'_>, job: &str) -> Order {
     let tags = vec!["before-restore".to_owned()];
-    Order { job: format!("{job}{BEFORE_RESTORE}"), call: context.key(), tags, time: None }
+    Order { job: format!("{job}{BEFORE_RESTORE}"), call: context.key(), tags, ..Order::default() }
 }
 
 /// Saves what a restore is about to replace; a database with what is in its write-ahead log.

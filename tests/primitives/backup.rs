@@ -7,6 +7,7 @@ mod faults;
 mod host;
 mod killed;
 mod lies;
+mod objects;
 mod postgres;
 mod redis;
 mod sqlite;

@@ -92,9 +92,13 @@ fn time_of(text: &str) -> Result<Timestamp, Failure> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
-    let civil = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight())));
-    civil.ok().and_then(|civil| civil.to_zoned(TimeZone::system()).ok()).map(|zoned| zoned.timestamp()).ok_or_else(|| {
-        Failure::new(FailureKind::Argument, format!("`{text}` is no moment"))
-            .hint("write `2024-05-01`, `2024-05-01 03:00` or `2024-05-01T03:00:00Z`")
-    })
+    let civil = text
+        .parse::<DateTime>()
+        .or_else(|_| text.parse::<Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight())));
+    civil.ok().and_then(|civil| civil.to_zoned(TimeZone::system()).ok()).map(|zoned| zoned.timestamp()).ok_or_else(
+        || {
+            Failure::new(FailureKind::Argument, format!("`{text}` is no moment"))
+                .hint("write `2024-05-01`, `2024-05-01 03:00` or `2024-05-01T03:00:00Z`")
+        },
+    )
 }

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{CommandResult, Opened, Where};
+use crate::cli::history;
 use crate::drivers::backup::{Access, Placing, choose, find};
 use crate::failure::{Failure, FailureKind};
-use crate::cli::history;
 use crate::primitive::{Catalogue, Proof, ProofKind};
 use crate::report;
 

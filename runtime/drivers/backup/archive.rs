@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -40,7 +41,12 @@ pub enum EntryKind {
     Link(PathBuf),
     /// A file of that many bytes.
     File(u64, Opener),
+    /// A file that is known to be as it is in the snapshot before, with this hash: it is opened only where that lacks something.
+    Same(u64, [u8; 32], Opener),
 }
+
+/// What is known of a part, asked when all of it was read.
+pub type Told = Arc<dyn Fn() -> Value + Send + Sync>;
 
 /// Who may do what with an entry, and since when it is as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +61,8 @@ pub struct Stat {
     pub time: Timestamp,
     /// Extended attributes.
     pub attributes: Attributes,
+    /// Since when it is known to be as it is; nothing where only reading tells.
+    pub known: Option<Timestamp>,
 }
 
 impl Stat {
@@ -67,7 +75,7 @@ impl Stat {
 
 enum Item {
     Entry(Box<Entry>),
-    End(Result<Value, Failure>),
+    End(Result<Told, Failure>),
 }
 
 /// The end into which entries are put. One that is dropped before [`end`](Self::end) broke off.
@@ -77,13 +85,13 @@ pub struct Packer(SyncSender<Item>);
 /// The end that is saved.
 pub struct Archive {
     items: Receiver<Item>,
-    facts: Value,
+    told: Option<Told>,
 }
 
 /// A folder from whoever tells of it to a repository.
 pub fn archive() -> (Packer, Archive) {
     let (sender, items) = sync_channel(WAITING);
-    (Packer(sender), Archive { items, facts: Value::Null })
+    (Packer(sender), Archive { items, told: None })
 }
 
 impl Packer {
@@ -94,7 +102,13 @@ impl Packer {
 
     /// Says that this was all, and what is known about it, or why it is not.
     pub fn end(&self, result: Result<Value, Failure>) {
+        let result = result.map(|facts| -> Told { Arc::new(move || facts.clone()) });
         let _ = self.0.send(Item::End(result));
+    }
+
+    /// The same, where what is known of it is only known when all of it was read.
+    pub fn end_with(&self, told: Told) {
+        let _ = self.0.send(Item::End(Ok(told)));
     }
 }
 
@@ -110,8 +124,8 @@ impl Archive {
                 }
                 Ok(Item::Entry(entry)) => return Ok(Some(*entry)),
                 Ok(Item::End(Err(failure))) => return Err(failure),
-                Ok(Item::End(Ok(facts))) => {
-                    self.facts = facts;
+                Ok(Item::End(Ok(told))) => {
+                    self.told = Some(told);
                     return Ok(None);
                 }
             }
@@ -119,7 +133,7 @@ impl Archive {
     }
 
     /// What was said of it at its end.
-    pub(super) fn facts(self) -> Value {
-        self.facts
+    pub(super) fn told(self) -> Option<Told> {
+        self.told
     }
 }

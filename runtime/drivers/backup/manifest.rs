@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Snapshot, Tally};
+use super::archive::Told;
 use super::guard::Guard;
 use super::tally::Rights;
+use super::{Snapshot, Tally};
 use crate::failure::{Failure, FailureKind};
 
 /// Where the manifest is in a snapshot, and where the parts are: the manifest comes last, after what it tells of.
@@ -79,12 +80,14 @@ struct State {
     manifest: Manifest,
     /// Files and streams that are not read to their end.
     open: usize,
+    /// Who is asked what is known of parts when all was read.
+    told: Vec<(usize, Told)>,
 }
 
 impl Ledger {
     /// One in which nothing is counted.
     pub fn new(manifest: Manifest, guard: Arc<Guard>) -> Self {
-        Self { state: Mutex::new(State { manifest, open: 0 }), settled: Condvar::new(), guard }
+        Self { state: Mutex::new(State { manifest, open: 0, told: Vec::new() }), settled: Condvar::new(), guard }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -118,12 +121,8 @@ impl Ledger {
     }
 
     /// Notes what whoever made a part knew of it.
-    pub fn tell(&self, part: usize, facts: Value) {
-        if let Some(part) = self.state().manifest.parts.get_mut(part)
-            && !facts.is_null()
-        {
-            part.facts = facts;
-        }
+    pub fn tell(&self, part: usize, told: Told) {
+        self.state().told.push((part, told));
     }
 
     /// The manifest, once everything was read. Everything there is has been opened by then.
@@ -135,6 +134,13 @@ impl Ledger {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         self.guard.check()?;
-        Ok(state.manifest.clone())
+        let (mut manifest, told) = (state.manifest.clone(), state.told.clone());
+        drop(state);
+        for (part, told) in told {
+            if let Some(part) = manifest.parts.get_mut(part) {
+                part.facts = told();
+            }
+        }
+        Ok(manifest)
     }
 }

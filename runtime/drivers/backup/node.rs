@@ -57,6 +57,7 @@ pub fn told(stat: Stat, kind: NodeKind, bytes: u64) -> repofile::Metadata {
     repofile::Metadata {
         mode: Some(kind | special | stat.mode & 0o777),
         mtime: Some(stat.time),
+        ctime: stat.known,
         uid: Some(stat.user),
         gid: Some(stat.group),
         size: bytes,

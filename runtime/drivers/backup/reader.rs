@@ -28,10 +28,50 @@ pub enum What {
     File { path: PathBuf, part: usize, relative: PathBuf, rights: Rights, bytes: u64 },
     /// A file of a part whose entries come one after the other.
     Entry { name: String, part: usize, relative: PathBuf, rights: Rights, bytes: u64, opener: Opener },
+    /// The same of one that need not be read where it is in the snapshot before.
+    Same { name: String, same: Same, opener: Opener },
     /// A part that is a stream.
     Stream { name: String, part: usize, feed: Feed },
     /// The manifest.
     Manifest,
+}
+
+/// A file that counts as read with what is known of it, unless it is read after all.
+pub struct Same {
+    ledger: Arc<Ledger>,
+    part: usize,
+    relative: PathBuf,
+    rights: Rights,
+    bytes: u64,
+    hash: Option<[u8; 32]>,
+}
+
+impl Same {
+    /// Nothing is counted yet.
+    pub fn new(
+        ledger: Arc<Ledger>,
+        part: usize,
+        relative: PathBuf,
+        rights: Rights,
+        bytes: u64,
+        hash: [u8; 32],
+    ) -> Self {
+        Self { ledger, part, relative, rights, bytes, hash: Some(hash) }
+    }
+
+    /// It is read now, and counted by who reads it.
+    fn is_read(mut self) -> (usize, PathBuf, Rights, u64) {
+        self.hash = None;
+        (self.part, std::mem::take(&mut self.relative), self.rights, self.bytes)
+    }
+}
+
+impl Drop for Same {
+    fn drop(&mut self) {
+        if let Some(hash) = self.hash {
+            self.ledger.closed(self.part, &self.relative, self.rights, self.bytes, &hash, Value::Null);
+        }
+    }
 }
 
 enum Data {
@@ -89,9 +129,19 @@ impl ReadSourceOpen for Opening {
                 })?;
                 (Data::Entry(data), Counted { name, part: Some(part), relative, rights, bytes: Some(bytes) })
             }
+            What::Same { name, same, opener } => {
+                let (part, relative, rights, bytes) = same.is_read();
+                let data = opener().map_err(|failure| {
+                    let error = passed(&failure);
+                    guard.note(failure);
+                    error
+                })?;
+                (Data::Entry(data), Counted { name, part: Some(part), relative, rights, bytes: Some(bytes) })
+            }
             What::Stream { name, part, feed } => {
                 let reader = FeedReader::new(name.clone(), feed, Arc::clone(&guard));
-                let counted = Counted { name, part: Some(part), relative: PathBuf::new(), rights: NOBODYS, bytes: None };
+                let counted =
+                    Counted { name, part: Some(part), relative: PathBuf::new(), rights: NOBODYS, bytes: None };
                 (Data::Stream(reader), counted)
             }
             What::Manifest => {

@@ -48,6 +48,8 @@ pub struct Order {
     pub tags: Vec<String>,
     /// When what is saved was made; now, where nothing else is said.
     pub time: Option<Timestamp>,
+    /// The snapshot in which is what is known to be the same.
+    pub before: Option<String>,
 }
 
 impl Repository {
@@ -70,7 +72,8 @@ impl Repository {
 
         let (store, engine, guard, hold) = self.into_parts();
         let ledger = Arc::new(Ledger::new(manifest, Arc::clone(&guard)));
-        let source = Source::new(parts, Arc::clone(&ledger), Arc::clone(&guard), store.folder());
+        let now = order.before.as_ref().map(|_| Timestamp::now());
+        let source = Source::new(parts, Arc::clone(&ledger), Arc::clone(&guard), store.folder(), now);
         let failed = |error: Box<rustic_core::RusticError>| guard.reason(|| failure(&what, &error));
 
         let tags = [format!("{JOB}{}", order.job), format!("{CALL}{}", order.call)];
@@ -83,7 +86,11 @@ impl Repository {
         };
         let named = named.add_tags(&tags.join(",")).and_then(|named| named.to_snapshot()).map_err(failed)?;
         // Every file is read every time: the manifest tells what was read, not what was like it the last time.
-        let options = BackupOptions::default().no_scan(true).parent_opts(ParentOptions::default().force(true));
+        let parent = match &order.before {
+            Some(id) => ParentOptions::default().parents(vec![id.clone()]),
+            None => ParentOptions::default().force(true),
+        };
+        let options = BackupOptions::default().no_scan(true).parent_opts(parent);
         let indexed = engine.to_indexed_ids().map_err(failed)?;
         let saved = indexed.archive(&options, &source, named, &paths).map_err(failed)?;
         guard.check()?;

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use jiff::Timestamp;
 use rustic_core::repofile::{self, Node, NodeType};
 use rustic_core::{ReadSource, ReadSourceEntry, RusticResult};
 
+use super::archive::{Archive, Entry as Told, EntryKind};
 use super::guard::Guard;
 use super::manifest::{DATA, Ledger, MANIFEST};
-use super::archive::{Archive, Entry as Told, EntryKind};
 use super::node::{NodeKind, attributes, kept, rights, told};
-use super::reader::{Opening, What};
+use super::reader::{Opening, Same, What};
 use super::save::{Content, Part};
 use super::tally::Count;
 use super::unpack::Hashing;
@@ -27,14 +28,23 @@ pub struct Source {
     guard: Arc<Guard>,
     /// The repository's own folder, by device and number: never a part of what is saved in it.
     repository: Option<(u64, u64)>,
+    /// Now, where there is a snapshot before whose files count as read: then nothing but what is known to be the same looks as
+    /// if it were.
+    now: Option<Timestamp>,
 }
 
 impl Source {
     /// Parts in the order of their names.
-    pub fn new(parts: Vec<Part>, ledger: Arc<Ledger>, guard: Arc<Guard>, repository: Option<&Path>) -> Self {
+    pub fn new(
+        parts: Vec<Part>,
+        ledger: Arc<Ledger>,
+        guard: Arc<Guard>,
+        repository: Option<&Path>,
+        now: Option<Timestamp>,
+    ) -> Self {
         let repository =
             repository.and_then(|folder| fs::metadata(folder).ok()).map(|metadata| (metadata.dev(), metadata.ino()));
-        Self { parts: Mutex::new(parts), ledger, guard, repository }
+        Self { parts: Mutex::new(parts), ledger, guard, repository, now }
     }
 }
 
@@ -55,6 +65,7 @@ impl ReadSource for Source {
             ledger: Arc::clone(&self.ledger),
             guard: Arc::clone(&self.guard),
             repository: self.repository,
+            now: self.now,
             is_done: false,
         }
     }
@@ -70,6 +81,7 @@ pub struct Entries {
     ledger: Arc<Ledger>,
     guard: Arc<Guard>,
     repository: Option<(u64, u64)>,
+    now: Option<Timestamp>,
     is_done: bool,
 }
 
@@ -132,7 +144,9 @@ impl Entries {
                 self.archive = Some(listed);
                 return Ok(Some(entry));
             }
-            self.ledger.tell(listed.part, listed.archive.facts());
+            if let Some(told) = listed.archive.told() {
+                self.ledger.tell(listed.part, told);
+            }
         }
         let Some((number, Part { name, content, .. })) = self.parts.next() else {
             self.is_done = true;
@@ -159,6 +173,10 @@ impl Entries {
     }
 
     fn entry(&self, path: PathBuf, kind: NodeType, metadata: repofile::Metadata, what: Option<What>) -> Entry {
+        // The engine compares sizes and times with those of the snapshot before.
+        let knows = matches!(what, Some(What::Same { .. } | What::Entry { .. }));
+        let ctime = if knows { metadata.ctime.or(self.now) } else { self.now.or(metadata.ctime) };
+        let metadata = repofile::Metadata { ctime, ..metadata };
         let node = Node::new_node(path.file_name().unwrap_or_default(), kind, metadata);
         let (ledger, guard) = (Arc::clone(&self.ledger), Arc::clone(&self.guard));
         ReadSourceEntry { path, node, open: what.map(|what| Opening { what, ledger, guard }) }
@@ -194,6 +212,13 @@ impl Entries {
             EntryKind::File(bytes, opener) => {
                 self.ledger.opened();
                 let what = What::Entry { name: shown, part, relative: path, rights, bytes, opener };
+                self.entry(inside, NodeType::File, told(stat, NodeKind::File, bytes), Some(what))
+            }
+            EntryKind::Same(bytes, hash, opener) => {
+                self.ledger.opened();
+                let ledger = Arc::clone(&self.ledger);
+                let same = Same::new(ledger, part, path, rights, bytes, hash);
+                let what = What::Same { name: shown, same, opener };
                 self.entry(inside, NodeType::File, told(stat, NodeKind::File, bytes), Some(what))
             }
         })

@@ -76,6 +76,7 @@ pub fn each_in_tar(
             group: narrow(entry.header().gid().map_err(broken)?),
             time: seconds(entry.header().mtime().map_err(broken)?),
             attributes: Attributes::new(),
+            known: None,
         };
         let records = entry.pax_extensions().map_err(broken)?;
         for record in records.into_iter().flatten() {
@@ -88,7 +89,8 @@ pub fn each_in_tar(
             }
         }
         stat.attributes.sort();
-        let target = |entry: &::tar::Entry<'_, _>| entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();
+        let target =
+            |entry: &::tar::Entry<'_, _>| entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();
         let is_sparse = kind == EntryType::GNUSparse;
         let kind = match kind {
             EntryType::Directory => TarredKind::Folder,
@@ -209,7 +211,8 @@ impl Repository {
                     engine.dump(&node, &mut hashing).map_err(failed)?;
                     let (bytes, hash) = hashing.finish();
                     if bytes != node.meta.size {
-                        let message = format!("`{}` has {bytes} bytes instead of {}", relative.display(), node.meta.size);
+                        let message =
+                            format!("`{}` has {bytes} bytes instead of {}", relative.display(), node.meta.size);
                         return Err(Failure::new(FailureKind::Check, message));
                     }
                     let rest = usize::try_from((512 - bytes % 512) % 512).unwrap_or(0);

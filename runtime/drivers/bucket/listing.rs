@@ -7,6 +7,19 @@ pub struct Object {
     pub key: String,
     /// Bytes.
     pub size: u64,
+    /// What the server calls its content; empty where it says nothing.
+    pub etag: String,
+    /// When it was written, as the server says.
+    pub modified: String,
+}
+
+/// What is known of an object so far.
+#[derive(Default)]
+struct Named {
+    key: Option<String>,
+    size: Option<u64>,
+    etag: String,
+    modified: String,
 }
 
 /// A part of a listing.
@@ -23,7 +36,7 @@ impl Page {
     pub fn parse(text: &str) -> Result<Self, String> {
         let (mut page, mut is_cut, mut next, mut names, mut count) = (Self::default(), None, None, Vec::new(), None);
         // The number of an element, and what is known of it.
-        let mut open: Option<(usize, Option<String>, Option<u64>)> = None;
+        let mut open: Option<(usize, Named)> = None;
         for leaf in leaves(text)? {
             let path: Vec<&str> = leaf.path.iter().map(String::as_str).collect();
             if path.first() != Some(&"ListBucketResult") {
@@ -35,21 +48,23 @@ impl Page {
                 ["NextContinuationToken"] => next = Some(leaf.text),
                 ["Contents", name] => {
                     if open.as_ref().is_none_or(|(number, ..)| *number != leaf.parent) {
-                        names.extend(open.replace((leaf.parent, None, None)));
+                        names.extend(open.replace((leaf.parent, Named::default())));
                     }
-                    let Some((_, key, size)) = &mut open else { continue };
+                    let Some((_, named)) = &mut open else { continue };
                     match name {
-                        "Key" => *key = Some(leaf.text),
-                        "Size" => *size = Some(leaf.text.parse().map_err(|_| "a size is no number".to_owned())?),
+                        "Key" => named.key = Some(leaf.text),
+                        "Size" => named.size = Some(leaf.text.parse().map_err(|_| "a size is no number".to_owned())?),
+                        "ETag" => named.etag = leaf.text,
+                        "LastModified" => named.modified = leaf.text,
                         _ => {}
                     }
                 }
                 _ => {}
             }
         }
-        for (_, key, size) in names.into_iter().chain(open) {
+        for (_, Named { key, size, etag, modified }) in names.into_iter().chain(open) {
             let (Some(key), Some(size)) = (key, size) else { return Err("an object has no name or no size".into()) };
-            page.objects.push(Object { key, size });
+            page.objects.push(Object { key, size, etag, modified });
         }
         if count.is_some_and(|count| count != page.objects.len()) {
             return Err("it has another number of objects than it says".into());

@@ -7,11 +7,11 @@ use bollard::query_parameters::ListContainersOptionsBuilder;
 use super::errors::failure;
 use super::inspect::summary;
 use super::{BuildRequest, ContainerSpec, ContainerSummary, Engine, Mount, MountKind, Reference};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 
 /// Where the volume is in that container.
 pub const SHELF: &str = "/volume";
-/// An image with nothing in it, for an engine that has none.
+/// An image with nothing in it, for an engine that has no other.
 const EMPTY: &str = "runbook/empty:1";
 
 impl Engine {
@@ -35,31 +35,21 @@ impl Engine {
     ) -> Result<String, Failure> {
         // Left by a process that was killed.
         self.remove(name, false).await?;
-        let spec = ContainerSpec {
-            name: name.to_owned(),
-            image: self.any_image().await?,
-            // Nothing of it is ever run, but the engine wants to know what would be.
-            entrypoint: Some(vec!["/never-started".into()]),
-            command: Some(Vec::new()),
-            labels: labels.clone(),
-            network_mode: Some("none".into()),
-            mounts: vec![Mount {
-                kind: MountKind::Volume,
-                source: volume.to_owned(),
-                target: SHELF.to_owned(),
-                no_copy: true,
-                ..Mount::default()
-            }],
-            ..ContainerSpec::default()
-        };
-        self.create(&spec).await
+        let mut images = self.images().await?;
+        images.retain(|image| !image.tags.is_empty());
+        images.sort_by(|a, b| (a.size, &a.tags).cmp(&(b.size, &b.tags)));
+        for image in images {
+            match self.create(&spec_of(name, volume, labels, &image.id)).await {
+                // Removed in the meantime.
+                Err(failure) if failure.kind == FailureKind::NotFound => {}
+                made => return made,
+            }
+        }
+        self.make_empty_image().await?;
+        self.create(&spec_of(name, volume, labels, EMPTY)).await
     }
 
-    /// An image that is there; an empty one where there is none.
-    async fn any_image(&self) -> Result<String, Failure> {
-        if let Some(image) = self.images().await?.into_iter().next() {
-            return Ok(image.id);
-        }
+    async fn make_empty_image(&self) -> Result<(), Failure> {
         let folder = std::env::temp_dir().join(format!("runbook-empty-{}", std::process::id()));
         let failed = |error: std::io::Error| Failure::system("make a folder for an image", &error);
         std::fs::create_dir_all(&folder).map_err(failed)?;
@@ -71,6 +61,26 @@ impl Engine {
             Err(error) => Err(failed(error)),
         };
         let _ = std::fs::remove_dir_all(&folder);
-        built.map(|()| EMPTY.to_owned())
+        built
+    }
+}
+
+fn spec_of(name: &str, volume: &str, labels: &BTreeMap<String, String>, image: &str) -> ContainerSpec {
+    ContainerSpec {
+        name: name.to_owned(),
+        image: image.to_owned(),
+        // Nothing of it is ever run, but the engine wants to know what would be.
+        entrypoint: Some(vec!["/never-started".into()]),
+        command: Some(Vec::new()),
+        labels: labels.clone(),
+        network_mode: Some("none".into()),
+        mounts: vec![Mount {
+            kind: MountKind::Volume,
+            source: volume.to_owned(),
+            target: SHELF.to_owned(),
+            no_copy: true,
+            ..Mount::default()
+        }],
+        ..ContainerSpec::default()
     }
 }

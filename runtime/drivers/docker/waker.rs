@@ -149,7 +149,8 @@ fn wake_all(address: &str, containers: &[String]) -> bool {
             if attempt > 0 {
                 std::thread::sleep(Duration::from_secs(1));
             }
-            runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), engine.wake(container)).await })
+            runtime
+                .block_on(async { tokio::time::timeout(Duration::from_secs(20), engine.wake(container)).await })
                 .is_ok_and(|woken| woken.is_ok())
         })
     })

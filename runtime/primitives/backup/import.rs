@@ -126,9 +126,10 @@ fn kind(first: &[u8]) -> Option<Kind> {
 
 /// Does an archive begin like this? Its first header has a checksum.
 fn is_tar(first: &[u8]) -> bool {
-    first.len() == BEGINNING && tar::Archive::new(Cursor::new(first)).entries().is_ok_and(|mut entries| {
-        entries.next().is_some_and(|entry| entry.is_ok())
-    })
+    first.len() == BEGINNING
+        && tar::Archive::new(Cursor::new(first))
+            .entries()
+            .is_ok_and(|mut entries| entries.next().is_some_and(|entry| entry.is_ok()))
 }
 
 /// The name of the part: that of the file, without what says how it is packed.

@@ -440,7 +440,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Taken<R> {
 }
 
 /// Hands pieces to whoever reads them.
-struct Pieces(mpsc::Sender<io::Result<Bytes>>);
+pub struct Pieces(pub mpsc::Sender<io::Result<Bytes>>);
 
 impl Write for Pieces {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {

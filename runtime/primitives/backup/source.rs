@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Postgres, Program, Redis, Volume};
+use super::{Bucket, Postgres, Program, Redis, Volume};
 use crate::primitive::{Failure, FailureKind, Need, kind_of, parse_options, text_of};
 use crate::primitives::on_engine::{engine_of, machine};
 
@@ -22,6 +22,8 @@ pub enum Kind {
     Postgres(Box<Postgres>),
     /// A Redis server.
     Redis(Box<Redis>),
+    /// A bucket.
+    Bucket(Box<Bucket>),
     /// A Docker volume.
     Volume(Box<Volume>),
     /// What a command prints.
@@ -65,6 +67,9 @@ fn needs_of(value: &Value) -> Vec<Need> {
     if value.get("volume").is_some() {
         return Volume::needs(value);
     }
+    if value.get("bucket").is_some() {
+        return Bucket::needs(value);
+    }
     let mut needs: Vec<Need> = value.get("folder").map(|folder| Need::read(path_of(folder))).into_iter().collect();
     needs.extend(value.get("sqlite").map(|path| Need::read(text_of(Some(path)))));
     if let Some(command) = value.get("command") {
@@ -107,6 +112,10 @@ fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
         let redis = Redis::read(value).map_err(explained)?;
         return Ok(Source { name: redis.name.clone(), kind: Kind::Redis(Box::new(redis)) });
     }
+    if value.get("bucket").is_some() {
+        let bucket = Bucket::read(value, exclude).map_err(explained)?;
+        return Ok(Source { name: bucket.name.clone(), kind: Kind::Bucket(Box::new(bucket)) });
+    }
     if value.get("volume").is_some() {
         let volume = Volume::read(value, exclude).map_err(explained)?;
         return Ok(Source { name: volume.name.clone(), kind: Kind::Volume(Box::new(volume)) });
@@ -136,7 +145,9 @@ fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
             Ok(Source { name, kind: Kind::Program(Program::new(command, container, engine, user)?) })
         }
         (Some(_), None) => Err(wrong("`container`, `engine` and `user` are for commands")),
-        _ => Err(wrong("a map has one of `folder`, `volume`, `sqlite`, `postgres`, `redis` and `command`")),
+        _ => Err(wrong(
+            "a map has one of `folder`, `volume`, `bucket`, `sqlite`, `postgres`, `redis` and `command`",
+        )),
     }
 }
 

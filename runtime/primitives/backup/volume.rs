@@ -73,7 +73,9 @@ impl Volume {
         let engine = written.engine.as_ref().map(engine_of).transpose()?;
         let engine = engine.and_then(|address| Some(address.as_str()?.to_owned()));
         if written.pause.is_some() && engine.as_ref().is_some_and(|address| address.starts_with(OVER_SSH)) {
-            return wrong("containers of another host are not paused: nobody there would wake them if this machine died");
+            return wrong(
+                "containers of another host are not paused: nobody there would wake them if this machine died",
+            );
         }
         let volume = Self {
             name: written.name.unwrap_or_else(|| written.volume.clone()),

@@ -6,9 +6,10 @@ use super::project;
 
 #[test]
 fn a_folder_becomes_a_tar_archive_and_a_dump_itself() {
-    let project = project()
-        .file("uploads/deep/b", &"long ".repeat(300_000))
-        .file("both.rhai", "//! Save.\nbackup([\"uploads\", #{ command: [\"seq\", \"1\", \"9\"], name: \"n.txt\" }]);\n");
+    let project = project().file("uploads/deep/b", &"long ".repeat(300_000)).file(
+        "both.rhai",
+        "//! Save.\nbackup([\"uploads\", #{ command: [\"seq\", \"1\", \"9\"], name: \"n.txt\" }]);\n",
+    );
     let long = "x".repeat(120);
     project.file_now(&format!("uploads/{long}/{long}"), "far");
     std::os::unix::fs::symlink("../a.txt", project.path().join("uploads/deep/link")).unwrap();

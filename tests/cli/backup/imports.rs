@@ -40,7 +40,11 @@ fn archives_come_back_as_folders_of_their_own_time() {
         project.runbook(&["backup", "restore", made["id"].as_str().unwrap(), &to]).success();
         shell(&project, &format!("diff -r --no-dereference site {to}/site; test $(stat -c %a {to}/site/a) = 644"));
     }
-    shell(&project, "head -c 5000 one.tar > cut.tar; head -c 200 one.tar.gz > cut.tar.gz; echo no > text; mkfifo p; tar -cf p.tar p");
+    shell(
+        &project,
+        "head -c 5000 one.tar > torn.tar; head -c 5120 one.tar > cut.tar; head -c 200 one.tar.gz > cut.tar.gz; echo no > text; mkfifo p; tar -cf p.tar p",
+    );
+    project.runbook(&["backup", "import", "torn.tar"]).code(2).says("the archive cannot be read");
     project.runbook(&["backup", "import", "cut.tar"]).code(2).says("it was cut off");
     project.runbook(&["backup", "import", "cut.tar.gz"]).code(1);
     project.runbook(&["backup", "import", "text"]).code(2).says("nothing that can be looked at");
@@ -59,10 +63,13 @@ fn dumps_of_postgresql_are_whole_or_not_taken() {
     let address = server.address("postgres");
     shell(
         &project,
-        &format!("pg_dump -Fc '{address}' > shop.dump; pg_dump '{address}' > shop.sql; gzip -k shop.sql; \
-                  head -c 40000 shop.dump > cut.dump; head -c 40000 shop.sql > cut.sql"),
+        &format!(
+            "pg_dump -Fc '{address}' > shop.dump; pg_dump '{address}' > shop.sql; gzip -k shop.sql; \
+                  head -c 40000 shop.dump > cut.dump; head -c 40000 shop.sql > cut.sql"
+        ),
     );
-    let ran = project.runbook(&["backup", "import", "shop.dump", "shop.sql.gz", "--time", "2024-05-01 03:00"]).success();
+    let ran =
+        project.runbook(&["backup", "import", "shop.dump", "shop.sql.gz", "--time", "2024-05-01 03:00"]).success();
     ran.says("a dump of PostgreSQL, custom and a dump of PostgreSQL, plain is snapshot");
     let made = newest(&project);
     let id = made["id"].as_str().unwrap();
@@ -82,7 +89,8 @@ fn a_dump_of_redis_is_counted_and_can_be_given_to_a_server() {
     let project = project();
     project.runbook(&["backup", "init"]).success();
     server.script("for i = 1, 1000 do redis.call('set', 'key:' .. i, i) end");
-    let (host, port) = server.address().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
+    let (host, port) =
+        server.address().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
     shell(&project, &format!("redis-cli -h {host} -p {port} --rdb dump.rdb; head -c 3000 dump.rdb > cut.rdb"));
     project.runbook(&["backup", "import", "dump.rdb", "--job", "cache"]).success().says("a dump of Redis is snapshot");
     project.runbook(&["backup", "import", "cut.rdb"]).code(2).says("cannot be read");

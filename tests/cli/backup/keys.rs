@@ -46,3 +46,28 @@ fn keys_are_listed_added_used_and_removed() {
     // The same without a secret of the project.
     project.runbook(&["backup", "key", "add"]).code(2).says("--new-password");
 }
+
+#[test]
+fn the_commands_that_init_prints_read_the_repository() {
+    if Command::new("restic").arg("version").output().is_err() {
+        return skip("restic (apt-get install restic)");
+    }
+    let project = project();
+    let said = project.runbook(&["backup", "init"]).success().stderr;
+    project.runbook(&["run", "save.rhai"]).success();
+    let lines = said.lines().map(str::trim).filter(|line| line.starts_with("export ") || line.starts_with("restic "));
+    let script: Vec<String> =
+        lines.map(|line| line.replace("/tmp/restored", "restored").replace("restic ", "restic --no-cache ")).collect();
+    assert_eq!(script.len(), 4, "{said}");
+    // `runbook` is the one of this test, and asks the environment that it was given.
+    let folder = project.path().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_runbook"), folder.join("runbook")).unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new("sh");
+    command.args(["-exc", &script.join("\n")]).current_dir(project.path()).env("PATH", path);
+    let ran = command.env("STORE_PASSWORD", "correct horse").output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success() && text.contains("no errors were found"), "{text}");
+    assert_eq!(project.read("restored/data/uploads/a.txt"), "hello\n");
+}

@@ -23,12 +23,8 @@ const LIST: &str = "cd /data; stat -c '%n %F %a %u %g' .; \
     if [ -h \"$path\" ]; then readlink \"$path\"; elif [ -f \"$path\" ]; then md5sum \"$path\"; stat -c '%Y' \"$path\"; fi; done";
 
 fn with(lab: &Lab, name: &str, volume: &str, script: &str) -> ContainerSpec {
-    let mount = Mount {
-        kind: MountKind::Volume,
-        source: volume.to_owned(),
-        target: "/data".into(),
-        ..Mount::default()
-    };
+    let mount =
+        Mount { kind: MountKind::Volume, source: volume.to_owned(), target: "/data".into(), ..Mount::default() };
     ContainerSpec { mounts: vec![mount], ..lab.spec(name, script) }
 }
 
@@ -95,8 +91,12 @@ fn what_a_volume_holds_is_told_refused_saved_and_replaced() {
     inside(&lab, &volume, "cd /data; echo changed > one; rm two; echo three > three; chmod 0700 d");
 
     let dry = restore(&direct, made.clone(), json!({ "volume": volume }), json!({ "dry_run": true })).unwrap();
-    let found: Vec<String> = dry["differences"].as_array().unwrap().iter()
-        .map(|one| format!("{} {}", one["what"].as_str().unwrap(), one["path"].as_str().unwrap())).collect();
+    let found: Vec<String> = dry["differences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| format!("{} {}", one["what"].as_str().unwrap(), one["path"].as_str().unwrap()))
+        .collect();
     assert_eq!(found, ["mode d", "content one", "extra three", "missing two"]);
     assert!(direct.lines().contains(&"stdout: extra three".to_owned()));
 
@@ -107,7 +107,10 @@ fn what_a_volume_holds_is_told_refused_saved_and_replaced() {
     let user = lab.up(&with(&lab, "user", &volume, "exec sleep 600"));
     let replace = json!({ "replace": true });
     let refused = restore(&direct, made.clone(), json!({ "volume": volume }), replace.clone()).unwrap_err();
-    assert_eq!((refused.kind, refused.message), (FailureKind::Conflict, format!("volume `{volume}` belongs to {user}")));
+    assert_eq!(
+        (refused.kind, refused.message),
+        (FailureKind::Conflict, format!("volume `{volume}` belongs to {user}"))
+    );
     lab.run(lab.engine.remove(&user, false)).unwrap();
     assert_eq!(snapshots(&direct).len(), 1, "nothing was done, and nothing saved");
 

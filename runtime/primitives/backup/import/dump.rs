@@ -25,7 +25,10 @@ pub fn plain(from: Box<dyn Read + Send>) -> Content {
             Ok(Value::Null)
         }
         None if String::from_utf8_lossy(&last).contains("dump complete") => Ok(Value::Null),
-        None => Err(Failure::new(FailureKind::Invalid, "the dump does not say at its end that it is complete: it was cut off")),
+        None => Err(Failure::new(
+            FailureKind::Invalid,
+            "the dump does not say at its end that it is complete: it was cut off",
+        )),
     })
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::super::restore::Pieces;
 use super::{Facts, Volume, reading};
 use crate::drivers::backup::{Count, Tally};
 use crate::drivers::docker::{Engine, SHELF, VolumeSpec};
@@ -169,19 +170,5 @@ impl Placing {
         let done = context.wait(&format!("{doing} {}", self.target.shown()), self.within.0, work(&engine));
         self.target.tidy(context, &engine);
         done
-    }
-}
-
-/// Hands pieces of an archive to the engine.
-struct Pieces(mpsc::Sender<io::Result<Bytes>>);
-
-impl Write for Pieces {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let sent = self.0.blocking_send(Ok(Bytes::copy_from_slice(buffer)));
-        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe)).map(|()| buffer.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
