@@ -33,7 +33,7 @@ fn a_night_saves_copies_and_keeps_house_in_both() {
          info(`${made.files} files of ${made.job}`);\n",
     );
     for _ in 0..2 {
-        project.run().success().says("copy to away").says("1 files of night");
+        project.run().success().says("copy to away").says("2 files of night");
     }
     for name in ["main", "away"] {
         let listed = project.runbook(&["backup", "list", "-r", name, "--json"]).success();

@@ -6,7 +6,7 @@ use super::project;
 
 #[test]
 fn a_folder_becomes_a_tar_archive_and_a_dump_itself() {
-    let project = project().file("uploads/deep/b", &"long ".repeat(300_000)).file(
+    let project = project().file("uploads/deep/b", &noise()).file(
         "both.rhai",
         "//! Save.\nbackup([\"uploads\", #{ command: [\"seq\", \"1\", \"9\"], name: \"n.txt\" }]);\n",
     );
@@ -37,12 +37,22 @@ fn a_folder_becomes_a_tar_archive_and_a_dump_itself() {
     for folder in std::fs::read_dir(packs).unwrap().flatten() {
         for pack in std::fs::read_dir(folder.path()).unwrap().flatten() {
             let mut content = std::fs::read(pack.path()).unwrap();
-            if content.len() > 4000 {
-                content[2000] ^= 1;
+            if content.len() > 100_000 {
+                content[50_000] ^= 1;
                 std::fs::write(pack.path(), content).unwrap();
             }
         }
     }
     project.runbook(&["backup", "export", "latest", "late.tar", "--part", "uploads"]).code(1);
     assert!(!project.path().join("late.tar").exists());
+}
+
+/// A text of which little can be compressed away.
+fn noise() -> String {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{:016x}", state.rotate_left(29))
+    };
+    (0..60_000).map(|_| next()).collect()
 }
