@@ -54,7 +54,7 @@ impl Export {
         let (inside, record) = choose(&snapshot, manifest.as_ref(), self.part.as_deref())?;
         let work = Work { repository: &repository, snapshot: &snapshot, inside: &inside, record };
         if self.to == Path::new("-") {
-            work.write(&mut std::io::stdout().lock())?;
+            work.write(&mut report::stdout())?;
             return Ok(ExitCode::SUCCESS);
         }
         let tally = work.write_file(&self.to)?;

@@ -119,15 +119,15 @@ impl Engine {
     async fn negotiate(&self) -> Result<(Docker, Version), Failure> {
         let patience = if self.way.is_some() { REMOTE_CONTACT } else { CONTACT };
         let newest = tokio::time::timeout(patience, self.newest()).await;
-        let newest = newest.map_err(|_| unreachable(&self.address, "it does not answer"))??;
+        let (newest, engine) = newest.map_err(|_| unreachable(&self.address, "it does not answer"))??;
         let parsed = newest.as_deref().and_then(Version::parse);
         let newest = parsed.ok_or_else(|| unreachable(&self.address, "it names no API version"))?;
         if newest < OLDEST {
-            let engine = self.client.version().await.ok().and_then(|answer| answer.version).unwrap_or_default();
+            let engine = engine.map_or_else(String::new, |engine| format!(" {engine}"));
             return Err(Failure::new(
                 FailureKind::Unreachable,
                 format!(
-                    "the Docker engine {engine} at `{}` speaks API {newest}, at least {OLDEST} is needed",
+                    "the Docker engine{engine} at `{}` speaks API {newest}, at least {OLDEST} is needed",
                     self.address
                 ),
             )
@@ -140,14 +140,16 @@ impl Engine {
         Ok((client, version))
     }
 
-    /// The newest version of its API that the engine speaks. One on another host said so when the way to it was found.
-    async fn newest(&self) -> Result<Option<String>, Failure> {
+    /// The newest version of its API that the engine speaks, and its own. One on another host said the former when the
+    /// way to it was found.
+    async fn newest(&self) -> Result<(Option<String>, Option<String>), Failure> {
         if let Some(way) = &self.way {
             let api = way.api().await.map_err(|failure| not_reached(&self.address, &failure))?;
-            return Ok(api.map(str::to_owned));
+            return Ok((api.map(str::to_owned), None));
         }
         let answer = self.client.version().await;
-        Ok(answer.map_err(|error| failure(&self.address, "reach the Docker engine", error))?.api_version)
+        let answer = answer.map_err(|error| failure(&self.address, "reach the Docker engine", error))?;
+        Ok((answer.api_version, answer.version))
     }
 }
 

@@ -21,7 +21,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 
-use super::{Opened, Place, Postgres, Program, Redis, Volume, named, postgres, redis, save_before, volume as volumes, wanted};
+use super::{
+    Opened, Place, Postgres, Program, Redis, Volume, named, postgres, redis, save_before, volume as volumes, wanted,
+};
 use crate::drivers::backup::{self, Access, PartRecord, Placing, Repository, Snapshot, Tally};
 use crate::primitive::{
     Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Probe,

@@ -145,9 +145,7 @@ fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
             Ok(Source { name, kind: Kind::Program(Program::new(command, container, engine, user)?) })
         }
         (Some(_), None) => Err(wrong("`container`, `engine` and `user` are for commands")),
-        _ => Err(wrong(
-            "a map has one of `folder`, `volume`, `bucket`, `sqlite`, `postgres`, `redis` and `command`",
-        )),
+        _ => Err(wrong("a map has one of `folder`, `volume`, `bucket`, `sqlite`, `postgres`, `redis` and `command`")),
     }
 }
 

@@ -6,12 +6,11 @@ use super::project;
 
 #[test]
 fn a_folder_becomes_a_tar_archive_and_a_dump_itself() {
-    let project = project().file("uploads/deep/b", &noise()).file(
+    let long = "x".repeat(120);
+    let project = project().file("uploads/deep/b", &noise()).file(&format!("uploads/{long}/{long}"), "far").file(
         "both.rhai",
         "//! Save.\nbackup([\"uploads\", #{ command: [\"seq\", \"1\", \"9\"], name: \"n.txt\" }]);\n",
     );
-    let long = "x".repeat(120);
-    project.file_now(&format!("uploads/{long}/{long}"), "far");
     std::os::unix::fs::symlink("../a.txt", project.path().join("uploads/deep/link")).unwrap();
     project.runbook(&["backup", "init"]).success();
     project.runbook(&["run", "both.rhai"]).success();

@@ -27,7 +27,7 @@ fn archives_come_back_as_folders_of_their_own_time() {
         &project,
         "ln -s ../a site/b/link; ln site/z/last site/z/again; chmod 0604 site/a; \
          tar -cf one.tar --no-recursion site/z/last site/z/again site/b/two site/b/link site/a; \
-         echo changed > site/a; tar -rf one.tar --no-recursion site/a; chmod 0604 site/a; \
+         echo changed > site/a; chmod 0644 site/a; tar -rf one.tar --no-recursion site/a; chmod 0604 site/a; \
          gzip -k one.tar; touch -d '2024-05-01 03:00:00 UTC' one.tar one.tar.gz",
     );
     for file in ["one.tar", "one.tar.gz"] {

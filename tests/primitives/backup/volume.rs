@@ -190,8 +190,12 @@ fn a_volume_that_is_not_there_or_an_engine_that_dies_is_no_snapshot() {
     let direct = site();
     let failure = backup(&direct, json!({ "volume": lab.name("none") }), json!({})).unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotFound, "{failure:?}");
-    for wrong in [json!({ "volume": "" }), json!({ "volume": "a/b" }), json!({ "volume": "a", "folder": "b" })] {
-        assert_eq!(backup(&direct, wrong, json!({})).unwrap_err().kind, FailureKind::Argument);
+    for (wrong, kind) in [
+        (json!({ "volume": "" }), FailureKind::Argument),
+        (json!({ "volume": "a/b" }), FailureKind::Argument),
+        (json!({ "volume": "a", "folder": "b" }), FailureKind::Option),
+    ] {
+        assert_eq!(backup(&direct, wrong.clone(), json!({})).unwrap_err().kind, kind, "{wrong}");
     }
     let paused = json!({ "volume": "a", "engine": "ssh://web", "pause": "1m" });
     assert!(backup(&direct, paused, json!({})).unwrap_err().message.contains("nobody there would wake them"));
