@@ -104,6 +104,13 @@ fn of_the_chat_bots_backups() {
 }
 
 #[test]
+fn of_chatspheres_backups() {
+    let turns: &[&[&str]] =
+        &[&["chatsphere/backup.rhai"], &["chatsphere/restore-drill.rhai"], &["chatsphere/restore.rhai"]];
+    backups_come_true(saved::chatsphere(), turns);
+}
+
+#[test]
 fn of_chatvistas_backups() {
     let restore: &[&str] = &["chatvista/restore.rhai", "--part", "minutes"];
     let in_place: &[&str] = &["chatvista/restore.rhai", "--part", "minutes", "--in-place", "true"];

@@ -84,6 +84,35 @@ pub fn stupidbot() -> Option<Saved> {
     Some(saved.filled())
 }
 
+/// ChatSphere, with rows in PostgreSQL.
+pub fn chatsphere() -> Option<Saved> {
+    let lab = demo_images::databases()?;
+    demo_images::images(&["--databases", "false"])?;
+    let system = System::new(lab, &["chatsphere"], &["18100", "18101"]);
+    let saved = Saved::new(
+        system,
+        "chatsphere",
+        |saved| {
+            let databases = "SELECT regexp_replace(datname, '_before_.*', '_before_') FROM pg_database ORDER BY 1";
+            vec![
+                format!("rows {}", saved.sql("chatsphere", "SELECT count(*) FROM kept")),
+                format!("databases {}", saved.sql("chatsphere", databases).replace('\n', " ")),
+            ]
+        },
+        |saved| {
+            let kept = "SELECT datname FROM pg_database WHERE datname LIKE '%_before_%'";
+            for name in saved.sql("chatsphere", kept).lines() {
+                saved.sql("postgres", &format!("DROP DATABASE \"{name}\""));
+            }
+            saved.sql("chatsphere", "DELETE FROM kept");
+        },
+    );
+    saved.run("setup");
+    saved.run("deploy");
+    saved.eventually("chatsphere", "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number", "SELECT 1000");
+    Some(saved.filled())
+}
+
 /// Chitram, of which there are a database and the folder of its objects only.
 pub fn chitram() -> Option<Saved> {
     let lab = demo_images::databases()?;
@@ -92,11 +121,11 @@ pub fn chitram() -> Option<Saved> {
         system,
         "chitram",
         |saved| {
-            let rows = saved.sql("SELECT count(*) FROM kept");
+            let rows = saved.sql("chitram", "SELECT count(*) FROM kept");
             [vec![format!("rows {rows}")], contents(&saved.volume("objects"))].concat()
         },
         |saved| {
-            saved.sql("DELETE FROM kept");
+            saved.sql("chitram", "DELETE FROM kept");
             std::fs::remove_file(saved.volume("objects").join("photos/a/xl.meta")).unwrap();
         },
     );
@@ -112,7 +141,7 @@ pub fn chitram() -> Option<Saved> {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("xl.meta"), photo.repeat(1000)).unwrap();
     }
-    saved.eventually("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number", "SELECT 1000");
+    saved.eventually("chitram", "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number", "SELECT 1000");
     Some(saved.filled())
 }
 
@@ -135,15 +164,19 @@ pub fn chatvista() -> Option<Saved> {
 
 impl Saved {
     /// What PostgreSQL answers.
-    fn sql(&self, statement: &str) -> String {
-        let container = format!("{}-postgres", self.prefix());
-        docker(&["exec", &container, "psql", "-U", self.name, "-d", self.name, "-Atc", statement]).trim().to_owned()
+    fn sql(&self, database: &str, statement: &str) -> String {
+        let (container, user) = match self.name {
+            "chatsphere" => ("db-1", "chatsphere_user"),
+            _ => ("postgres", "chitram"),
+        };
+        let container = format!("{}-{container}", self.prefix());
+        docker(&["exec", &container, "psql", "-U", user, "-d", database, "-Atc", statement]).trim().to_owned()
     }
 
     /// Repeats a statement until it gives that answer: until the database is there.
-    fn eventually(&self, statement: &str, answer: &str) {
+    fn eventually(&self, database: &str, statement: &str, answer: &str) {
         let began = Instant::now();
-        while self.sql(statement) != answer {
+        while self.sql(database, statement) != answer {
             assert!(began.elapsed() < Duration::from_secs(60), "the database does not come up");
             std::thread::sleep(Duration::from_millis(200));
         }

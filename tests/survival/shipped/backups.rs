@@ -122,6 +122,12 @@ fn stupidbots_backup_drill_and_restore_survive_kills() {
 }
 
 #[test]
+fn chatspheres_backup_drill_and_restore_survive_kills() {
+    let Some(saved) = has_strace().then(saved::chatsphere).flatten() else { return };
+    saved.survives(&[&["chatsphere/backup.rhai"], &["chatsphere/restore-drill.rhai"], &["chatsphere/restore.rhai"]], 3);
+}
+
+#[test]
 fn chatvistas_backup_drill_and_restore_survive_kills() {
     let Some(saved) = has_strace().then(saved::chatvista).flatten() else { return };
     let restore = &["chatvista/restore.rhai", "--part", "minutes", "--in-place", "true"];
