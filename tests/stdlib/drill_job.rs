@@ -121,7 +121,7 @@ fn what_failed_is_left_for_a_while_and_then_removed() {
         .says("the greeting: found hello")
         .says("-failed");
     let failed = drills(&project)[0].0.clone();
-    assert_eq!(left(&lab, &failed), (2, 1), "two servers, in their network");
+    assert_eq!(left(&lab, &failed), (3, 1), "two servers and the application, in their network");
     assert!(project.path().join(format!("drills/{failed}/keep-until")).exists());
     std::thread::sleep(std::time::Duration::from_secs(3));
     project.runbook(&["backup", "drill"]).success();

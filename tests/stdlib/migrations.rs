@@ -84,7 +84,7 @@ fn across_a_migration_that_nothing_takes_back_it_does_not_go_and_says_why() {
     // Forward again: the database is as that release knew it.
     back(&site, "2", "refuse").code(0);
     assert_eq!(site.answers(), "2");
-    back(&site, "1", "sideways").code(1).says("the option `data` is `refuse`, `undo` or `keep`");
+    back(&site, "1", "sideways").code(1).says("the option `data` is `refuse`, `undo`, `keep` or `restore`");
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn an_empty_machine_and_a_key_are_enough() {
     {
         let _gone = Gone(&lab, first.clone());
         std::fs::create_dir(keys.path().join("alice")).unwrap();
-        old.runbook(&["secret", "init", "--recovery", &recovery]).success();
+        old.runbook(&["secret", "init", "--name", "alice", "--recovery", &recovery]).success();
         old.runbook(&["secret", "generate", "BACKUP_PASSWORD", "base64:32", "--env", "demo"]).success();
         old.runbook(&["backup", "init", "--env", "demo"]).success();
         old.runbook(&["run", "save.rhai", "--env", "demo"]).success();
