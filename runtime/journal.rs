@@ -50,6 +50,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+pub use crate::primitive::{Catalogued, Drill};
 pub use audit::{Deed, What};
 pub use copy::Copied;
 pub use difference::{Difference, Hunk, ScriptChange, ScriptLine, StepChange, StepSide, ValueChange, value_changes};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Happening, Message};
 use crate::failure::Failure;
-use crate::journal::Journal;
+use crate::journal::{Catalogued, Drill, Journal};
 use crate::project::{BackupRepository, NotifyEvent, StaleKind, drill_findings, freshness};
 
 /// Each finding, once a day.
@@ -17,8 +17,8 @@ pub(super) fn stale<'a>(
     let day = now.strftime("%Y-%m-%d");
     let mut happenings = Vec::new();
     for (name, repository) in repositories {
-        let made: Vec<_> = journal.catalogued(name)?.iter().map(|known| known.made()).collect();
-        let drills: Vec<_> = journal.drilled(name)?.iter().map(|drill| drill.drilled()).collect();
+        let made: Vec<_> = journal.catalogued(name)?.iter().map(Catalogued::made).collect();
+        let drills: Vec<_> = journal.drilled(name)?.iter().map(Drill::drilled).collect();
         for finding in freshness(repository, &made, now).into_iter().chain(drill_findings(repository, &drills)) {
             let event = match finding.kind {
                 // Its run told of it when it failed.

@@ -43,6 +43,8 @@ fn is_schedule(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::project::ProjectFile;
 
@@ -55,7 +57,7 @@ mod tests {
         let some = ProjectFile::parse(&left, "x").unwrap_or_else(|error| panic!("{error}\n{left}"));
         assert!(some.schedules.is_empty(), "{left}");
         let number = all.schedules.len();
-        let bare = |file: ProjectFile| format!("{:?}", ProjectFile { schedules: Default::default(), ..file });
+        let bare = |file: ProjectFile| format!("{:?}", ProjectFile { schedules: BTreeMap::default(), ..file });
         assert_eq!(bare(all), bare(some));
         Some(number)
     }

@@ -181,7 +181,7 @@ fn chitram_is_backed_up_drilled_and_restored() {
 
     sql("DELETE FROM images");
     std::fs::remove_dir_all(project.path().join("chitram/objects/images")).unwrap();
-    run(&["chitram/restore.rhai", "--only", "everything"]).code(1).says("not everything");
+    run(&["chitram/restore.rhai", "--part", "everything"]).code(1).says("not everything");
     run(&["chitram/restore.rhai"]).success().says("Chitram is as it was");
     assert_eq!(sql("SELECT count(*) FROM images"), "100");
     assert_eq!(project.read("chitram/objects/images/1/xl.meta"), "an image");

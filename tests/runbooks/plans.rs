@@ -37,7 +37,12 @@ fn of_dnd_helper() {
     let deploy = "dnd-helper/deploy.rhai";
     let made = come_true(
         &system,
-        &[&[deploy], &["dnd-helper/seed.rhai"], &[deploy, "--api-tag", "2"], &["dnd-helper/rollback.rhai"]],
+        &[
+            &[deploy],
+            &["dnd-helper/seed.rhai"],
+            &[deploy, "--api-tag", "2"],
+            &["dnd-helper/rollback.rhai", "--data", "keep"],
+        ],
     );
     assert!(made.iter().all(|(changes, is_whole)| *changes > 0 && *is_whole), "{made:?}");
 }
@@ -54,7 +59,7 @@ fn of_chatsphere() {
             &["chatsphere/setup.rhai"],
             &[deploy, "--tag", "v1"],
             &[deploy, "--tag", "v2"],
-            &["chatsphere/rollback.rhai"],
+            &["chatsphere/rollback.rhai", "--data", "keep"],
         ],
     );
     assert!(made.iter().all(|(changes, _)| *changes > 0), "{made:?}");

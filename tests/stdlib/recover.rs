@@ -93,7 +93,7 @@ fn an_empty_machine_and_a_key_are_enough() {
     }
     // The machine is gone: what is left is what lies elsewhere.
     let new = Project::new()
-        .file("runbook.toml", PROJECT)
+        .file("runbook.toml", &old.read("runbook.toml"))
         .file("compose.yaml", &fill(COMPOSE, &second))
         .file("recover.rhai", &fill(RECOVER, &second).replace("MORE", ""))
         .file("partly.rhai", &fill(RECOVER, &second).replace("\"shop.dump\"", "\"other.dump\"").replace("MORE", ""))

@@ -7,7 +7,8 @@ use crate::failure::{Failure, FailureKind};
 use crate::script::{Header, Param, ParamType};
 
 /// Names that the command itself uses.
-const TAKEN: &[&str] = &["env", "from-run", "yes", "json", "verbose", "quiet", "wait", "help", "plan", "out", "fire"];
+const TAKEN: &[&str] =
+    &["env", "from-run", "yes", "json", "verbose", "quiet", "wait", "help", "plan", "out", "fire", "only", "deny"];
 
 /// Adds a flag for each parameter, with its documentation as the help.
 pub(super) fn declare(command: Command, header: &Header) -> Command {

@@ -60,7 +60,7 @@ impl Same {
     }
 
     /// It is read now, and counted by who reads it.
-    fn is_read(mut self) -> (usize, PathBuf, Rights, u64) {
+    fn into_read(mut self) -> (usize, PathBuf, Rights, u64) {
         self.hash = None;
         (self.part, std::mem::take(&mut self.relative), self.rights, self.bytes)
     }
@@ -130,7 +130,7 @@ impl ReadSourceOpen for Opening {
                 (Data::Entry(data), Counted { name, part: Some(part), relative, rights, bytes: Some(bytes) })
             }
             What::Same { name, same, opener } => {
-                let (part, relative, rights, bytes) = same.is_read();
+                let (part, relative, rights, bytes) = same.into_read();
                 let data = opener().map_err(|failure| {
                     let error = passed(&failure);
                     guard.note(failure);

@@ -125,7 +125,9 @@ pub fn digest_of(attributes: &[(String, Vec<u8>)]) -> Option<[u8; 32]> {
         return None;
     }
     let mut sum = Sum::default();
-    attributes.iter().for_each(|(name, value)| sum.add(&[name.as_bytes(), value]));
+    for (name, value) in attributes {
+        sum.add(&[name.as_bytes(), value]);
+    }
     Some(sum.0)
 }
 

@@ -90,7 +90,7 @@ pub fn each_in_tar(
         }
         stat.attributes.sort();
         let target =
-            |entry: &::tar::Entry<'_, _>| entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();
+            |entry: &::tar::Entry<'_, _>| entry.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default();
         let is_sparse = kind == EntryType::GNUSparse;
         let kind = match kind {
             EntryType::Directory => TarredKind::Folder,

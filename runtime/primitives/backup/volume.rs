@@ -28,8 +28,8 @@ const SAVE: &str = "backup";
 pub struct Volume {
     /// The name of its part.
     pub name: String,
-    /// Its own name.
-    pub volume: String,
+    /// What the engine calls it.
+    pub id: String,
     engine: Option<String>,
     exclude: Vec<String>,
     /// How long the containers that have it may stand still.
@@ -79,7 +79,7 @@ impl Volume {
         }
         let volume = Self {
             name: written.name.unwrap_or_else(|| written.volume.clone()),
-            volume: written.volume,
+            id: written.volume,
             engine,
             exclude: [exclude, &written.exclude].concat(),
             pause: written.pause,
@@ -101,7 +101,7 @@ impl Volume {
 
     /// In words.
     pub fn shown(&self) -> String {
-        format!("volume `{}`", self.volume)
+        format!("volume `{}`", self.id)
     }
 
     /// Its engine.
@@ -152,7 +152,7 @@ impl Volume {
     }
 
     async fn there(&self, engine: &Engine) -> Result<docker::Volume, Failure> {
-        engine.volume(&self.volume).await?.ok_or_else(|| {
+        engine.volume(&self.id).await?.ok_or_else(|| {
             Failure::new(FailureKind::NotFound, format!("there is no {}", self.shown()))
                 .hint("`docker volume ls` names them; compose puts the project's name before each")
         })
@@ -161,7 +161,7 @@ impl Volume {
     /// A container that has it, by its id.
     async fn make_shelf(&self, context: &Context<'_>, engine: &Engine) -> Result<String, Failure> {
         let labels = [(KEY.to_owned(), context.key())].into();
-        engine.make_shelf(&self.shelf(context), &self.volume, &labels).await
+        engine.make_shelf(&self.shelf(context), &self.id, &labels).await
     }
 
     /// Removes the container again. One that cannot be removed is told of: it keeps the volume from being removed.
@@ -188,7 +188,7 @@ impl Volume {
 
     /// Who has it, but for the container with that name.
     async fn users(&self, engine: &Engine, but: &str) -> Result<Vec<String>, Failure> {
-        let users = engine.users_of_volume(&self.volume).await?;
+        let users = engine.users_of_volume(&self.id).await?;
         Ok(users.into_iter().map(|user| user.name).filter(|name| name != but).collect())
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::entry::State;
 use crate::failure::{Failure, FailureKind};
+use crate::journal::{Catalogued, Drill};
 use crate::project::{BackupRepository, drill_findings, freshness};
 
 /// What is known of a job.
@@ -35,8 +36,8 @@ fn jobs(state: &State, name: &str, repository: &BackupRepository) -> Result<BTre
 pub(super) fn overview(state: &State) -> Result<Value, Failure> {
     let mut all = Vec::new();
     for (name, repository) in state.api.surroundings.backups()? {
-        let made: Vec<_> = state.api.journal.catalogued(&name)?.iter().map(|row| row.made()).collect();
-        let drills: Vec<_> = state.api.journal.drilled(&name)?.iter().map(|drill| drill.drilled()).collect();
+        let made: Vec<_> = state.api.journal.catalogued(&name)?.iter().map(Catalogued::made).collect();
+        let drills: Vec<_> = state.api.journal.drilled(&name)?.iter().map(Drill::drilled).collect();
         let mut findings = freshness(&repository, &made, Timestamp::now());
         findings.extend(drill_findings(&repository, &drills));
         let jobs: Vec<Value> = jobs(state, &name, &repository)?

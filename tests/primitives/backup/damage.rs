@@ -74,7 +74,7 @@ fn every_damage_to_a_sqlite_database_is_noticed_and_rows_alone_would_not_tell() 
     };
     let damages: Vec<Damage<'_>> = vec![
         ("a row is missing", by("DELETE FROM users WHERE id = 77"), true),
-        ("a value is another", by("UPDATE users SET bio = 'x' WHERE id = 9"), false),
+        ("a value is another", by("UPDATE users SET bio = 'y' WHERE id = 9"), false),
         ("two values are swapped", by("UPDATE users SET name = 'user ' || (21 - id) WHERE id IN (10, 11)"), false),
         ("a row refers to nothing", by("UPDATE orders SET user = 9999 WHERE id = 3"), false),
         ("a table is empty", by("DELETE FROM orders"), true),

@@ -172,7 +172,7 @@ fn a_folder_that_the_run_will_make_can_be_mounted() {
     let (image, name) = (bench.lab.image("mount", "1", ""), bench.lab.name("mount"));
     let script = format!(
         "folder(\"data\").create();
-        docker().run(\"{image}\", [\"true\"], #{{ name: \"{name}\", pull: \"never\", volumes: [\"./data:/x\"] }});"
+        docker().run(\"{image}\", [\"true\"], #{{ name: \"{name}\", pull: \"never\", detach: true, volumes: [\"./data:/x\"] }});"
     );
     let plan = Project::script(&script).runbook(&["plan", "test.rhai"]).success();
     plan.prints("+ folder data").prints(&format!("+ container {name}"));

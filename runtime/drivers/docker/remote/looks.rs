@@ -36,11 +36,14 @@ pub fn is_look(request: &BollardRequest) -> bool {
     if words.front().is_some_and(|word| word.starts_with("v1.")) {
         words.pop_front();
     }
-    let is_known = match *words.make_contiguous() {
-        ["version" | "info" | "networks" | "volumes"] | ["networks" | "volumes", _] => true,
-        ["containers", "json"] | ["containers", _, "json"] | ["images", .., "json"] => true,
-        _ => false,
-    };
+    let is_known = matches!(
+        *words.make_contiguous(),
+        ["version" | "info" | "networks" | "volumes"]
+            | ["networks" | "volumes", _]
+            | ["containers", "json"]
+            | ["containers", _, "json"]
+            | ["images", .., "json"]
+    );
     request.method() == Method::GET && is_known && !measures
 }
 

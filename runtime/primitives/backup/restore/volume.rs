@@ -26,7 +26,7 @@ impl Work {
         let there = placing.there(context, false)?;
         if there == There::Something {
             if options.replace {
-                context.granted(&Need::docker(&placing.target.volume, "remove_volume"))?;
+                context.granted(&Need::docker(&placing.target.id, "remove_volume"))?;
             }
             let kind = Kind::Volume(Box::new(placing.target.clone()));
             let source = Source { name: placing.target.name.clone(), kind };

@@ -40,7 +40,7 @@ impl Placing {
     /// Looks what is there. One that has to be made anew must be nobody's, one that is filled must not be in use.
     pub fn there(&self, context: &Context<'_>, is_looked_at: bool) -> Result<There, Failure> {
         self.with(context, "looking at", async |engine| {
-            let Some(volume) = engine.volume(&self.target.volume).await? else { return Ok(There::Nothing) };
+            let Some(volume) = engine.volume(&self.target.id).await? else { return Ok(There::Nothing) };
             let shelf = self.target.make_shelf(context, engine).await?;
             let found: Tally = reading::count(engine, &shelf).await?;
             let is_empty = found.files + found.folders + found.links == 0;
@@ -58,7 +58,7 @@ impl Placing {
 
     async fn refuse_users(&self, context: &Context<'_>, engine: &Engine, there: There) -> Result<(), Failure> {
         let shelf = self.target.shelf(context);
-        let users = engine.users_of_volume(&self.target.volume).await?;
+        let users = engine.users_of_volume(&self.target.id).await?;
         let has_to_go = |state| match there {
             There::Empty => state == crate::drivers::docker::ContainerState::Running,
             _ => true,
@@ -77,7 +77,7 @@ impl Placing {
     /// Everything in it.
     pub fn count<T: Count + Default + Send + 'static>(&self, context: &Context<'_>) -> Result<T, Failure> {
         self.with(context, "reading", async |engine| {
-            if engine.volume(&self.target.volume).await?.is_none() {
+            if engine.volume(&self.target.id).await?.is_none() {
                 return Ok(T::default());
             }
             let shelf = self.target.make_shelf(context, engine).await?;
@@ -129,7 +129,7 @@ impl Placing {
         there: There,
         saved: Option<&Facts>,
     ) -> Result<(), Failure> {
-        let name = &self.target.volume;
+        let name = &self.target.id;
         let own = |labels: BTreeMap<String, String>| {
             labels.into_iter().filter(|(label, _)| label != KEY).chain([(KEY.to_owned(), context.key())]).collect()
         };

@@ -122,12 +122,7 @@ impl Snapshot {
 
     /// Looks at what runs now.
     pub fn take(app: &App<'_>) -> Result<Self, Failure> {
-        let snapshot = app.look("looking at what runs", async {
-            let expected = app.expected();
-            let existing = Existing::find(&app.engine, app.name(), &expected);
-            let (existing, labelled) = tokio::try_join!(existing, Labelled::find(app))?;
-            described(app, &existing, labelled, BTreeMap::new()).await
-        })?;
+        let snapshot = app.look("looking at what runs", found(app))?;
         snapshot.mask(app);
         Ok(snapshot)
     }
@@ -236,6 +231,13 @@ pub(crate) fn fingerprint(spec: &ContainerSpec) -> Value {
         network.aliases.dedup();
     }
     json!(spec)
+}
+
+async fn found(app: &App<'_>) -> Result<Snapshot, Failure> {
+    let expected = app.expected();
+    let existing = Existing::find(&app.engine, app.name(), &expected);
+    let (existing, labelled) = tokio::try_join!(existing, Labelled::find(app))?;
+    described(app, &existing, labelled, BTreeMap::new()).await
 }
 
 async fn described(
