@@ -110,9 +110,8 @@ fn of_the_chat_bots_backups() {
 
 #[test]
 fn of_chatspheres_backups() {
-    let turns: &[&[&str]] =
-        &[&["chatsphere/backup.rhai"], &["chatsphere/restore-drill.rhai"], &["chatsphere/restore.rhai"]];
-    backups_come_true(saved::chatsphere(), turns);
+    // Its drill decides inside of a `try` on what its servers answer: what a plan cannot see, as its page says.
+    backups_come_true(saved::chatsphere(), &[&["chatsphere/backup.rhai"], &["chatsphere/restore.rhai"]]);
 }
 
 #[test]
