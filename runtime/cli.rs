@@ -180,3 +180,29 @@ fn exit_code(failure: &Failure) -> ExitCode {
         _ => ExitCode::from(2),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::report_panic;
+
+    const CANARY: &str = "correct-horse-battery-staple";
+
+    /// What a panic says may hold anything: people and logs are shown where it happened, and nothing of what it says.
+    #[test]
+    fn a_panic_shows_its_place_and_not_what_it_says() {
+        let child = ["--exact", "cli::tests::panics_with_a_secret", "--ignored", "--nocapture"];
+        let ran = Command::new(std::env::current_exe().unwrap()).args(child).output().unwrap();
+        let said = [ran.stdout, ran.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert!(said.contains("the runtime failed at runtime/cli.rs:"), "{said}");
+        assert!(!said.contains(&CANARY[..10]) && !said.contains(&CANARY[CANARY.len() - 10..]), "{said}");
+    }
+
+    #[test]
+    #[ignore = "a child process that the test above starts"]
+    fn panics_with_a_secret() {
+        std::panic::set_hook(Box::new(report_panic));
+        panic!("the password is {CANARY}");
+    }
+}
