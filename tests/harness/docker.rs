@@ -78,7 +78,7 @@ impl Lab {
                 let (client_in, engine_in) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
                 let asked = Arc::clone(&asked);
                 std::thread::spawn(move || {
-                    let mut bytes = [0; 64 << 10];
+                    let mut bytes = vec![0; 64 << 10];
                     while let Ok(length @ 1..) = (&client_in).read(&mut bytes) {
                         let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
                         let lines = text.lines().filter_map(|line| line.strip_suffix(" HTTP/1.1").map(str::to_owned));

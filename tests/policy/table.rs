@@ -66,22 +66,8 @@ pub fn on_a_host() -> Vec<Example> {
 
 /// Primitives that reach something, each with a call of it. `OUTSIDE` stands for a folder outside of the project.
 pub fn examples() -> Vec<Example> {
-    let call = |name, args, options| Example { name, args, options };
-    vec![
-        call("backup", json!(["OUTSIDE/folder"]), json!({ "to": "main" })),
-        call("backup_check", json!([]), json!({ "repository": "main" })),
-        call("backup_copy", json!(["offsite"]), json!({ "from": "main" })),
-        call(
-            "backup_drill_record",
-            json!([{ "drill": "a", "job": "shop", "began": "2026-11-29T05:00:00Z", "ok": false }]),
-            json!({ "repository": "main" }),
-        ),
-        call("backup_find", json!(["latest"]), json!({ "from": "main" })),
-        call("sqlite_query", json!(["OUTSIDE/secret", "SELECT 1"]), json!({})),
-        call("backup_drilled", json!([{ "snapshot": "0" }]), json!({ "repository": "main" })),
-        call("backup_forget", json!([]), json!({ "repository": "main" })),
-        call("backup_prune", json!([]), json!({ "repository": "main" })),
-        call("restore", json!(["latest", "OUTSIDE/restored"]), json!({ "from": "main" })),
+    let mut all = of_backups();
+    all.extend([
         call("env_file", json!(["OUTSIDE/env", { "A": "1" }]), json!({})),
         call("env_file.put_back", json!([]), json!({})),
         call("env_var", json!(["CANARY"]), json!({})),
@@ -175,7 +161,31 @@ pub fn examples() -> Vec<Example> {
         call("ssh.service", json!(["nginx"]), json!({})),
         call("ssh.cron_line", json!(["name", "@yearly true"]), json!({})),
         call("ssh.firewall", json!([["22/tcp"]]), json!({})),
+    ]);
+    all
+}
+
+fn of_backups() -> Vec<Example> {
+    vec![
+        call("backup", json!(["OUTSIDE/folder"]), json!({ "to": "main" })),
+        call("backup_check", json!([]), json!({ "repository": "main" })),
+        call("backup_copy", json!(["offsite"]), json!({ "from": "main" })),
+        call(
+            "backup_drill_record",
+            json!([{ "drill": "a", "job": "shop", "began": "2026-11-29T05:00:00Z", "ok": false }]),
+            json!({ "repository": "main" }),
+        ),
+        call("backup_find", json!(["latest"]), json!({ "from": "main" })),
+        call("sqlite_query", json!(["OUTSIDE/secret", "SELECT 1"]), json!({})),
+        call("backup_drilled", json!([{ "snapshot": "0" }]), json!({ "repository": "main" })),
+        call("backup_forget", json!([]), json!({ "repository": "main" })),
+        call("backup_prune", json!([]), json!({ "repository": "main" })),
+        call("restore", json!(["latest", "OUTSIDE/restored"]), json!({ "from": "main" })),
     ]
+}
+
+fn call(name: &'static str, args: Value, options: Value) -> Example {
+    Example { name, args, options }
 }
 
 #[test]

@@ -123,6 +123,11 @@ fn of_chatvistas_backups() {
 }
 
 #[test]
-fn of_chitrams_backup() {
-    backups_come_true(saved::chitram(), &[&["chitram/backup.rhai"]]);
+fn of_chitrams_backups() {
+    backups_come_true(saved::chitram(), &[&["chitram/backup.rhai"], &["chitram/restore.rhai"]]);
+}
+
+#[test]
+fn of_dnd_helpers_backup() {
+    backups_come_true(saved::dnd_helper(), &[&["dnd-helper/backup.rhai"]]);
 }

@@ -84,7 +84,7 @@ pub fn stupidbot() -> Option<Saved> {
     Some(saved.filled())
 }
 
-/// ChatSphere, with rows in PostgreSQL.
+/// `ChatSphere`, with rows in PostgreSQL.
 pub fn chatsphere() -> Option<Saved> {
     let lab = demo_images::databases()?;
     demo_images::images(&["--databases", "false"])?;
@@ -113,7 +113,20 @@ pub fn chatsphere() -> Option<Saved> {
     Some(saved.filled())
 }
 
-/// Chitram, of which there are a database and the folder of its objects only.
+/// dnd-helper, with rows in PostgreSQL.
+pub fn dnd_helper() -> Option<Saved> {
+    let lab = demo_images::databases()?;
+    demo_images::images(&["--databases", "false"])?;
+    let system = System::new(lab, &["dnd-helper"], &["18090", "15432", "16379"]);
+    let rows = |saved: &Saved| vec![format!("rows {}", saved.sql("dnd", "SELECT count(*) FROM kept"))];
+    // No runbook restores it, so nothing is damaged.
+    let saved = Saved::new(system, "dnd-helper", rows, |_| ());
+    saved.run("deploy");
+    saved.eventually("dnd", "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number", "SELECT 1000");
+    Some(saved.filled())
+}
+
+/// Chitram, of which its database and the folder of its objects are real.
 pub fn chitram() -> Option<Saved> {
     let lab = demo_images::databases()?;
     let system = System::new(lab, &["chitram"], &[]);
@@ -125,6 +138,10 @@ pub fn chitram() -> Option<Saved> {
             [vec![format!("rows {rows}")], contents(&saved.volume("objects"))].concat()
         },
         |saved| {
+            let kept = "SELECT datname FROM pg_database WHERE datname LIKE '%_before_%'";
+            for name in saved.sql("chitram", kept).lines() {
+                saved.sql("postgres", &format!("DROP DATABASE \"{name}\""));
+            }
             saved.sql("chitram", "DELETE FROM kept");
             std::fs::remove_file(saved.volume("objects").join("photos/a/xl.meta")).unwrap();
         },
@@ -135,6 +152,10 @@ pub fn chitram() -> Option<Saved> {
     let environment =
         ["-e", "POSTGRES_USER=chitram", "-e", "POSTGRES_PASSWORD=4vQ7pX2mKd9s", "-e", "POSTGRES_DB=chitram"];
     docker(&[&["run", "-d", "--name", &postgres], &label[..], &environment, &["demo/postgres:15"]].concat());
+    for part in ["minio", "app"] {
+        let name = format!("{}-{part}", saved.prefix());
+        docker(&[&["run", "-d", "--name", &name], &label[..], &["--init", "demo/redis:7", "sleep", "3600"]].concat());
+    }
     docker(&[&["volume", "create"], &label[..], &[&format!("{}-objects", saved.prefix())]].concat());
     for photo in ["a", "b"] {
         let folder = saved.volume("objects").join("photos").join(photo);
@@ -145,7 +166,7 @@ pub fn chitram() -> Option<Saved> {
     Some(saved.filled())
 }
 
-/// ChatVista's directories.
+/// The directories of `ChatVista`.
 pub fn chatvista() -> Option<Saved> {
     let system = System::new(Lab::start()?, &["chatvista"], &[]);
     let storage = |saved: &Saved| saved.system.project.path().join("chatvista/storage");
@@ -165,11 +186,14 @@ pub fn chatvista() -> Option<Saved> {
 impl Saved {
     /// What PostgreSQL answers.
     fn sql(&self, database: &str, statement: &str) -> String {
-        let (container, user) = match self.name {
+        let (part, user) = match self.name {
             "chatsphere" => ("db-1", "chatsphere_user"),
+            "dnd-helper" => ("postgres", "dnd"),
             _ => ("postgres", "chitram"),
         };
-        let container = format!("{}-{container}", self.prefix());
+        let all = self.system.containers();
+        let named = all.iter().find(|(name, _)| name.contains(&format!("-{part}")));
+        let container = named.map_or_else(|| panic!("no {part} among {all:?}"), |(name, _)| name.clone());
         docker(&["exec", &container, "psql", "-U", user, "-d", database, "-Atc", statement]).trim().to_owned()
     }
 

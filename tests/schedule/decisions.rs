@@ -13,6 +13,9 @@ use super::book::Book;
 /// A whole minute.
 const NOON: i64 = 1_800_000_000;
 
+/// A schedule's name, and what it is besides firing each minute.
+type Wanted<'a> = (&'a str, &'a dyn Fn(&mut ScheduleEntry));
+
 /// A service on a clock that is turned by hand; what it starts begins at once.
 struct Desk {
     book: Book,
@@ -25,7 +28,7 @@ struct Desk {
 
 impl Desk {
     /// With schedules that fire each minute.
-    fn new(schedules: &[(&str, &dyn Fn(&mut ScheduleEntry))]) -> Self {
+    fn new(schedules: &[Wanted<'_>]) -> Self {
         let mut desk = Self {
             book: Book::default(),
             definitions: BTreeMap::new(),

@@ -52,7 +52,7 @@ struct Gone<'a>(&'a Lab, String);
 impl Drop for Gone<'_> {
     fn drop(&mut self) {
         let label = format!("com.docker.compose.project={}", self.1);
-        for container in self.0.run(self.0.engine.containers(&[label.clone()])).unwrap_or_default() {
+        for container in self.0.run(self.0.engine.containers(std::slice::from_ref(&label))).unwrap_or_default() {
             let _ = docker(&["rm", "-f", "-v", &container.id]);
         }
         docker(&["network", "rm", &format!("{}_default", self.1)]);

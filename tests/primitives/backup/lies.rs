@@ -19,7 +19,7 @@ fn stand_everything<S: Subject>(number: usize, make: fn() -> Option<S>) {
     let mut case = number * 5;
     let mut is_chosen = move |is_patient: bool| {
         case += 1;
-        at_night() || (case % SAMPLE == 0 && !is_patient)
+        at_night() || (case.is_multiple_of(SAMPLE) && !is_patient)
     };
     let mut tally = Tally::default();
     let Some(subject) = make() else { return };
@@ -47,7 +47,7 @@ fn stand_everything<S: Subject>(number: usize, make: fn() -> Option<S>) {
     }
     let mut subject = ground.ends_well();
     // By day one of the other two for each kind of source.
-    if at_night() || number % 2 == 0 {
+    if at_night() || number.is_multiple_of(2) {
         let Some(mut ground) = Ground::in_bucket(subject, &format!("lies-{number}")) else { return };
         for request in REQUESTS {
             if is_chosen(request.is_patient()) {

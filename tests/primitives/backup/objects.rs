@@ -27,7 +27,7 @@ fn site() -> Direct {
 fn put(bucket: &Bucket, name: &str, content: &[u8]) {
     let client = Client::new(bucket.place(), Bucket::keys(), std::sync::Arc::new(|| Ok(()))).unwrap();
     let content = Bytes::copy_from_slice(content);
-    client.put(name, &[content.clone()], &digest(&content), false).unwrap();
+    client.put(name, std::slice::from_ref(&content), &digest(&content), false).unwrap();
 }
 
 fn source(bucket: &Bucket) -> Value {
@@ -107,7 +107,7 @@ fn a_bucket_that_fails_is_no_snapshot() {
     for number in 0..5 {
         put(&bucket, &format!("d/{number}"), &[7; 1000]);
     }
-    put(&bucket, "large", &[9; 20_000_000]);
+    put(&bucket, "large", &vec![9; 20_000_000]);
     let refused = |what: &str| -> Failure {
         let failure = backup(&direct, source(&bucket), json!({ "within": "60s" })).unwrap_err();
         assert!(snapshots(&direct).is_empty(), "{what}: {failure:?}");

@@ -1,4 +1,4 @@
-//! The OpenAPI document: whatever any route answers is what it says.
+//! The `OpenAPI` document: whatever any route answers is what it says.
 
 use runbook::serve::api::{Permission, ROUTES, Route};
 use serde_json::{Value, json};

@@ -29,7 +29,7 @@ impl World for Saved {
 
     fn does(&self, words: &[&str]) {
         if words == DAMAGE {
-            self.damage()
+            self.damage();
         } else {
             self.runs(words).success();
         }
@@ -135,7 +135,13 @@ fn chatvistas_backup_drill_and_restore_survive_kills() {
 }
 
 #[test]
-fn chitrams_backup_survives_kills() {
+fn chitrams_backup_drill_and_restore_survive_kills() {
     let Some(saved) = has_strace().then(saved::chitram).flatten() else { return };
-    saved.survives(&[&["chitram/backup.rhai"]], 3);
+    saved.survives(&[&["chitram/backup.rhai"], &["chitram/restore-drill.rhai"], &["chitram/restore.rhai"]], 3);
+}
+
+#[test]
+fn dnd_helpers_backup_and_drill_survive_kills() {
+    let Some(saved) = has_strace().then(saved::dnd_helper).flatten() else { return };
+    saved.survives(&[&["dnd-helper/backup.rhai"], &["dnd-helper/restore-drill.rhai"]], 3);
 }

@@ -154,7 +154,7 @@ impl<S: Subject> Ground<S> {
         *if result.is_ok() { &mut tally.well } else { &mut tally.said } += 1;
     }
 
-    fn in_time(&self, case: &str, took: Duration, usual: Duration, tally: &mut Tally) {
+    fn in_time(case: &str, took: Duration, usual: Duration, tally: &mut Tally) {
         assert!(took < usual + SOON, "{case} took {took:?}, usually {usual:?}");
         tally.longest = tally.longest.max(took.saturating_sub(usual));
     }
@@ -169,7 +169,7 @@ impl<S: Subject> Ground<S> {
         let start = Instant::now();
         let result = backup(&self.direct, case.source.clone(), case.options.clone());
         let name = format!("{}: {}", self.subject.name(), case.name);
-        self.in_time(&name, start.elapsed(), self.usual.0, tally);
+        Self::in_time(&name, start.elapsed(), self.usual.0, tally);
         let failure = result.expect_err(&name);
         assert_eq!(self.ids().unwrap(), before, "{name}: {failure:?}");
         tally.said += 1;
@@ -189,7 +189,7 @@ impl<S: Subject> Ground<S> {
             bucket.heal();
             let result = result.map(|made| Some(made.value["id"].as_str().unwrap().to_owned()));
             self.judge(&name, &before, &result.map_err(|failure| format!("{failure:?}")), tally);
-            self.in_time(&name, took, self.usual.0 * 3, tally);
+            Self::in_time(&name, took, self.usual.0 * 3, tally);
         } else {
             let result = self.subject.come_back(&self.direct, &self.first.0);
             let took = start.elapsed();
@@ -201,7 +201,7 @@ impl<S: Subject> Ground<S> {
                 }
                 Err(_) => tally.said += 1,
             }
-            self.in_time(&name, took, self.usual.0 * 3, tally);
+            Self::in_time(&name, took, self.usual.0 * 3, tally);
         }
         assert!(bucket.faults() > faults, "{name}: nothing went wrong");
     }
@@ -220,7 +220,7 @@ impl<S: Subject> Ground<S> {
         let result = result.map(|made| Some(made.value["id"].as_str().unwrap().to_owned()));
         let result = result.map_err(|failure| format!("{failure:?}"));
         self.judge(&name, &before, &result, tally);
-        self.in_time(&name, took, self.usual.0 * 3, tally);
+        Self::in_time(&name, took, self.usual.0 * 3, tally);
     }
 
     /// Damage of the repository, which is put back as it was afterwards.
@@ -246,7 +246,7 @@ impl<S: Subject> Ground<S> {
         self.judge(&name, &before, &result, tally);
         run("umount -l store", "");
         assert!(run("rm -rf store && mv whole store", ""), "{name}");
-        self.in_time(&name, took, self.usual.0 * 3, tally);
+        Self::in_time(&name, took, self.usual.0 * 3, tally);
     }
 
     fn command(&self) -> Command {
@@ -279,7 +279,7 @@ impl<S: Subject> Ground<S> {
         let said = String::from_utf8_lossy(&ran.stderr).into_owned();
         let result = if ran.status.success() { Ok(None) } else { Err(said) };
         self.judge(name, &before, &result, tally);
-        self.in_time(name, took, self.usual.1 * slowness, tally);
+        Self::in_time(name, took, self.usual.1 * slowness, tally);
     }
 
     pub fn stand_call(&mut self, (syscall, blow, when): &(&str, Blow, usize), tally: &mut Tally) {

@@ -330,7 +330,7 @@ impl Keys {
         Some(Self(server, Redis::start(&["--appendonly", "yes"])?))
     }
 
-    fn at(&self, way: &Way) -> Value {
+    fn at(way: &Way) -> Value {
         json!({ "redis": format!("127.0.0.1:{}", way.port()), "name": "cache.rdb" })
     }
 
@@ -378,11 +378,11 @@ impl Subject for Keys {
         ];
         for bytes in [5, 100, 3_000, 60_000, 120_000] {
             let way = Way::until(self.port(), bytes, cut::Blow::Cut, false);
-            all.push(doomed(format!("the connection ends after {bytes} bytes"), self.at(&way)));
+            all.push(doomed(format!("the connection ends after {bytes} bytes"), Self::at(&way)));
         }
         for bytes in [100, 60_000] {
             let way = Way::until(self.port(), bytes, cut::Blow::Stall, false);
-            all.push(slowly(format!("nothing comes after {bytes} bytes"), self.at(&way)));
+            all.push(slowly(format!("nothing comes after {bytes} bytes"), Self::at(&way)));
         }
         all
     }
