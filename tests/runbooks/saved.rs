@@ -157,6 +157,8 @@ pub fn chitram() -> Option<Saved> {
         docker(&[&["run", "-d", "--name", &name], &label[..], &["--init", "demo/redis:7", "sleep", "3600"]].concat());
     }
     docker(&[&["volume", "create"], &label[..], &[&format!("{}-objects", saved.prefix())]].concat());
+    std::fs::create_dir(saved.volume("objects").join(".minio.sys")).unwrap();
+    std::fs::write(saved.volume("objects").join(".minio.sys/format.json"), "{}").unwrap();
     for photo in ["a", "b"] {
         let folder = saved.volume("objects").join("photos").join(photo);
         std::fs::create_dir_all(&folder).unwrap();
