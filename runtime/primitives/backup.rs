@@ -24,6 +24,7 @@ mod volume;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -163,6 +164,17 @@ impl Primitive for Backup {
 /// The name of a repository in an option; nothing stands for the only one.
 fn named(call: &Call, option: &str) -> Value {
     call.options.get(option).cloned().unwrap_or_default()
+}
+
+/// What is left out of a source, in the words of `.gitignore`.
+fn excludes(patterns: &[String]) -> Result<Gitignore, Failure> {
+    let mut builder = GitignoreBuilder::new("");
+    for pattern in patterns {
+        builder
+            .add_line(None, pattern)
+            .map_err(|error| Failure::new(FailureKind::Option, format!("`{pattern}` cannot be excluded: {error}")))?;
+    }
+    builder.build().map_err(|error| Failure::new(FailureKind::Option, error.to_string()))
 }
 
 /// The repository that an option names.

@@ -39,6 +39,14 @@ pub fn at_night() -> bool {
     std::env::var_os("RUNBOOK_NIGHT").is_some()
 }
 
+/// The same, said aloud where there is none: for a test that has no smaller size.
+pub fn only_at_night() -> bool {
+    if !at_night() {
+        eprintln!("skipped: this test takes a night, RUNBOOK_NIGHT=1 runs it");
+    }
+    at_night()
+}
+
 /// Says that a test could not run for lack of something; a failure when everything is required to be there.
 pub fn skip(what: &str) {
     assert!(std::env::var("RUNBOOK_REQUIRE").as_deref() != Ok("all"), "this test needs {what}");

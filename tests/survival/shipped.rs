@@ -17,7 +17,7 @@ use stage::Stage;
 use world::{ImageFolder, Systems, World};
 
 use super::plan::has_strace;
-use crate::harness::{Lab, at_night};
+use crate::harness::{Lab, only_at_night};
 use crate::runbooks::demo_images;
 use crate::runbooks::systems::System;
 
@@ -104,7 +104,7 @@ fn building_the_demos_images_survives_kills() {
 /// Debian's mirror.
 #[test]
 fn setting_a_host_up_survives_kills() {
-    let Some(host) = (at_night() && has_strace()).then(Host::start).flatten() else { return };
+    let Some(host) = (only_at_night() && has_strace()).then(Host::start).flatten() else { return };
     let provision = vec!["run", "provision.rhai", "--host", "web", "--public-key", "key.pub", "--swap", ""];
     host.runs(&provision).success().says("web is set up: Debian");
     host.runs(&provision).success().says("nothing changed");

@@ -102,6 +102,15 @@ struct Counted {
     bytes: Option<u64>,
 }
 
+/// Opens what is read; a failure to do so is noted.
+fn begun(opener: Opener, guard: &Guard) -> RusticResult<Box<dyn Read + Send>> {
+    opener().map_err(|failure| {
+        let error = passed(&failure);
+        guard.note(failure);
+        error
+    })
+}
+
 impl ReadSourceOpen for Opening {
     type Reader = Reader;
 
@@ -122,20 +131,12 @@ impl ReadSourceOpen for Opening {
                 (Data::File(file.take(bytes)), counted)
             }
             What::Entry { name, part, relative, rights, bytes, opener } => {
-                let data = opener().map_err(|failure| {
-                    let error = passed(&failure);
-                    guard.note(failure);
-                    error
-                })?;
+                let data = begun(opener, &guard)?;
                 (Data::Entry(data), Counted { name, part: Some(part), relative, rights, bytes: Some(bytes) })
             }
             What::Same { name, same, opener } => {
                 let (part, relative, rights, bytes) = same.into_read();
-                let data = opener().map_err(|failure| {
-                    let error = passed(&failure);
-                    guard.note(failure);
-                    error
-                })?;
+                let data = begun(opener, &guard)?;
                 (Data::Entry(data), Counted { name, part: Some(part), relative, rights, bytes: Some(bytes) })
             }
             What::Stream { name, part, feed } => {

@@ -5,12 +5,12 @@ use std::io::Read;
 use std::path::{Component, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::excludes;
 use super::program::Pumping;
 use super::repository::wanted;
 use crate::drivers::backup::{Entry, EntryKind, Manifest, Opener, Packer, Stat, hex};
@@ -99,7 +99,7 @@ impl Bucket {
             secret_key: written.secret_key,
             exclude: [exclude, &written.exclude].concat(),
         };
-        bucket.excludes().map(|_| bucket)
+        excludes(&bucket.exclude).map(|_| bucket)
     }
 
     /// What reading it needs, as it is written.
@@ -112,16 +112,6 @@ impl Bucket {
     /// In words.
     pub fn shown(&self) -> String {
         format!("bucket `{}`", self.place.shown())
-    }
-
-    fn excludes(&self) -> Result<Gitignore, Failure> {
-        let mut builder = GitignoreBuilder::new("");
-        for pattern in &self.exclude {
-            builder.add_line(None, pattern).map_err(|error| {
-                Failure::new(FailureKind::Option, format!("`{pattern}` cannot be excluded: {error}"))
-            })?;
-        }
-        builder.build().map_err(|error| Failure::new(FailureKind::Option, error.to_string()))
     }
 
     /// What a snapshot knows of it, where it is in that.
@@ -200,7 +190,7 @@ impl Bucket {
     /// Objects as files, with the folders that their names speak of. What cannot be both, or is no path, is a fault: it would
     /// not come back.
     fn tree(&self, objects: Vec<Object>) -> Result<BTreeMap<PathBuf, Option<(String, Object)>>, Failure> {
-        let (excludes, prefix) = (self.excludes()?, self.place.key(""));
+        let (excludes, prefix) = (excludes(&self.exclude)?, self.place.key(""));
         let mut tree = BTreeMap::from([(PathBuf::new(), None)]);
         for object in objects {
             let name = object.key.strip_prefix(&prefix).unwrap_or(&object.key).to_owned();

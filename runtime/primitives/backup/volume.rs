@@ -8,10 +8,10 @@ mod spool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::excludes;
 use super::program::{Pumping, supervised};
 use crate::drivers::backup::Packer;
 use crate::drivers::docker::{self, Engine, OVER_SSH, Paused};
@@ -84,7 +84,7 @@ impl Volume {
             exclude: [exclude, &written.exclude].concat(),
             pause: written.pause,
         };
-        volume.excludes().map(|_| volume)
+        excludes(&volume.exclude).map(|_| volume)
     }
 
     /// What saving it needs, as it is written.
@@ -109,16 +109,6 @@ impl Volume {
         context.drivers.docker(self.engine.as_deref())
     }
 
-    fn excludes(&self) -> Result<Gitignore, Failure> {
-        let mut builder = GitignoreBuilder::new("");
-        for pattern in &self.exclude {
-            builder.add_line(None, pattern).map_err(|error| {
-                Failure::new(FailureKind::Option, format!("`{pattern}` cannot be excluded: {error}"))
-            })?;
-        }
-        builder.build().map_err(|error| Failure::new(FailureKind::Option, error.to_string()))
-    }
-
     /// The name of the container that this call looks into it with.
     fn shelf(&self, context: &Context<'_>) -> String {
         let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -141,7 +131,7 @@ impl Volume {
         let volume = self.there(engine).await?;
         let shelf = self.make_shelf(context, engine).await?;
         let mut paused = self.pause(context, engine).await?;
-        let read = reading::read(engine, &shelf, packer, self.excludes()?, context.marker_folder()).await;
+        let read = reading::read(engine, &shelf, packer, excludes(&self.exclude)?, context.marker_folder()).await;
         let (stood, names) = match &mut paused {
             None => (Duration::ZERO, Vec::new()),
             Some(paused) => (paused.wake(engine).await?, paused.containers().to_vec()),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{PASSWORD, backup, furnish, listing, restore};
 use crate::harness::bucket::{Bucket, KEY, REGION, WRITER};
-use crate::harness::{Direct, at_night, skip};
+use crate::harness::{Direct, only_at_night, skip};
 
 /// A project whose only repository is in the bucket, empty.
 fn site(bucket: &Bucket) -> Direct {
@@ -329,7 +329,7 @@ fn a_server_that_is_dead_is_given_up() {
 /// Every way to fail at every kind of request.
 #[test]
 fn no_fault_anywhere_makes_a_lie() {
-    if !at_night() {
+    if !only_at_night() {
         return;
     }
     let mut cases: Vec<Case> = Vec::new();
