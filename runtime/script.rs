@@ -6,6 +6,7 @@ pub mod check;
 mod convert;
 mod engine;
 mod fault;
+mod foresight;
 mod functions;
 mod handle;
 pub mod header;

@@ -38,8 +38,8 @@ pub trait Door: Send + Sync {
     fn print(&self, line: &str);
     /// Is this a plan, in which values may be unknown?
     fn is_planning(&self) -> bool;
-    /// The script decides on something unknown: a plan ends there. `what` is what it depends on.
-    fn unforeseen(&self, what: &str) -> Failure;
+    /// The script decides on something unknown: a plan ends there. `what` is what it depends on, where that is told.
+    fn unforeseen(&self, what: Option<&str>, site: Option<Site>) -> Failure;
 }
 
 impl Door for Execution {
@@ -95,8 +95,8 @@ impl Door for Execution {
         self.planner.is_some()
     }
 
-    fn unforeseen(&self, what: &str) -> Failure {
-        Execution::unforeseen(self, what)
+    fn unforeseen(&self, what: Option<&str>, site: Option<Site>) -> Failure {
+        Execution::unforeseen(self, what, site)
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Execution;
-use crate::journal::{Parked, RunState};
+use crate::journal::{Parked, RunState, Uncertain};
 use crate::primitive::{Failure, FailureKind};
 
 /// Why a run stands still.
@@ -17,7 +17,7 @@ pub enum Halt {
     /// All that was done before has been gone through, and nothing more was wanted.
     Replayed,
     /// A plan cannot look further: what follows depends on this.
-    Unforeseen(Failure),
+    Unforeseen(Uncertain),
 }
 
 impl Halt {
@@ -29,9 +29,8 @@ impl Halt {
                     if parked.state == RunState::Waiting { "waits for an answer to" } else { "is in doubt about" };
                 Failure::new(FailureKind::Halted, format!("the run {what} `{}`", parked.question))
             }
-            Self::Stopped(failure) | Self::Unforeseen(failure) => {
-                Failure { kind: FailureKind::Halted, carried: None, ..failure.clone() }
-            }
+            Self::Stopped(failure) => Failure { kind: FailureKind::Halted, carried: None, ..failure.clone() },
+            Self::Unforeseen(end) => Failure::new(FailureKind::Halted, &*end.depends_on),
             Self::Replayed => Failure::new(FailureKind::Halted, "everything that was done has been gone through"),
         }
     }

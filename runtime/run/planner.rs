@@ -58,6 +58,11 @@ impl Planner {
         self.with(|found| found.disk.is_doubtful(path))
     }
 
+    /// What the last value depends on that was handed out without being known.
+    fn last_unknown(&self) -> String {
+        self.with(|found| found.last_unknown.clone())
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Found) -> T) -> T {
         work(&mut self.found.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
@@ -148,12 +153,11 @@ impl Execution {
             self.undo.lock().map(|undo| undo.iter().map(|u| (u.0.clone(), u.1.clone())).collect()).unwrap_or_default();
         undo.sort();
         let certain_until = match self.stands_still() {
-            Some(Halt::Unforeseen(what)) => Some(Uncertain { site: trace.first().cloned(), depends_on: what.message }),
+            Some(Halt::Unforeseen(end)) => Some(Uncertain { site: end.site.or_else(|| trace.first().cloned()), ..end }),
             // A condition, or a method, of something unknown: the script engine said so itself.
-            _ if failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Halted) => Some(Uncertain {
-                site: trace.first().cloned(),
-                depends_on: planner.with(|found| found.last_unknown.clone()),
-            }),
+            _ if failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Halted) => {
+                Some(Uncertain { site: trace.first().cloned(), depends_on: planner.last_unknown() })
+            }
             _ => None,
         };
         let failure = failure.filter(|_| certain_until.is_none());
@@ -213,9 +217,10 @@ impl Execution {
             .hint(hint))
     }
 
-    /// A script looked into an unknown value: the plan ends here.
-    pub(super) fn unforeseen(&self, what: &str) -> Failure {
-        self.halt(Halt::Unforeseen(Failure::new(FailureKind::Halted, what)))
+    /// A script decides on an unknown value: the plan ends here.
+    pub(super) fn unforeseen(&self, what: Option<&str>, site: Option<Site>) -> Failure {
+        let last = || self.planner.as_ref().map(Planner::last_unknown).unwrap_or_default();
+        self.halt(Halt::Unforeseen(Uncertain { site, depends_on: what.map_or_else(last, str::to_owned) }))
     }
 }
 

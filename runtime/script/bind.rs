@@ -27,6 +27,13 @@ pub(super) struct Binding {
     pub(super) runbook: Arc<str>,
 }
 
+impl Binding {
+    /// Where in the scripts a function was called.
+    pub(super) fn site(&self, context: &NativeCallContext<'_>) -> Option<Site> {
+        self.origins.site(context.call_source().unwrap_or(&self.runbook), context.call_position())
+    }
+}
+
 type Overloads = Arc<Vec<&'static dyn Primitive>>;
 
 /// Makes every primitive callable from scripts.
@@ -99,18 +106,13 @@ fn invoke(
     }
     let receiver = if is_method { values.remove(0) } else { Value::Null };
     let primitive = select(overloads, &receiver)?;
-    let position = context.call_position();
     let blocks = closures.into_iter().map(|closure| block(closure, context, binding)).collect();
     binding.door.call(Invocation {
         primitive,
         receiver,
         arguments: values,
         blocks,
-        site: Site {
-            file: context.call_source().unwrap_or(&binding.runbook).to_owned(),
-            line: position.line().unwrap_or_default(),
-            column: position.position().unwrap_or_default(),
-        },
+        site: binding.site(context).unwrap_or_default(),
     })
 }
 

@@ -78,8 +78,7 @@ pub(super) fn describe(error: &EvalAltResult) -> Failure {
             describe(inner)
         }
         EvalAltResult::ErrorRuntime(value, _) | EvalAltResult::ErrorTerminated(value, _) => thrown(value, error),
-        EvalAltResult::ErrorFunctionNotFound(signature, _) if unknown::is_named(signature) => not_known(),
-        EvalAltResult::ErrorMismatchDataType(_, got, _) if unknown::is_named(got) => not_known(),
+        error if unknown::is_named(&error.to_string()) => not_known(),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(signature),
         EvalAltResult::ErrorVariableNotFound(name, _) => {
             Failure::new(FailureKind::Invalid, format!("there is no variable `{name}`"))
@@ -105,12 +104,9 @@ pub(super) fn trace(error: &EvalAltResult, runbook: &str, origins: &Origins) -> 
     let mut file = runbook.to_owned();
     let mut current = error;
     loop {
-        let position = current.position();
-        if let Some(line) = position.line() {
-            let site = Site { file: file.clone(), line, column: position.position().unwrap_or(1) };
-            if sites.first() != Some(&site) {
-                sites.insert(0, site);
-            }
+        let site = origins.site(&file, current.position());
+        if let Some(site) = site.filter(|site| sites.first() != Some(site)) {
+            sites.insert(0, site);
         }
         current = match current {
             EvalAltResult::ErrorInFunctionCall(name, source, inner, _) => {

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::bind::Binding;
+use super::foresight::Insertions;
 use super::origin::Origins;
-use super::{Library, bind, convert, engine, fault, functions, handle, unknown};
+use super::{Library, bind, convert, engine, fault, foresight, functions, handle, unknown};
 use crate::primitive::{Failure, FailureKind, Primitive};
 use crate::project::Environment;
 use crate::run::{Door, Ending};
@@ -44,11 +45,13 @@ impl Program {
             };
             bind::register(&mut engine, primitives, &binding);
             functions::register(&mut engine);
-            unknown::register(&mut engine, door);
+            unknown::register(&mut engine, &binding);
+            foresight::register(&mut engine, &binding);
             register_environment(&mut engine, environment);
             engine.set_module_resolver(Modules {
                 library: library.clone(),
                 origins: origins.clone(),
+                is_planning: door.is_planning(),
                 loaded: Mutex::default(),
                 opening: Mutex::default(),
             });
@@ -56,9 +59,8 @@ impl Program {
             engine
         });
         let text = library.text(library.runbook()).unwrap_or_default();
-        let mut ast = engine.compile(text).map_err(|error| syntax(&runbook, &error))?;
-        ast.set_source(&*runbook);
-        origins.note(&ast, &runbook);
+        let ast = compile(&engine, text, &runbook, &origins, door.is_planning());
+        let ast = ast.map_err(|error| syntax(&runbook, &error))?;
         Ok(Self { engine, ast, origins, runbook })
     }
 
@@ -77,6 +79,25 @@ impl Program {
             },
         }
     }
+}
+
+/// Compiles one of the program's texts, and notes what it holds.
+fn compile(
+    engine: &Engine,
+    text: &str,
+    source: &str,
+    origins: &Origins,
+    is_planning: bool,
+) -> Result<AST, rhai::ParseError> {
+    let mut ast = engine.compile(text)?;
+    if is_planning {
+        let insertions = Insertions::of(engine, text, &ast);
+        ast = engine.compile(insertions.put_into(text))?;
+        origins.note_insertions(source, insertions);
+    }
+    ast.set_source(source);
+    origins.note(&ast, source);
+    Ok(ast)
 }
 
 /// The literal import paths of a text, in order; none when it does not compile.
@@ -132,6 +153,7 @@ fn watch(engine: &mut Engine, door: &Arc<dyn Door>) {
 struct Modules {
     library: Library,
     origins: Origins,
+    is_planning: bool,
     loaded: Mutex<HashMap<String, Arc<Module>>>,
     opening: Mutex<Vec<String>>,
 }
@@ -169,9 +191,8 @@ impl Modules {
     fn open(&self, engine: &Engine, known: &str, position: Position) -> Result<Arc<Module>, Box<EvalAltResult>> {
         let text = self.library.text(known).unwrap_or_default();
         let failed = |error| Box::new(EvalAltResult::ErrorInModule(known.to_owned(), error, position));
-        let mut ast = engine.compile(text).map_err(|error| failed(error.into()))?;
-        ast.set_source(known);
-        self.origins.note(&ast, known);
+        let ast = compile(engine, text, known, &self.origins, self.is_planning);
+        let ast = ast.map_err(|error| failed(error.into()))?;
         let module = Arc::new(Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(failed)?);
         if let Ok(mut loaded) = self.loaded.lock() {
             loaded.insert(known.to_owned(), module.clone());

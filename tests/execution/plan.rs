@@ -34,6 +34,76 @@ fn a_plan_ends_where_the_script_decides_on_what_nobody_knows() {
     }
 }
 
+#[test]
+fn no_catch_handles_what_nobody_knows() {
+    let cases = [
+        ("try { if r.ok { info(\"\") } } catch { file(\"no\").write(\"\"); }", "test.rhai:2:11"),
+        ("try { r.stdout.trim() } catch (error) { file(\"no\").write(error.message); }", "test.rhai:2:16"),
+        (
+            "try {\n    info(\"\"); if r.stdout == \"x\" { info(\"\") }\n} catch { file(\"no\").write(\"\"); }",
+            "test.rhai:3:27",
+        ),
+        (
+            "try { step(\"s\", || { if r.ok && true { info(\"\") } }) } catch { file(\"no\").write(\"\"); }",
+            "test.rhai:2:7",
+        ),
+        (
+            "fn look(r) {\n    if r.ok { 1 } else { 2 }\n}\ntry { look(r) } catch { file(\"no\").write(\"\"); }",
+            "test.rhai:5:7",
+        ),
+        ("fn look(r) { try { while r.ok {} } catch { 1 } }\nfile(`no${look(r)}`).write(\"\");", "test.rhai:2:27"),
+        (
+            "try { try { parse_int(r.stdout); } catch (inner) { throw inner; } } catch { file(\"no\").write(\"\"); }",
+            "test.rhai:2:13",
+        ),
+        ("try { for line in r.lines { info(line) } } catch { file(\"no\").write(\"\"); }", "test.rhai:2"),
+        ("try { [1, 2][r.code] } catch { file(\"no\").write(\"\"); }", "test.rhai:2"),
+        ("try { if [1].contains(r.code) { info(\"\") } } catch { file(\"no\").write(\"\"); }", "test.rhai:2"),
+        ("try { if [r.code] == [0] { info(\"\") } } catch { file(\"no\").write(\"\"); }", "test.rhai:2"),
+        ("switch r.code { 0 => file(\"a\").write(\"\"), _ => file(\"no\").write(\"\") }", "test.rhai:2:7"),
+        ("let n = switch `${r.stdout} {` { \"{\" => \"a\", _ => \"no\" }; file(n).write(\"\");", "test.rhai:2:15"),
+        ("switch #{ a: [r.code] }\n{ _ => file(\"no\").write(\"\") }", "test.rhai:2:7"),
+        (
+            "try { /* ü */ } catch { } switch 1 { _ => 2 } try { if r.ok { } } catch { file(\"no\").write(\"\"); }",
+            "test.rhai:2:57",
+        ),
+        (
+            "try { retry(#{ times: 3, delay: \"1ms\" }, || r.lines.len()) } catch { file(\"no\").write(\"\"); }",
+            "test.rhai:2",
+        ),
+    ];
+    for (script, place) in cases {
+        let project = Project::script(&format!("let r = sh([\"echo\"]);\n{script}"));
+        let plan = project.runbook(&["plan", "test.rhai"]).success();
+        assert!(plan.stdout.contains(&format!("Certain up to {place}")), "{script}\n{}", plan.stdout);
+        assert!(plan.stdout.contains("which depends on what `sh echo` returns"), "{script}\n{}", plan.stdout);
+        assert!(!plan.stdout.contains("file no"), "{script}\n{}", plan.stdout);
+    }
+}
+
+#[test]
+fn a_plan_handles_failures_as_the_run_does() {
+    let project = Project::script(
+        "let said = \"\";
+        try { file(\"missing\").read(); } catch (error) { file(\"a\").write(`${error.kind}`); }
+        try { throw #{ code: 7 }; } catch (error) { file(\"b\").write(`${error.code}`); }
+        try { let list = [1]; list[3] } catch (error) { file(\"c\").write(`${error.error} ${error.line}`); }
+        switch `${[1].map(|n| { `${n + 1}` })[0]}` { \"2\" if true => file(\"g\").write(\"\"), _ => file(\"no\").write(\"\") }
+        for n in 0..3 { try { if n == 1 { break; } file(`d${n}`).write(\"\"); } catch { throw; } }
+        fn first() { try { return \"e\"; } catch { \"none\" } }
+        file(first()).write(said);
+        try { try { throw \"f\" } catch { throw; } } catch (error) { file(error).write(\"\"); }
+        file(\"missing\").read();",
+    );
+    let plan = project.runbook(&["plan", "test.rhai"]).code(1);
+    for name in ["a", "b", "c", "d0", "e", "f", "g"] {
+        assert!(plan.stdout.contains(&format!("+ file {name}")), "{name}\n{}", plan.stdout);
+    }
+    plan.prints("It would fail:");
+    project.runbook(&["run", "test.rhai"]).code(1);
+    assert_eq!(project.read("c"), "ErrorArrayBounds 4");
+}
+
 /// What the refusal names, what has happened, and what the run is given.
 type Drift<'a> = (&'a str, &'a dyn Fn(&Project), &'a [&'a str]);
 
