@@ -145,16 +145,16 @@ impl Policy {
         Some(Missing { need: need.clone(), voice: *voice, denied_by: None })
     }
 
-    /// Is everything granted that a call needs? `call` is its name.
-    pub fn allows(&self, call: &str, needs: &[Need], looks: bool) -> Result<(), Failure> {
+    /// Is everything granted that a call needs? `who` says in a message which call that is.
+    pub fn allows(&self, who: &str, needs: &[Need], looks: bool) -> Result<(), Failure> {
         match self.missing(needs, looks).first() {
             None => Ok(()),
-            Some(missing) => Err(self.refusal(call, missing)),
+            Some(missing) => Err(self.refusal(who, missing)),
         }
     }
 
     /// Why a call is refused, and the line to add.
-    pub fn refusal(&self, call: &str, missing: &Missing) -> Failure {
+    pub fn refusal(&self, who: &str, missing: &Missing) -> Failure {
         let wanted = Grant::of(&missing.need);
         let environment = &self.environment;
         let (why, hint) = match (&missing.denied_by, missing.voice) {
@@ -174,7 +174,7 @@ impl Policy {
             ),
             (None, Voice::CommandLine) => ("which `--only` on the command line leaves out".to_owned(), None),
         };
-        let failure = Failure::new(FailureKind::Refused, format!("`{call}` needs `{wanted}`, {why}"));
+        let failure = Failure::new(FailureKind::Refused, format!("{who} needs `{wanted}`, {why}"));
         hint.into_iter().fold(failure, Failure::hint)
     }
 
@@ -300,7 +300,7 @@ mod tests {
     fn a_refusal_names_the_line_to_add() {
         let none = Narrowing::default();
         let message = |policy: &Policy, need| {
-            let failure = policy.allows("docker.stop", &[need], false).unwrap_err();
+            let failure = policy.allows("`docker.stop`", &[need], false).unwrap_err();
             (failure.message, failure.hints.first().cloned().unwrap_or_default())
         };
         let (text, hint) = message(&policy(Some("secret A"), None, false, &none), Need::docker("web", "stop"));

@@ -31,6 +31,7 @@ pub mod ssh;
 mod step;
 mod template;
 mod this_machine;
+mod threads;
 mod undo;
 mod wait_until;
 mod warn;

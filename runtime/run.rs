@@ -4,6 +4,7 @@ mod admission;
 mod approval;
 mod arguments;
 mod budget;
+mod computing;
 mod door;
 mod execution;
 mod finish;

@@ -123,8 +123,8 @@ pub trait Services: Send + Sync {
     fn catalogue(&self) -> Option<&dyn Catalogue> {
         None
     }
-    /// May the call at `path` reach this, too? The failure says what is missing and where it is declared.
-    fn granted(&self, path: &str, need: &Need) -> Result<(), Failure>;
+    /// May the call that is being made reach this, too? The failure says what is missing and where it is declared.
+    fn granted(&self, need: &Need) -> Result<(), Failure>;
     /// Is this host named where HTTP addresses are declared, so that it may be one of a private network? `None` where
     /// nothing is declared.
     fn names_host(&self, host: &str) -> Option<bool>;
@@ -252,7 +252,7 @@ impl Context<'_> {
     /// Asks for what the call turned out to need besides what its arguments say: where a redirect leads, what a template
     /// includes.
     pub fn granted(&self, need: &Need) -> Result<(), Failure> {
-        self.services.granted(self.path, need)
+        self.services.granted(need)
     }
 
     /// A path of a script that is looked into: not outside of what is granted, wherever links lead.

@@ -236,11 +236,17 @@ fn ask<T>(
     context.wait(what, ANSWER, question(&engine))
 }
 
+/// The label that says which run made it.
+const RUN: &str = "dev.runbook.run";
+
+/// The label of a container that was made to be thrown away, with all that it keeps.
+const SCRATCH: &str = "dev.runbook.scratch";
+
 /// The labels of whatever a call creates, by which a later run finds it.
 fn labels(context: &Context<'_>, own: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut labels = own;
     labels.insert("dev.runbook.project".into(), context.project.name().to_owned());
-    labels.insert("dev.runbook.run".into(), context.run.id.to_string());
+    labels.insert(RUN.into(), context.run.id.to_string());
     labels.insert("dev.runbook.call".into(), context.path.to_owned());
     labels.insert(KEY.into(), context.key());
     labels

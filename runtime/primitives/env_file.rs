@@ -62,7 +62,8 @@ impl Primitive for EnvFile {
     }
 
     fn sinks(&self, call: &Call) -> Vec<Sink> {
-        let is_private = call.options::<Options>().is_ok_and(|options| options.mode.is_private());
+        // Private unless another mode is given, whatever else of the options is only known to the run.
+        let is_private = call.options.get("mode").is_none() || writing::is_private(call);
         vec![Sink::new("values", "a file of mode 0600").once(is_private, writing::PRIVATE)]
     }
 

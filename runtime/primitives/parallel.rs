@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
+use super::threads;
 use crate::primitive::{
     Arg, BlockRef, Call, Cancel, CancelReason, Context, Effect, Failure, FailureKind, Need, Outcome, Primitive,
     Reached, Sink, Spec, Ty,
@@ -19,9 +20,6 @@ crate::options! {
         limit: usize = 8,
     }
 }
-
-/// The stack of a branch's thread, as the script's own.
-pub(super) const STACK: usize = 8 << 20;
 
 static SPEC: Spec = Spec {
     name: "parallel",
@@ -83,16 +81,8 @@ impl Primitive for Parallel {
                 }
             }
         };
-        let thread = || std::thread::Builder::new().name("branch".into()).stack_size(STACK);
-        std::thread::scope(|scope| -> Result<(), Failure> {
-            for _ in 0..limit.get().min(branches.len()) {
-                thread().spawn_scoped(scope, work).map_err(|error| {
-                    together.cancel(CancelReason::Sibling);
-                    Failure::system("start a thread", &error)
-                })?;
-            }
-            Ok(())
-        })?;
+        let stop = || together.cancel(CancelReason::Sibling);
+        threads::beside_each_other(limit.get().min(branches.len()), work, stop)?;
         let results = results.into_inner().unwrap_or_default();
         collect(results, context).map(Outcome::from)
     }

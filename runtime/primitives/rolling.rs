@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use super::parallel::{self, Branch, STACK};
+use super::parallel::{self, Branch};
+use super::threads;
 use crate::primitive::{
     Arg, BlockRef, Call, Context, Effect, Failure, FailureKind, LogStream, Need, Outcome, Primitive, Reached, Sink,
     Spec, Ty, kind_of,
@@ -172,14 +173,8 @@ impl Fleet<'_> {
             }
         };
         // A plan is told in the order of the script.
-        let threads = if context.planning { 1 } else { batch.len() };
-        std::thread::scope(|scope| -> Result<(), Failure> {
-            for _ in 0..threads {
-                let thread = std::thread::Builder::new().name("branch".into()).stack_size(STACK);
-                thread.spawn_scoped(scope, work).map_err(|error| Failure::system("start a thread", &error))?;
-            }
-            Ok(())
-        })?;
+        let at_once = if context.planning { 1 } else { batch.len() };
+        threads::beside_each_other(at_once, work, || ())?;
         let mut results = results.into_inner().unwrap_or_default();
         results.sort_by_key(|(index, _)| *index);
         self.context.still_wanted()?;

@@ -6,17 +6,27 @@ use serde_json::{Value, json};
 use crate::drivers::disk::{self, Place, Replacement, Written};
 use crate::primitive::{
     Action, ByteSize, Call, Change, Context, Failure, FailureKind, FileMode, Left, LogStream, Outcome, Prediction,
-    Probe, handle, unknown,
+    Probe, handle, unknown, unknown_in_text, unknown_of, unknown_within,
 };
-use crate::secrets::Key;
+use crate::secrets::{Key, is_token_in};
 
 /// What is to be done before a secret may be written into a file.
 pub(super) const PRIVATE: &str = "give the file `mode: \"0600\"`, so that nobody else can read it";
 
-/// Is the file to be written for its owner alone?
+/// Is the file to be written for its owner alone? A mode that only the run knows is judged when it is known.
 pub(super) fn is_private(call: &Call) -> bool {
-    let mode = call.options.get("mode").and_then(|mode| serde_json::from_value::<FileMode>(mode.clone()).ok());
-    mode.is_some_and(FileMode::is_private)
+    if unknown_of(&call.options).is_some() {
+        return true;
+    }
+    let Some(mode) = call.options.get("mode") else { return false };
+    unknown_within(mode).is_some() || serde_json::from_value(mode.clone()).is_ok_and(FileMode::is_private)
+}
+
+/// How long the text is that is written, behind what says where: ` (21 B)`. Nothing where that is not known yet, or a secret
+/// is in it, of which nobody is told the length.
+pub(super) fn size(text: Option<&str>) -> String {
+    let known = text.filter(|text| unknown_in_text(text).is_none() && !is_token_in(text));
+    known.map(|text| format!(" ({})", ByteSize(text.len() as u64))).unwrap_or_default()
 }
 
 /// Makes `text` the content of the file; the log gets the lines that differ.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::recovery::Found;
-use super::{Execution, Halt, arguments, budget, frame, hosts, leases, replay};
+use super::{Execution, Halt, arguments, budget, computing, frame, hosts, leases, replay};
 use crate::journal::{CallRecord, CallState, Event};
 use crate::primitive::{
     Action, Block, Call, Change, Context, Effect, Failure, FailureKind, LogStream, Need, Needs, Outcome, Primitive,
@@ -44,33 +44,9 @@ pub trait Door: Send + Sync {
 
 impl Door for Execution {
     fn call(&self, invocation: Invocation) -> Result<Value, Failure> {
-        let primitive = invocation.primitive;
-        let call = arguments::check(invocation, self.planner.is_some())?;
-        let here = frame::current();
-        let here = here.ok_or_else(|| Failure::new(FailureKind::System, "a call was made outside a run"))?;
-        self.check_secrets(primitive, &call)?;
-        self.granted(primitive, &call)?;
-        self.still_going()?;
-        let effect = primitive.effect(&call);
-        if effect == Effect::Pure {
-            return self.act(primitive, &self.context(&here.path, &here, None), &call).map(|outcome| outcome.value);
-        }
-        primitive.secrets(&call).iter().for_each(|secret| self.mask(secret));
-        if here.past == frame::Past::Aside {
-            return self.aside(primitive, &call, &here);
-        }
-        let path = here.next_path();
-        if let Some(planner) = &self.planner {
-            return self.plan_call(planner, primitive, &call, &path, &here);
-        }
-        match self.replay.call(&path) {
-            Some(record) => {
-                self.same_call(primitive, &call, record)?;
-                self.repeat(primitive, call, record, &here)
-            }
-            None if here.past == frame::Past::Ended => Err(Failure::new(FailureKind::Cancelled, "not reached before")),
-            None => self.make(primitive, &call, &path, &here, None),
-        }
+        let result = self.let_in(invocation);
+        computing::begins_anew();
+        result
     }
 
     fn interrupted(&self) -> Option<Failure> {
@@ -101,10 +77,40 @@ impl Door for Execution {
 }
 
 impl Execution {
+    fn let_in(&self, invocation: Invocation) -> Result<Value, Failure> {
+        let primitive = invocation.primitive;
+        let call = arguments::check(invocation, self.planner.is_some())?;
+        let here = frame::current();
+        let here = here.ok_or_else(|| Failure::new(FailureKind::System, "a call was made outside a run"))?;
+        self.check_secrets(primitive, &call)?;
+        self.granted(primitive, &call)?;
+        self.still_going()?;
+        let effect = primitive.effect(&call);
+        if effect == Effect::Pure {
+            return self.act(primitive, &self.context(&here.path, &here, None), &call).map(|outcome| outcome.value);
+        }
+        primitive.secrets(&call).iter().for_each(|secret| self.mask(secret));
+        if here.past == frame::Past::Aside {
+            return self.aside(primitive, &call, &here);
+        }
+        let path = here.next_path();
+        if let Some(planner) = &self.planner {
+            return self.plan_call(planner, primitive, &call, &path, &here);
+        }
+        match self.replay.call(&path) {
+            Some(record) => {
+                self.same_call(primitive, &call, record)?;
+                self.repeat(primitive, call, record, &here)
+            }
+            None if here.past == frame::Past::Ended => Err(Failure::new(FailureKind::Cancelled, "not reached before")),
+            None => self.make(primitive, &call, &path, &here, None),
+        }
+    }
+
     /// Is everything granted that the call needs?
     fn granted(&self, primitive: &dyn Primitive, call: &Call) -> Result<(), Failure> {
         let looks = !matches!(primitive.effect(call), Effect::Change | Effect::Destroy);
-        self.policy.allows(&primitive.spec().qualified_name(), &self.needs(primitive, call), looks)
+        self.policy.allows(&format!("`{}`", primitive.spec().qualified_name()), &self.needs(primitive, call), looks)
     }
 
     /// Everything that the call needs in this project.

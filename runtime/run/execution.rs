@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::frame::{self, Place};
 use super::planner::Planner;
 use super::replay::Replay;
-use super::{Halt, approval, budget::spent, hosts, leases};
+use super::{Halt, approval, budget::spent, computing, hosts, leases};
 use crate::drivers::Drivers;
 use crate::drivers::prompt::Prompt;
 use crate::journal::{CallRecord, Event, FireTicket, Journal, NewRun, Plan, Redacted, RunRecord, ScriptEnd, Source};
@@ -340,10 +340,10 @@ impl Execution {
         }
     }
 
-    /// Counts one operation of the script; a script that uses too many is stopped.
+    /// Counts one operation of the script; a script that uses too many, or too much time for them, is stopped.
     pub(super) fn count_operation(&self) -> Option<Failure> {
         let used = self.operations.fetch_add(1, Ordering::Relaxed);
-        (used > MOST_OPERATIONS).then(|| {
+        (used > MOST_OPERATIONS || computing::is_endless()).then(|| {
             let message = "the script computed too long without waiting for anything: is there an endless loop?";
             Failure::new(FailureKind::Invalid, message)
         })

@@ -31,7 +31,7 @@ pub(super) fn token(number: [u8; 8]) -> String {
 }
 
 /// Is there a token in this text, or a piece of one?
-pub(super) fn is_in(text: &str) -> bool {
+pub fn is_in(text: &str) -> bool {
     // All of these letters begin with the same three bytes.
     text.as_bytes().windows(3).any(|bytes| bytes == [0xF4, 0x8F, 0x9F]) && text.contains(is_letter)
 }

@@ -211,6 +211,9 @@ fn nothing_is_executed() {
 fn a_secret_stands_where_it_may() {
     finds!("let s = secret(\"A\"); sh([\"true\"], #{ env: #{ A: s, B: `x${s}` }, stdin: s + \"\\n\" });");
     finds!("file(\"out\").write(secret(\"A\") + \"\\n\", #{ mode: \"0600\" });");
+    finds!("file(\"out\").write(secret(\"A\"), #{ mode: env_var(\"MODE\") });");
+    finds!("env_file(\".env\", #{ A: secret(\"A\") });");
+    finds!("env_file(\".env\", #{ A: secret(\"A\") }, #{ dialect: env_var(\"DIALECT\"), comment: \"x\" });");
     finds!(
         "let s = secret(\"A\");\nsh([\"echo\", s]);",
         "2:13 misplaced-secret the secret `A` may not stand in `argv` of `sh`"
@@ -222,5 +225,9 @@ fn a_secret_stands_where_it_may() {
     finds!(
         "file(\"out\").write(secret(\"A\"), #{ mode: \"0644\" });",
         "1:19 misplaced-secret the secret `A` may not stand in `text` of `file.write`"
+    );
+    finds!(
+        "env_file(\".env\", #{ A: secret(\"A\") }, #{ mode: \"0640\" });",
+        "1:24 misplaced-secret the secret `A` may not stand in `values` of `env_file`"
     );
 }

@@ -332,7 +332,7 @@ impl Services for Recorder {
     fn confirm(&self, _: &str, _: &str, _: Duration, _: Option<&str>) -> Result<bool, Failure> {
         Ok(true)
     }
-    fn granted(&self, _path: &str, _need: &Need) -> Result<(), Failure> {
+    fn granted(&self, _need: &Need) -> Result<(), Failure> {
         Ok(())
     }
     fn names_host(&self, _host: &str) -> Option<bool> {

@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use runbook::drivers::docker::ContainerSpec;
+
 use crate::harness::{Lab, Project};
 
 fn project(script: &str, policy: &str) -> Project {
@@ -36,6 +38,47 @@ fn removing_a_volume_must_be_said() {
     let app = "//! @needs docker shop\ncompose(\"shop\").down(#{ volumes: true });";
     let ran = Project::script(app).file("compose.yaml", "services: { web: { image: x } }\n").run().code(2);
     ran.says("`compose.down` needs `docker shop remove_volume`");
+}
+
+#[test]
+fn volumes_that_go_with_their_container_are_volumes_too() {
+    let Some(lab) = Lab::start() else { return };
+    let image = lab.image("keeps", "1", "VOLUME /data");
+    let name = lab.name("keeps");
+    let keeps = || {
+        let spec = ContainerSpec { image: image.clone(), ..lab.spec("keeps", "sleep 600") };
+        lab.up(&spec);
+        lab.run(lab.engine.inspect(&name)).unwrap().mounts.remove(0).name
+    };
+    let is_there = |volume: &str| lab.run(lab.engine.volume(volume)).unwrap().is_some();
+    let rules = "[all]\nallow = [\"docker *\", \"docker * remove_volume\"]\napproval = false\n";
+    let removes = |verbs: &str| {
+        project(
+            &format!("//! @needs docker {name} {verbs}\ndocker().remove(\"{name}\", #{{ volumes: true }});\n"),
+            rules,
+        )
+    };
+
+    let volume = keeps();
+    let ran = removes("remove").runbook(&["run", "test.rhai", "--env", "dev"]).code(1);
+    ran.says(&format!("needs `docker {name} remove_volume`"));
+    let refused = removes("remove,remove_volume").runbook(&["run", "test.rhai", "--env", "prod"]).code(1);
+    refused.says("beyond the budget of this run: 1 volumes removed of at most 0");
+    let plan = removes("remove,remove_volume").runbook(&["plan", "test.rhai", "--env", "dev"]).success();
+    plan.prints(&format!("- volume {volume}"));
+    assert!(is_there(&volume));
+    removes("remove,remove_volume").runbook(&["run", "test.rhai", "--env", "dev"]).success();
+    assert!(!is_there(&volume));
+
+    // What was made to be thrown away is no loss, even where no volume may be lost.
+    let made = format!(
+        "//! @needs docker {name} run; docker {image} run\n\
+         docker().run(\"{image}\", [\"sleep\", \"600\"], #{{ name: \"{name}\", detach: true, scratch: true, pull: \"never\" }});\n"
+    );
+    project(&made, rules).runbook(&["run", "test.rhai", "--env", "prod"]).success();
+    let volume = lab.run(lab.engine.inspect(&name)).unwrap().mounts.remove(0).name;
+    removes("remove").runbook(&["run", "test.rhai", "--env", "prod"]).success();
+    assert!(!is_there(&volume));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::Project;
+use crate::harness::{Project, only_at_night};
 
 fn ends(script: &str, code: i32, says: &str) {
     let began = Instant::now();
@@ -30,6 +30,22 @@ fn recursion_without_end_is_an_error() {
     ends("fn one(n) { two(n) }\nfn two(n) { one(n) }\none(0);", 1, "more than 64 levels deep");
     let nested = format!("let x = {}1{};", "(".repeat(500), ")".repeat(500));
     ends(&nested, 2, "error");
+}
+
+#[test]
+fn branches_without_end_are_an_error() {
+    let script = "fn split(n) { if n == 0 { return 1 } parallel([1, 2, 3, 4], |x| split(n - 1)) }\nsplit(12);";
+    ends(script, 1, "256 branches are at work at once already");
+}
+
+/// Each list is measured whole when it is put into the next one: few operations, each longer than the one before.
+#[test]
+fn a_value_nested_without_end_is_an_error() {
+    if !only_at_night() {
+        return;
+    }
+    let script = "let map = #{};\nfor i in 0..100000 { let next = #{}; next.inner = map; map = next; }";
+    Project::script(script).run().code(1).says("computed too long without waiting for anything");
 }
 
 #[test]

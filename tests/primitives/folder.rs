@@ -129,9 +129,11 @@ fn links_are_left_to_the_file_and_what_they_lead_to_is_kept() {
     let (direct, elsewhere) = (Direct::new(), tempfile::tempdir().unwrap());
     std::fs::write(elsewhere.path().join("precious"), "").unwrap();
     symlink(elsewhere.path(), direct.path().join("link")).unwrap();
-    let failure = remove(&direct, "link", json!({ "recursive": true, "outside": true })).unwrap_err();
-    assert_eq!(failure.message, "`link` is a link, not a folder");
-    assert_eq!(failure.hints, ["use `file(\"link\").remove()`"]);
+    for written in ["link", "link/", "link//"] {
+        let failure = remove(&direct, written, json!({ "recursive": true, "outside": true })).unwrap_err();
+        assert_eq!(failure.message, format!("`{written}` is a link, not a folder"));
+        assert_eq!(failure.hints, [format!("use `file({written:?}).remove()`")]);
+    }
     std::fs::create_dir(direct.path().join("build")).unwrap();
     symlink(elsewhere.path(), direct.path().join("build/link")).unwrap();
     remove(&direct, "build", json!({ "recursive": true })).unwrap();

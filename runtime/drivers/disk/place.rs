@@ -1,3 +1,4 @@
+use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
@@ -56,6 +57,12 @@ impl Place {
     /// The path without `.` and `..`, by its text alone: the same for the same place, however it is written.
     pub fn name(&self) -> PathBuf {
         folded(&self.path)
+    }
+
+    /// What is there itself, not what a link leads to. A slash at the end, for which a system looks behind the link, says no
+    /// more here than anywhere else in a script.
+    pub fn metadata(&self) -> std::io::Result<Metadata> {
+        self.path.components().collect::<PathBuf>().symlink_metadata()
     }
 
     /// The path as it was written.

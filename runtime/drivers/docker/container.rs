@@ -122,6 +122,13 @@ pub struct MountedPath {
     pub read_only: bool,
 }
 
+impl MountedPath {
+    /// Is it a volume that nobody named? The engine names these with 64 hexadecimal digits.
+    pub fn is_anonymous(&self) -> bool {
+        self.kind == "volume" && self.name.len() == 64 && self.name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+}
+
 /// A container, inspected.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Container {

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::descriptor::Descriptor;
-use super::{count, is_anonymous, is_written_before, needs, release, touches, vague};
+use super::{count, is_written_before, needs, release, touches, vague};
 use crate::compose::labels::{self, Instance};
-use crate::drivers::docker::{ContainerSummary, Engine};
+use crate::drivers::docker::{ContainerSummary, Engine, MountedPath};
 use crate::primitive::{
     Action, Call, Change, Context, Effect, Failure, Guard, LogStream, Need, Outcome, Prediction, Primitive, Recovery,
     Span, Spec, Touches,
@@ -189,7 +189,7 @@ async fn look(app: &App<'_>, options: &Options) -> Result<Doomed, Failure> {
             doomed.containers.push(container.name.clone());
             // Those that came over from a container before have a name for the engine, and would stay for ever.
             let mounts = engine.find(&container.id).await?.map(|found| found.mounts).unwrap_or_default();
-            let anonymous = mounts.into_iter().filter(|mount| mount.kind == "volume" && is_anonymous(&mount.name));
+            let anonymous = mounts.into_iter().filter(MountedPath::is_anonymous);
             doomed.volumes.extend(anonymous.filter(|_| options.volumes).map(|mount| mount.name));
         }
     }

@@ -1,4 +1,9 @@
-use super::{CONTAINER, Foreseen, ask, container_after, converge, engine, method, needs, present, touches};
+use serde_json::{Value, json};
+
+use super::{
+    CONTAINER, Foreseen, RUN, SCRATCH, ask, container_after, converge, engine, method, needs, present, touches,
+};
+use crate::drivers::docker::Container;
 use crate::primitive::{
     Action, Arg, Call, Change, Context, Effect, Failure, Need, Outcome, Prediction, Primitive, Probe, Recovery, Span,
     Spec, Touches, Ty,
@@ -165,7 +170,8 @@ impl Primitive for Restart {
 crate::options! {
     /// Options of `remove`.
     pub struct RemoveOptions {
-        /// Its anonymous volumes too, with the data in them.
+        /// Its anonymous volumes too, with the data in them. That needs the verb `remove_volume` as well, and counts in
+        /// the budget, unless this run made the container, or it was made with `scratch: true`.
         volumes: bool = false,
     }
 }
@@ -200,9 +206,15 @@ impl Primitive for Remove {
             || removing(context, call),
             |foreseen| {
                 // Whoever has the name by now is not the one that was meant.
-                let id = foreseen.proof.as_str().unwrap_or_default();
+                let id = foreseen.proof["id"].as_str().unwrap_or_default();
+                // Those that came over from a container before have a name for the engine, and would stay for ever.
+                let volumes = foreseen.proof["volumes"].as_array().into_iter().flatten().filter_map(Value::as_str);
                 ask(context, call, "removing a container", async |engine| {
-                    engine.remove(id, options.volumes).await.map(drop)
+                    engine.remove(id, options.volumes).await?;
+                    for volume in volumes.clone() {
+                        engine.remove_volume(volume).await?;
+                    }
+                    Ok(())
                 })
             },
         )
@@ -290,9 +302,25 @@ fn restarting(context: &Context<'_>, call: &Call) -> Result<Foreseen, Failure> {
 }
 
 fn removing(context: &Context<'_>, call: &Call) -> Result<Foreseen, Failure> {
+    let options: RemoveOptions = call.options()?;
     let Some(found) = container_after(context, call)? else { return Ok(Foreseen::nothing(false)) };
-    let what = format!("container {}", found.name);
-    Ok(Foreseen::change(true, Change::new(Action::Remove, what)).proof(found.id))
+    let container = Change::new(Action::Remove, format!("container {}", found.name));
+    let anonymous = found.mounts.iter().filter(|mount| options.volumes && mount.is_anonymous());
+    let volumes: Vec<&str> = anonymous.map(|mount| mount.name.as_str()).collect();
+    let proof = json!({ "id": found.id, "volumes": volumes });
+    let lost = if is_scratch(context, &found) { &[] } else { volumes.as_slice() };
+    if !lost.is_empty() {
+        context.granted(&Need::docker(call.needed(0), "remove_volume"))?;
+    }
+    let lost = lost.iter().map(|name| Change::new(Action::Remove, format!("volume {name}")));
+    let Foreseen { outcome, .. } = Foreseen::change(true, container);
+    Ok(Foreseen { outcome: outcome.made(lost), proof })
+}
+
+/// Was it made to be thrown away, or by this very run? Nobody loses what only such a container kept.
+fn is_scratch(context: &Context<'_>, container: &Container) -> bool {
+    let own = container.labels.get(RUN).is_some_and(|run| *run == context.run.id.to_string());
+    own || container.labels.contains_key(SCRATCH)
 }
 
 fn renaming(context: &Context<'_>, call: &Call) -> Result<Foreseen, Failure> {

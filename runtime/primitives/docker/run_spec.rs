@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::labels;
+use super::{SCRATCH, labels};
 use crate::drivers::docker::{ContainerSpec, NetworkAttachment, PortSpec, Resources, Restart};
 use crate::primitive::{ByteSize, Call, Context, Failure, FailureKind, Need, Span, Spec, Touches, text_of};
 use crate::primitives::on_engine::short_key;
@@ -47,6 +47,8 @@ crate::options! {
         restart: Option<String>,
         /// Keep the container when it has ended.
         keep: bool = false,
+        /// It is made to be thrown away: what it keeps in anonymous volumes is no loss when it is removed with them.
+        scratch: bool = false,
         /// How long it may run; then it is removed.
         timeout: Span = Span::seconds(600),
         /// Fail when the exit code is not 0. With `false`, look at `ok` and `code` of the result.
@@ -96,6 +98,8 @@ pub(super) fn spec(
     }
     let binds = options.volumes.iter().map(|text| bind(context, text)).collect::<Result<_, _>>();
     let ports = options.ports.iter().map(|text| port(text)).collect::<Result<_, _>>();
+    let mut own = options.labels.clone();
+    own.extend(options.scratch.then(|| (SCRATCH.to_owned(), "true".to_owned())));
     Ok(ContainerSpec {
         name: options.name.clone().unwrap_or_else(|| made_up_name(context)),
         image: image.to_owned(),
@@ -103,7 +107,7 @@ pub(super) fn spec(
         command,
         entrypoint: options.entrypoint.clone(),
         env: options.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
-        labels: labels(context, options.labels.clone()),
+        labels: labels(context, own),
         ports: ports.map_err(|why| wrong("ports", why))?,
         binds: binds.map_err(|why| wrong("volumes", why))?,
         networks: options

@@ -53,7 +53,7 @@ impl Primitive for Remove {
 
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
         let Some(announcement) = context.announced() else { return Ok(Probe::NotDone) };
-        let gone = place(context, call)?.path().symlink_metadata().is_err_and(|error| is_absence(&error));
+        let gone = place(context, call)?.metadata().is_err_and(|error| is_absence(&error));
         Ok(if gone { Probe::Done(announcement.outcome) } else { Probe::NotDone })
     }
 
@@ -88,7 +88,7 @@ fn change(call: &Call) -> Change {
 fn there(context: &Context<'_>, call: &Call) -> Result<Option<Held>, Failure> {
     let place = context.writable(call.receiver_str("path"))?;
     let shown = place.written();
-    if place.path().symlink_metadata().is_err_and(|error| is_absence(&error)) {
+    if place.metadata().is_err_and(|error| is_absence(&error)) {
         return Ok(None);
     }
     let entry = place.entry()?;

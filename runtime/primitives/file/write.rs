@@ -41,11 +41,11 @@ impl Primitive for Write {
     }
 
     fn preview(&self, call: &Call) -> String {
-        let path = call.receiver_str("path");
-        match known_text(call) {
-            Some(text) => format!("write {path} ({})", ByteSize(text.len() as u64)),
-            None => format!("write {path}"),
-        }
+        format!(
+            "write {}{}",
+            call.receiver_str("path"),
+            writing::size(call.args.first().and_then(|text| text.as_str()))
+        )
     }
 
     fn sinks(&self, call: &Call) -> Vec<Sink> {

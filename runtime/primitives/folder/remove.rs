@@ -68,7 +68,7 @@ impl Primitive for Remove {
 
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
         let Some(announcement) = context.announced() else { return Ok(Probe::NotDone) };
-        let found = place(context, call)?.path().symlink_metadata();
+        let found = place(context, call)?.metadata();
         let gone = found.is_err_and(|error| error.kind() == ErrorKind::NotFound);
         Ok(if gone { Probe::Done(announcement.outcome) } else { Probe::NotDone })
     }
@@ -120,7 +120,7 @@ fn change(call: &Call) -> Change {
 /// The folder that is to be removed, if there is one; refuses what must not be.
 fn removable(context: &Context<'_>, place: &Place, options: &Options) -> Result<Option<Held>, Failure> {
     let shown = place.written();
-    let metadata = match place.path().symlink_metadata() {
+    let metadata = match place.metadata() {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(place, &error)),

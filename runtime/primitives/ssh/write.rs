@@ -1,9 +1,9 @@
-use super::super::writing::{PRIVATE, is_private};
+use super::super::writing::{self, PRIVATE, is_private};
 use super::placed::Placed;
 use super::{method, needs, told, touches_path};
 use crate::primitive::{
-    Arg, ByteSize, Call, Context, Effect, Failure, FileMode, Need, Outcome, Prediction, Primitive, Probe, Recovery,
-    Sink, Spec, Touches, Ty, text_of, unknown_in_text, unknown_within,
+    Arg, Call, Context, Effect, Failure, FileMode, Need, Outcome, Prediction, Primitive, Probe, Recovery, Sink, Spec,
+    Touches, Ty, text_of, unknown_in_text, unknown_within,
 };
 
 crate::options! {
@@ -43,7 +43,7 @@ impl Primitive for Write {
     }
 
     fn preview(&self, call: &Call) -> String {
-        let size = known_text(call).map(|text| format!(" ({})", ByteSize(text.len() as u64))).unwrap_or_default();
+        let size = writing::size(call.args.get(1).and_then(|text| text.as_str()));
         told(call, format!("write {}{size}", call.str(0)))
     }
 

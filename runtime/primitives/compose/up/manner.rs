@@ -14,7 +14,6 @@ use super::place::{Place, Step};
 use crate::compose::{self, Service, UpdateConfig, is_configuration, is_shared, is_socket};
 use crate::drivers::docker::{Container, ContainerSpec};
 use crate::primitive::OptionType;
-use crate::primitives::compose::is_anonymous;
 use crate::primitives::compose::release::Timing;
 
 /// Which of two containers goes first.
@@ -247,7 +246,7 @@ fn is_numbered(spec: &ContainerSpec) -> bool {
 
 /// Anonymous volumes move on from the old container to the new one, so they have one writer as well.
 fn inherited(present: &Container, spec: &ContainerSpec, image_volumes: &[String]) -> Vec<String> {
-    let anonymous = present.mounts.iter().filter(|mounted| mounted.kind == "volume" && is_anonymous(&mounted.name));
+    let anonymous = present.mounts.iter().filter(|mounted| mounted.is_anonymous());
     anonymous
         .filter(|mounted| {
             image_volumes.contains(&mounted.target) && !spec.mounts.iter().any(|mount| mount.target == mounted.target)

@@ -13,7 +13,7 @@ use crate::drivers::docker::{Container, ContainerSpec, Engine, Mount};
 use crate::primitive::Failure;
 use crate::primitives::compose::app::{NEXT, PREVIOUS};
 use crate::primitives::compose::desired::Desired;
-use crate::primitives::compose::{files, is_anonymous};
+use crate::primitives::compose::files;
 
 /// A container that was put in a place.
 pub(super) struct Put {
@@ -100,7 +100,7 @@ async fn exchange(engine: &Engine, ledger: &Ledger, place: &Place, desired: &Des
 
 /// Anonymous volumes hold data too: the new container gets those of the old one, at the same places.
 fn carry_over(spec: &mut ContainerSpec, old: &Container, image_volumes: &[String]) {
-    for mounted in old.mounts.iter().filter(|mounted| mounted.kind == "volume" && is_anonymous(&mounted.name)) {
+    for mounted in old.mounts.iter().filter(|mounted| mounted.is_anonymous()) {
         let taken = bound(spec, &mounted.target);
         match spec.mounts.iter_mut().find(|mount| mount.target == mounted.target) {
             Some(mount) if mount.source.is_empty() => mounted.name.clone_into(&mut mount.source),

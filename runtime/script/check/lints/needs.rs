@@ -60,7 +60,7 @@ fn report(
     };
     let all: Vec<Grant> = missing.iter().filter(undeclared).map(|(grant, _)| grant.clone()).collect();
     for (needed, lacking) in missing.values() {
-        let failure = policy.refusal(&needed.call, lacking);
+        let failure = policy.refusal(&format!("`{}`", needed.call), lacking);
         let mut finding = error("needs", needed.at, failure.message);
         if lacking.voice == Voice::Header && lacking.denied_by.is_none() {
             finding = finding.hint(format!("all that is missing, for the header: `//! @needs {}`", line(&all)));
