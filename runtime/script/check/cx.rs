@@ -226,7 +226,7 @@ impl<'a> Cx<'a> {
                 let binding = self.scope.find(name)?;
                 binding.maker.or_else(|| self.maker_through(binding.value?, depth))
             }
-            Kind::Call(call) if call.receiver.is_none() => match self.callee(call) {
+            Kind::Call(call) => match self.callee(call) {
                 Callee::Primitive(spec) if spec.returns.is_some() => Some(call),
                 Callee::Primitive(spec) if RETURN_THEIR_BLOCK.contains(&spec.name) => {
                     let block = self.file.tree.closure(call.args.last()?)?;

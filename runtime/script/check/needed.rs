@@ -94,6 +94,10 @@ fn handle_of(cx: &Cx<'_>, spec: &Spec, receiver: &Node, environment: Option<&Env
     let Some((maker, call)) = made_by else { return unseen() };
     let made = made(cx, maker, call, environment, depth);
     let mut fields = Map::new();
+    // What a host gave is of that host.
+    if maker.receiver == Some("ssh") {
+        fields.extend(made.receiver.get("name").map(|name| ("name".to_owned(), name.clone())));
+    }
     if let Value::Object(options) = made.options {
         fields.extend(options);
     }
