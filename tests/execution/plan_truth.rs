@@ -16,11 +16,14 @@ fn named(path: &Value, changes: &Value) -> Vec<Named> {
     changes.iter().map(|change| (text(path), text(&change["action"]), text(&change["what"]))).collect()
 }
 
-/// A text in which a name that a drill made up out of the time and of chance, each time another, is always the same.
+/// A text in which a name that a drill or a recovery made up out of the time and of chance, each time another, is always the same.
 fn without_chance(text: &str) -> String {
-    let mut parts = text.split("drill-2");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + "drill" + part.get("0261129t142838z-33fb24".len()..).unwrap_or_default())
+    ["drill", "recovery"].into_iter().fold(text.to_owned(), |text, kind| {
+        let begin = format!("{kind}-2");
+        let mut parts = text.split(&begin);
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| text + kind + part.get("0261129t142838z-33fb24".len()..).unwrap_or_default())
+    })
 }
 
 /// What is planned without a condition, and the calls with one: these may do anything to what they name.

@@ -87,13 +87,16 @@ fn of_building_the_images() {
     assert_eq!((changes, is_whole), (1, false));
 }
 
-/// Plans and runs what backs up, drills and restores a system; what is restored is damaged before.
+/// Plans and runs what backs up, drills, restores and recovers a system; what is restored is damaged before, and what is recovered is
+/// lost.
 #[track_caller]
 fn backups_come_true(saved: Option<Saved>, turns: &[&[&str]]) {
     let Some(saved) = saved else { return };
     for words in turns {
-        if words[0].ends_with("/restore.rhai") {
-            saved.damage();
+        match words[0].rsplit('/').next() {
+            Some("restore.rhai") => saved.damage(),
+            Some("recover.rhai") => saved.system.lose(),
+            _ => {}
         }
         // Some print at their end what only a run knows: the plan is certain up to there, and right.
         let made = come_true(&saved.system, &[words]);
@@ -103,15 +106,24 @@ fn backups_come_true(saved: Option<Saved>, turns: &[&[&str]]) {
 
 #[test]
 fn of_the_chat_bots_backups() {
-    let turns: &[&[&str]] =
-        &[&["stupidbot/backup.rhai"], &["stupidbot/restore-drill.rhai"], &["stupidbot/restore.rhai"]];
+    let turns: &[&[&str]] = &[
+        &["stupidbot/backup.rhai"],
+        &["stupidbot/restore-drill.rhai"],
+        &["stupidbot/restore.rhai"],
+        &["stupidbot/recover.rhai"],
+    ];
     backups_come_true(saved::stupidbot(), turns);
 }
 
 #[test]
 fn of_chatspheres_backups() {
-    // Its drill decides inside of a `try` on what its servers answer: what a plan cannot see, as its page says.
-    backups_come_true(saved::chatsphere(), &[&["chatsphere/backup.rhai"], &["chatsphere/restore.rhai"]]);
+    let turns: &[&[&str]] = &[
+        &["chatsphere/backup.rhai"],
+        &["chatsphere/restore-drill.rhai"],
+        &["chatsphere/restore.rhai"],
+        &["chatsphere/recover.rhai"],
+    ];
+    backups_come_true(saved::chatsphere(), turns);
 }
 
 #[test]
@@ -124,10 +136,13 @@ fn of_chatvistas_backups() {
 
 #[test]
 fn of_chitrams_backups() {
-    backups_come_true(saved::chitram(), &[&["chitram/backup.rhai"], &["chitram/restore.rhai"]]);
+    backups_come_true(
+        saved::chitram(),
+        &[&["chitram/backup.rhai"], &["chitram/restore-drill.rhai"], &["chitram/restore.rhai"]],
+    );
 }
 
 #[test]
-fn of_dnd_helpers_backup() {
-    backups_come_true(saved::dnd_helper(), &[&["dnd-helper/backup.rhai"]]);
+fn of_dnd_helpers_backup_and_drill() {
+    backups_come_true(saved::dnd_helper(), &[&["dnd-helper/backup.rhai"], &["dnd-helper/restore-drill.rhai"]]);
 }

@@ -93,16 +93,25 @@ impl System {
     }
 }
 
-impl Drop for System {
-    fn drop(&mut self) {
+impl System {
+    /// Takes everything off the engine, as if the machine were gone. A volume that a restore made has no label of its system.
+    pub fn lose(&self) {
         for (name, _) in self.containers() {
             docker(&["rm", "-f", "-v", &name]);
         }
         for kind in ["volume", "network"] {
-            for name in self.others(kind) {
-                docker(&[kind, "rm", &name]);
+            let named = |name: &String| docker(&[kind, "ls", "-q", "--filter", &format!("name={name}")]);
+            let named = self.names.iter().map(named).collect::<String>();
+            for thing in named.split_whitespace().map(str::to_owned).chain(self.others(kind)) {
+                docker(&[kind, "rm", &thing]);
             }
         }
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        self.lose();
     }
 }
 

@@ -6,7 +6,7 @@
 mod backups;
 pub mod boundaries;
 mod events;
-mod host;
+pub mod host;
 mod seeding;
 mod stage;
 pub mod world;

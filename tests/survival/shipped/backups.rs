@@ -18,6 +18,9 @@ use crate::survival::plan::has_strace;
 /// The words that are no runbook: a part of the data is lost.
 const DAMAGE: &[&str] = &["damage"];
 
+/// And these: everything that the engine has of the system is lost.
+const LOSS: &[&str] = &["loss"];
+
 impl World for Saved {
     fn command(&self, words: &[&str]) -> Command {
         self.system.project.command(words)
@@ -28,20 +31,23 @@ impl World for Saved {
     }
 
     fn does(&self, words: &[&str]) {
-        if words == DAMAGE {
-            self.damage();
-        } else {
-            self.runs(words).success();
+        match words {
+            DAMAGE => self.damage(),
+            LOSS => self.system.lose(),
+            _ => drop(self.runs(words).success()),
         }
     }
 
     fn look(&self) -> Vec<String> {
         let mut seen = Systems::seen(&self.system);
-        for kind in ["ps -a", "volume ls", "network ls"] {
-            let kept = ["--filter", "label=dev.runbook.key", "--format", "{{.Label \"dev.runbook.key\"}}"];
+        for (kind, name) in [("ps -a", "Names"), ("volume ls", "Name"), ("network ls", "Name")] {
+            let format = format!("{{{{.Label \"dev.runbook.key\"}}}} {{{{.{name}}}}}");
+            let kept = ["--filter", "label=dev.runbook.key", "--format", &format];
             let words: Vec<&str> = kind.split(' ').chain(kept).collect();
             let (mine, list) = (self.runs_of_its_own(), docker(&words));
-            seen.extend(list.lines().filter(|key| is_of(key, &mine)).map(|key| format!("{kind}: left by {key}")));
+            let beside = |(key, name): &(&str, &str)| is_of(key, &mine) && !name.starts_with(self.prefix());
+            let left = list.lines().filter_map(|line| line.split_once(' ')).filter(beside);
+            seen.extend(left.map(|(key, name)| format!("{kind}: {name} left by {key}")));
         }
         seen.extend(self.data());
         let folder = self.system.project.path();
@@ -109,8 +115,12 @@ impl Saved {
     fn survives(&self, turns: &[&[&'static str]], most: usize) {
         for words in turns {
             let turn = [&["run"], *words, &["--env", "demo"]].concat();
-            let damaged = if words[0].contains("restore.rhai") { vec![DAMAGE.to_vec()] } else { Vec::new() };
-            Stage::new(words[0], self, vec![turn]).after(damaged).survives(most);
+            let before = match words[0].rsplit('/').next() {
+                Some("restore.rhai") => vec![DAMAGE.to_vec()],
+                Some("recover.rhai") => vec![LOSS.to_vec()],
+                _ => Vec::new(),
+            };
+            Stage::new(words[0], self, vec![turn]).after(before).survives(most);
         }
     }
 }
@@ -125,6 +135,18 @@ fn stupidbots_backup_drill_and_restore_survive_kills() {
 fn chatspheres_backup_drill_and_restore_survive_kills() {
     let Some(saved) = has_strace().then(saved::chatsphere).flatten() else { return };
     saved.survives(&[&["chatsphere/backup.rhai"], &["chatsphere/restore-drill.rhai"], &["chatsphere/restore.rhai"]], 3);
+}
+
+#[test]
+fn recovering_the_chat_bot_survives_kills() {
+    let Some(saved) = has_strace().then(saved::stupidbot).flatten() else { return };
+    saved.survives(&[&["stupidbot/recover.rhai"]], 6);
+}
+
+#[test]
+fn recovering_chatsphere_survives_kills() {
+    let Some(saved) = has_strace().then(saved::chatsphere).flatten() else { return };
+    saved.survives(&[&["chatsphere/recover.rhai"]], 6);
 }
 
 #[test]
