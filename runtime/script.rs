@@ -14,6 +14,7 @@ mod library;
 mod origin;
 mod program;
 mod unknown;
+mod within;
 
 pub use header::{Header, Param, ParamType};
 pub use library::{Library, SourceFile};

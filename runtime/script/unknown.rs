@@ -1,7 +1,7 @@
 //! Values that a plan cannot know, as a script holds them.
 //!
 //! What is taken from one, or computed with one, is unknown as well. A script that decides on one ends the plan: at a
-//! comparison already, because a wrong `false` would be a lie about everything after it.
+//! comparison of texts, lists and maps already, because a wrong `false` would be a lie about everything after it.
 
 use std::any::TypeId;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Module, NativeCallContext, Position};
 
 use super::bind::Binding;
-use super::fault;
+use super::{fault, within};
 use crate::primitive::{unknown_in_text, unknown_text};
 
 /// What it is called in errors.
@@ -34,16 +34,18 @@ pub(super) fn register(engine: &mut Engine, binding: &Binding) {
         .register_fn("to_string", |unknown: &mut Unknown| unknown_text(&unknown.0))
         .register_fn("to_debug", |unknown: &mut Unknown| unknown_text(&unknown.0))
         .register_fn("!", |unknown: &mut Unknown| unknown.clone())
+        .register_fn("trim", |_unknown: &mut Unknown| ())
         .register_fn("+", |text: ImmutableString, unknown: Unknown| format!("{text}{}", unknown_text(&unknown.0)))
         .register_fn("+", |unknown: Unknown, text: ImmutableString| format!("{}{text}", unknown_text(&unknown.0)))
         .register_fn("+=", |text: &mut ImmutableString, unknown: Unknown| *text += unknown_text(&unknown.0));
-    for operator in ["+", "-", "*", "/", "%", "<", "<=", ">", ">="] {
+    for operator in ["+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">="] {
         engine
             .register_fn(operator, |left: Unknown, _right: Dynamic| left)
             .register_fn(operator, |_left: Dynamic, right: Unknown| right)
             .register_fn(operator, |left: Unknown, _right: Unknown| left);
     }
     if binding.door.is_planning() {
+        within::register(engine, binding);
         decide(engine, binding);
         let door = binding.door.clone();
         let mut loops = Module::new();
@@ -55,29 +57,10 @@ pub(super) fn register(engine: &mut Engine, binding: &Binding) {
     }
 }
 
-/// What is unknown, or a text with something unknown in it, is no ground for a decision.
+/// Texts with something unknown in them are no ground for a decision.
 fn decide(engine: &mut Engine, binding: &Binding) {
     // Without this the engine compares texts by itself.
     engine.set_fast_operators(false);
-    for operator in ["==", "!="] {
-        let end = |binding: &Binding| {
-            let binding = binding.clone();
-            move |context: &NativeCallContext<'_>, unknown: &Unknown| {
-                Err::<Dynamic, _>(ends(&binding, context, &unknown.0))
-            }
-        };
-        let (left, right, both) = (end(binding), end(binding), end(binding));
-        engine
-            .register_fn(operator, move |at: NativeCallContext<'_>, unknown: Unknown, _other: Dynamic| {
-                left(&at, &unknown)
-            })
-            .register_fn(operator, move |at: NativeCallContext<'_>, _other: Dynamic, unknown: Unknown| {
-                right(&at, &unknown)
-            })
-            .register_fn(operator, move |at: NativeCallContext<'_>, unknown: Unknown, _other: Unknown| {
-                both(&at, &unknown)
-            });
-    }
     pair(engine, binding, "==", |a, b| (a == b).into());
     pair(engine, binding, "!=", |a, b| (a != b).into());
     pair(engine, binding, "<", |a, b| (a < b).into());

@@ -24,7 +24,7 @@ fn a_plan_ends_where_the_script_decides_on_what_nobody_knows() {
         ("let r = sh([\"echo\"]);\nlet t = `<${r.stdout}>`;\nif t == \"<x>\" { info(\"\") }", "test.rhai:3"),
         ("let r = sh([\"echo\"]);\nlet n = parse_int(`${r.stdout}`);", "test.rhai:2"),
         ("let r = sh([\"echo\"]);\nfor line in r.lines { info(line) }", "test.rhai:2"),
-        ("let r = sh([\"echo\"]);\nr.stdout.trim();", "test.rhai:2"),
+        ("let r = sh([\"echo\"]);\nr.stdout.sub_string(1);", "test.rhai:2"),
     ];
     for (script, place) in cases {
         let project = Project::script(script);
@@ -38,7 +38,7 @@ fn a_plan_ends_where_the_script_decides_on_what_nobody_knows() {
 fn no_catch_handles_what_nobody_knows() {
     let cases = [
         ("try { if r.ok { info(\"\") } } catch { file(\"no\").write(\"\"); }", "test.rhai:2:11"),
-        ("try { r.stdout.trim() } catch (error) { file(\"no\").write(error.message); }", "test.rhai:2:16"),
+        ("try { r.stdout.sub_string(1) } catch (error) { file(\"no\").write(error.message); }", "test.rhai:2:16"),
         (
             "try {\n    info(\"\"); if r.stdout == \"x\" { info(\"\") }\n} catch { file(\"no\").write(\"\"); }",
             "test.rhai:3:27",
@@ -60,6 +60,15 @@ fn no_catch_handles_what_nobody_knows() {
         ("try { [1, 2][r.code] } catch { file(\"no\").write(\"\"); }", "test.rhai:2"),
         ("try { if [1].contains(r.code) { info(\"\") } } catch { file(\"no\").write(\"\"); }", "test.rhai:2"),
         ("try { if [r.code] == [0] { info(\"\") } } catch { file(\"no\").write(\"\"); }", "test.rhai:2"),
+        (
+            "try { if #{ a: [r.code] } != #{ a: [0] } { info(\"\") } } catch { file(\"no\").write(\"\"); }",
+            "test.rhai:2",
+        ),
+        ("try { if [0, 1].index_of(r.code) == 0 { info(\"\") } } catch { file(\"no\").write(\"\"); }", "test.rhai:2"),
+        (
+            "let same = r.code == 0; r.stdout.trim(); if same || r.stdout == \"\" { file(\"no\").write(\"\"); }",
+            "test.rhai:2",
+        ),
         ("switch r.code { 0 => file(\"a\").write(\"\"), _ => file(\"no\").write(\"\") }", "test.rhai:2:7"),
         ("let n = switch `${r.stdout} {` { \"{\" => \"a\", _ => \"no\" }; file(n).write(\"\");", "test.rhai:2:15"),
         ("switch #{ a: [r.code] }\n{ _ => file(\"no\").write(\"\") }", "test.rhai:2:7"),
@@ -79,6 +88,21 @@ fn no_catch_handles_what_nobody_knows() {
         assert!(plan.stdout.contains("which depends on what `sh echo` returns"), "{script}\n{}", plan.stdout);
         assert!(!plan.stdout.contains("file no"), "{script}\n{}", plan.stdout);
     }
+}
+
+#[test]
+fn a_plan_compares_what_is_known_as_the_run_does() {
+    let project = Project::script(
+        "let a = [1, \"b\", [#{ c: 2 }], file(\"x\"), 1.5, ()];
+        let b = [1, \"b\", [#{ c: 2 }], file(\"x\"), 1.5, ()];
+        let seen = [a == b, a != b, a == [1], #{ a: a } == #{ a: b }, #{ a: 1 } != #{ a: 2 }, a.contains(\"b\"), 7 in a,
+            a.index_of([#{ c: 2 }]), a.index_of(7), a.contains(file(\"x\")), #{ a: 1 }.contains(\"a\")];
+        file(`${seen}`).write(\"\");",
+    );
+    let name = "[true, false, false, true, true, true, false, 2, -1, true, true]";
+    project.runbook(&["plan", "test.rhai"]).success().prints(&format!("+ file {name}"));
+    project.runbook(&["run", "test.rhai"]).success();
+    assert_eq!(project.read(name), "");
 }
 
 #[test]
