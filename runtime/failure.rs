@@ -72,6 +72,9 @@ pub struct Failure {
     /// What was seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
+    /// Is it certain that the call had not begun, so that it changed nothing?
+    #[serde(skip)]
+    pub nothing_begun: bool,
     /// The script engine's own error when this failure came out of a block; only `script/` looks inside.
     #[serde(skip)]
     pub carried: Option<Arc<dyn Any + Send + Sync>>,
@@ -80,7 +83,14 @@ pub struct Failure {
 impl Failure {
     /// A failure with nothing but a message.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hints: Vec::new(), evidence: Vec::new(), carried: None }
+        Self {
+            kind,
+            message: message.into(),
+            hints: Vec::new(),
+            evidence: Vec::new(),
+            nothing_begun: false,
+            carried: None,
+        }
     }
 
     /// A failure of the operating system; `what` completes the sentence "cannot …".

@@ -161,7 +161,8 @@ pub trait Primitive: Send + Sync {
         result.clone()
     }
 
-    /// The compose application, and the engine it is on, that this call changes: one run at a time may do that.
+    /// The compose application, and the engine it is on, that this call changes: one run at a time may do that. Its lock is
+    /// taken before the call, unless the call itself takes it once it knows that there is something to change.
     fn guards(&self, _context: &Context<'_>, _call: &Call) -> Option<Guard> {
         None
     }
@@ -174,4 +175,6 @@ pub struct Guard {
     pub engine: String,
     /// The compose project's name.
     pub project: String,
+    /// Does the call itself take the lock, with [`Services::take_lock`], once it knows that it changes something?
+    pub is_late: bool,
 }

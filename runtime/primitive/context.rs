@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Block, Cancel, CancelReason, Catalogue, Change, Failure, FailureKind, Lease, LeaseRequest, Left, Need, NeedKind,
-    Release, Span, Touches,
+    Block, Cancel, CancelReason, Catalogue, Change, Failure, FailureKind, Guard, Lease, LeaseRequest, Left, Need,
+    NeedKind, Release, Span, Touches,
 };
 use crate::drivers::Drivers;
 use crate::drivers::disk::{Place, Tree};
@@ -119,6 +119,14 @@ pub trait Services: Send + Sync {
     fn record_release(&self, path: &str, project: &str, content: &Value) -> Result<Release, Failure>;
     /// Releases of a project in this environment, newest first.
     fn releases(&self, project: &str) -> Result<Vec<Release>, Failure>;
+    /// Does the run have this application to itself?
+    fn has_lock(&self, _guard: &Guard) -> bool {
+        true
+    }
+    /// Makes sure that it has, before the first change of a call whose guard is late. The failure names who has it instead.
+    fn take_lock(&self, _guard: &Guard) -> Result<(), Failure> {
+        Ok(())
+    }
     /// What the run log keeps of backups; nothing is kept where there is no run log.
     fn catalogue(&self) -> Option<&dyn Catalogue> {
         None

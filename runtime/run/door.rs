@@ -192,8 +192,9 @@ impl Execution {
         let marker = record.and_then(|record| record.marker.clone());
         let began = Instant::now();
         let result = allowed.and_then(|()| {
-            let _working = hosts::enter(self, primitive, call)?;
-            frame::inside(inside.clone(), || self.act(primitive, &self.context(path, &inside, marker), call))
+            let working = hosts::enter(self, primitive, call)?;
+            let act = || self.act(primitive, &self.context(path, &inside, marker), call);
+            frame::inside(inside.clone(), act).map_err(|failure| working.judged(failure))
         });
         let result = result.map_err(|failure| {
             // Nobody knows what became of it: whoever goes on with the run finds out.
@@ -341,11 +342,12 @@ impl Execution {
             Err(failure) => (CallState::Failed, Outcome::default(), Some(failure.clone())),
         };
         budget::count(self, &outcome.changes);
+        let nothing_begun = failure.as_ref().is_some_and(|failure| failure.nothing_begun);
         self.emit(Event::CallFinished {
             path: path.to_owned(),
             state,
             result: outcome.value,
-            changed: outcome.changed,
+            changed: if nothing_begun { Some(false) } else { outcome.changed },
             note: outcome.note,
             changes: outcome.changes,
             failure,
@@ -353,7 +355,7 @@ impl Execution {
             milliseconds,
             at: Timestamp::now(),
         })?;
-        if primitive.leaves_marker(call) {
+        if primitive.leaves_marker(call) && !nothing_begun {
             primitive.clean_up(&self.context(path, frame, None), call);
         }
         result.map(|outcome| outcome.value)

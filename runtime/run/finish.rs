@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::execution::{LeftBehind, Undo};
 use super::frame::{Past, Place};
-use super::{Execution, Halt, admission, frame, leases, signals};
+use super::{Execution, Halt, admission, frame, hosts, leases, signals};
 use crate::journal::{CallState, Event, Parked, Plan, RunState, ScriptEnd};
 use crate::primitive::{
     Block, Cancel, CancelReason, Effect, Failure, FailureKind, LogStream, MARKERS_DROPPED, ReleaseState, Services, Site,
@@ -305,6 +305,7 @@ impl Execution {
         let _ = std::fs::remove_file(folder.join(MARKERS_DROPPED));
         let _ = std::fs::remove_dir(folder);
         leases::release_all(self);
+        hosts::settle(self);
         self.ended.store(true, Ordering::Relaxed);
         self.emit(Event::RunFinished {
             run: self.facts.id,

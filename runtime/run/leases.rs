@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-pub(super) use guarded::{Guarded, guard, is_cut_off, park_all, was_guarded};
+pub(super) use guarded::{Guarded, guard, has, hold, is_cut_off, park_all, was_guarded};
 
 use super::{Execution, frame};
 use crate::primitive::{Cancel, Failure, FailureKind, Lease, LeaseRequest, LogStream, Services, Span};

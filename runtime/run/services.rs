@@ -13,8 +13,8 @@ use super::planner::Planner;
 use super::{Execution, approval, leases};
 use crate::journal::Event;
 use crate::primitive::{
-    Block, Cancel, Catalogue, Change, Failure, Lease, LeaseRequest, Left, LogStream, MakeSecret, Need, NeedKind,
-    Progress, Reached, Release, Services,
+    Block, Cancel, Catalogue, Change, Failure, FailureKind, Guard, Lease, LeaseRequest, Left, LogStream, MakeSecret,
+    Need, NeedKind, Progress, Reached, Release, Services,
 };
 
 impl Services for Execution {
@@ -94,6 +94,16 @@ impl Services for Execution {
 
     fn release_lease(&self, lease: &Lease) -> Result<(), Failure> {
         leases::release(self, lease)
+    }
+
+    fn has_lock(&self, guard: &Guard) -> bool {
+        leases::has(self, guard)
+    }
+
+    fn take_lock(&self, guard: &Guard) -> Result<(), Failure> {
+        let here = frame::current();
+        let here = here.ok_or_else(|| Failure::new(FailureKind::System, "a lock was asked for outside a run"))?;
+        leases::hold(self, guard, &here)
     }
 
     fn record_release(&self, path: &str, project: &str, content: &Value) -> Result<Release, Failure> {

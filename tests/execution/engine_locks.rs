@@ -1,6 +1,7 @@
 //! One run at a time changes an application, whatever its project folder and its state.
 
 use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use runbook::drivers::docker::HeldLock;
@@ -106,6 +107,28 @@ fn the_one_who_comes_second_is_told_who_since_when_and_at_which_step() {
     ended(holder).success().says("finished");
     ended(waiting).success().says("waiting for `").says("held by run 1 of ann@").says("deployed");
     assert!(two.lock().is_none());
+}
+
+#[test]
+fn whoever_has_nothing_to_do_takes_no_lock() {
+    let Some(two) = Two::new(DEPLOYS) else { return };
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let ann = two.ann.env("DOCKER_HOST", &two.lab.overheard(Arc::clone(&asked)));
+    let changes = || -> Vec<String> {
+        std::mem::take(&mut *asked.lock().unwrap()).into_iter().filter(|line| !line.starts_with("GET ")).collect()
+    };
+    ann.run().success();
+    let made = format!("containers/create?name=runbook-lock-{}", two.name);
+    assert_eq!(changes().iter().filter(|line| line.ends_with(&made)).count(), 1);
+    ann.run().success().says("deployed");
+    assert_eq!(changes(), Vec::<String>::new());
+    // Another run log has no record of what runs: to write one is a change, of which the others know nothing.
+    two.bob.run().success();
+    two.bob.run().success();
+    ann.file_now("compose.yaml", &COMPOSE.replace("1000", "2000"));
+    ann.run().success();
+    assert!(changes().iter().any(|line| line.ends_with(&made)));
+    assert!(two.lab.run(two.lab.engine.locks()).unwrap().iter().all(|lock| lock.name != two.name));
 }
 
 #[test]

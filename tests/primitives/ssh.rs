@@ -8,6 +8,7 @@ mod files;
 mod forward;
 mod killed;
 mod quirks;
+mod refused;
 mod restarted;
 mod things;
 
@@ -222,7 +223,7 @@ fn the_hosts_of_a_project_are_listed_reached_trusted_and_looked_over() {
 }
 
 #[test]
-fn a_change_takes_one_session_of_the_host_and_leaves_nothing_there() {
+fn changes_share_one_session_of_the_host_and_leave_nothing_there() {
     let counted = tempfile::tempdir().unwrap();
     let (sessions, folders) = (counted.path().join("sessions"), counted.path().join("folders"));
     let force = format!("ForceCommand echo session >>{}; eval \"$SSH_ORIGINAL_COMMAND\"", sessions.display());
@@ -233,7 +234,7 @@ fn a_change_takes_one_session_of_the_host_and_leaves_nothing_there() {
         folders.display()
     );
     Project::script(&script).file("runbook.toml", &server.entry("web")).runbook(&["run", "test.rhai"]).success();
-    assert_eq!(std::fs::read_to_string(&sessions).unwrap().lines().count(), 5);
+    assert_eq!(std::fs::read_to_string(&sessions).unwrap().lines().count(), 1);
     let folders = std::fs::read_to_string(&folders).unwrap();
     assert_eq!(folders.lines().count(), 5);
     let left: Vec<&str> = folders.lines().filter(|file| std::path::Path::new(file).exists()).collect();

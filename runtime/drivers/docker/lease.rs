@@ -93,6 +93,11 @@ impl Engine {
         .await
     }
 
+    /// Does anybody have that lock, as far as one look tells?
+    pub async fn is_locked(&self, name: &str) -> Result<bool, Failure> {
+        Ok(self.find(&name::container_name(name)).await?.is_some())
+    }
+
     /// Gives it back. One that was lost or given back before is left alone.
     pub async fn release_lock(&self, lease: &EngineLease) -> Result<(), Failure> {
         self.remove_lock(&lease.name, &lease.id).await

@@ -22,6 +22,8 @@ type Links = Arc<tokio::sync::Mutex<Vec<Arc<Link>>>>;
 #[derive(Default)]
 pub struct Hosts {
     links: Mutex<HashMap<Target, Links>>,
+    /// How often something was begun on each host, by its name.
+    spoken: Mutex<HashMap<String, u64>>,
     pub(super) waiting: Waiting,
 }
 
@@ -34,8 +36,24 @@ pub struct OnLink {
 }
 
 impl Hosts {
+    /// How often a host was spoken to so far: while that number stays, nothing is begun there.
+    pub fn spoken_to(&self, host: &str) -> u64 {
+        self.spoken.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied().unwrap_or_default()
+    }
+
     /// Opens a channel on a connection to the host, which is made where there is none with room.
-    pub fn open<'a>(
+    pub async fn open(&self, target: &Target, purpose: &Purpose) -> Result<OnLink, Failure> {
+        let channel = self.open_somewhere(target, purpose).await?;
+        self.speaks_to(target);
+        Ok(channel)
+    }
+
+    /// Counts something that is begun on a host.
+    pub(super) fn speaks_to(&self, target: &Target) {
+        *self.spoken.lock().unwrap_or_else(PoisonError::into_inner).entry(target.name.clone()).or_default() += 1;
+    }
+
+    fn open_somewhere<'a>(
         &'a self,
         target: &'a Target,
         purpose: &'a Purpose,
@@ -80,6 +98,7 @@ impl Hosts {
 
     /// Makes a new connection, which takes the place of those there are.
     pub async fn renew(&self, target: &Target) -> Result<(), Failure> {
+        self.settle(self.waiting.free(target).into_iter().collect()).await;
         let links = self.links(target);
         let mut links = links.lock().await;
         let link = Arc::new(self.connect(target).await?);

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::command::RemoteCommand;
 use super::hosts::Hosts;
-use super::script::{Said, Script, Trouble};
+use super::script::{Conversation, Said, Script, Trouble};
 use super::target::Target;
 use super::words::quoted;
 use crate::drivers::process::{End, Exit, Lines, Stream};
@@ -117,7 +119,7 @@ impl Hosts {
         // A line is read by the shell itself; what follows it may be anything, and is counted.
         let length = if command.stdin.is_none() { 0 } else { input.len() };
         let head = format!("length={length}\nseconds={}\n", command.seconds());
-        let script = script(key, command, &head, &format!("{START}{CLEAR}")).reading(input);
+        let script = script(key, command.user.as_deref(), &head, &format!("{START}{CLEAR}")).reading(input);
         let script = Script { is_leashed: true, ..script };
         let mut started = self.start(target, &script, key, &mut listener).await;
         // Left by an earlier attempt, of which somebody decided that it is to be made again.
@@ -133,8 +135,12 @@ impl Hosts {
             Err(Trouble::Failed(failure)) => return Ok(Err(failure)),
             Err(Trouble::Cut(failure)) => self.attach_again(target, command, key, &mut listener, failure).await?,
         };
+        if said.words.starts_with("absent ") {
+            // What is still on its way to start it finds its place taken.
+            self.end_kept(target, command, key).await?;
+        }
         Ok(match said.words.as_str() {
-            "never" => Err(Failure::new(
+            words if words == "never" || words.starts_with("absent ") => Err(Failure::new(
                 FailureKind::Unreachable,
                 format!("`{}`: the connection was lost before the command was started", target.name),
             )),
@@ -168,17 +174,40 @@ impl Hosts {
 
     /// Ends a command and everything it started.
     pub async fn end_kept(&self, target: &Target, command: &RemoteCommand, key: &str) -> Result<(), Failure> {
-        self.ask(target, &script(key, command, "", END), 1 << 10).await.map(drop)
+        self.ask(target, &script(key, command.user.as_deref(), "", END), 1 << 10).await.map(drop)
     }
 
     /// Removes what a command left to be found out by. Where its own session is still there, it does so.
     pub async fn clear_kept(&self, target: &Target, command: &RemoteCommand, key: &str) -> Result<(), Failure> {
-        if let Some(conversation) = self.waiting.take(key)
+        if let Some(mut conversation) = self.waiting.take(key)
             && conversation.go_on().await
         {
-            return Ok(());
+            let Some(mut conversation) = self.waiting.release(key, conversation) else { return Ok(()) };
+            if conversation.closes().await == Some(0) {
+                return Ok(());
+            }
         }
-        self.ask(target, &script(key, command, "", CLEAR), 1 << 10).await.map(drop)
+        self.clear(target, command.user.as_deref(), key).await
+    }
+
+    async fn clear(&self, target: &Target, user: Option<&str>, key: &str) -> Result<(), Failure> {
+        self.ask(target, &script(key, user, "", CLEAR), 1 << 10).await.map(drop)
+    }
+
+    /// Ends the sessions that wait for another command, when there will be none.
+    pub async fn settle_all(&self) {
+        self.settle(self.waiting.all_free()).await;
+        join_all(self.waiting.all_left().iter().map(|(key, target)| self.clear(target, None, key))).await;
+    }
+
+    /// Ends sessions, of which each is still to remove what its last command left.
+    pub(super) async fn settle(&self, free: Vec<(String, Conversation)>) {
+        let settling = free.into_iter().map(|(key, mut conversation)| async move {
+            if conversation.closes().await != Some(0) {
+                let _ = self.clear(conversation.target(), None, &key).await;
+            }
+        });
+        join_all(settling).await;
     }
 
     /// Starts it and hears it out. Its session stays until it is told that nothing needs to be found out any more.
@@ -190,11 +219,34 @@ impl Hosts {
         listener: &mut Listener<'_>,
     ) -> Result<Said, Trouble> {
         let hear = &mut |stream, text: &[u8]| listener.hear(stream, text);
-        let (words, conversation) = self.script_that_waits(target, script, hear).await?;
+        let (last, mut conversation) = match self.next(target, script) {
+            Some((last, conversation)) => (Some(last), conversation),
+            None => (None, self.begin_series(target, script).await?),
+        };
+        let words = conversation.hold(hear).await;
+        if let (Some(last), false) = (last, conversation.has_begun()) {
+            self.waiting.leave(&last, target);
+        }
+        let words = words?;
         if words.starts_with("ended ") {
             self.waiting.put(key, conversation);
         }
         Ok(Said { words, held_open: false })
+    }
+
+    /// Begins a script in the session that is free on a host, of whose last command the name is returned.
+    fn next(&self, target: &Target, script: &Script) -> Option<(String, Conversation)> {
+        if !script.is_run_by(&target.user) {
+            return None;
+        }
+        let (last, mut conversation) = self.waiting.free(target)?;
+        if conversation.is_over() {
+            self.waiting.leave(&last, target);
+            return None;
+        }
+        self.speaks_to(target);
+        conversation.next(script);
+        Some((last, conversation))
     }
 
     async fn attach(
@@ -205,7 +257,7 @@ impl Hosts {
         listener: &mut Listener<'_>,
     ) -> Result<Said, Trouble> {
         let head = format!("skip_stdout={}\nskip_stderr={}\n", listener.heard[0], listener.heard[1]);
-        let script = script(key, command, &head, ATTACH);
+        let script = script(key, command.user.as_deref(), &head, ATTACH);
         self.script(target, &script, &mut |stream, text| listener.hear(stream, text)).await
     }
 
@@ -229,8 +281,8 @@ impl Hosts {
     }
 }
 
-fn script(key: &str, command: &RemoteCommand, head: &str, text: &str) -> Script {
-    Script::new(format!("key={}\n{head}{PLACE}{text}", quoted(key))).run_by(command.user.as_deref())
+fn script(key: &str, user: Option<&str>, head: &str, text: &str) -> Script {
+    Script::new(format!("key={}\n{head}{PLACE}{text}", quoted(key))).run_by(user)
 }
 
 /// The line that becomes the command, and what the command reads.

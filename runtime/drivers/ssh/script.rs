@@ -20,6 +20,9 @@ use crate::failure::{Failure, FailureKind};
 
 /// What the login shell is given: it has no word in it that shells read in different ways.
 const SHELL: &str = r#"/bin/sh -c 'IFS= read -r s; eval "$(printf %b "$s")"'"#;
+/// The same for one script after the other. Each begins with a word that only this session knows: whatever a script left
+/// unread of its input is no script. One that does not end well ends the session.
+const SERIES: &str = r#"/bin/sh -c 'IFS= read -r n; while IFS= read -r s; do case $s in "$n "*) (eval "$(printf %b "${s#* }")") || exit;; *) exit;; esac; done'"#;
 /// How long a login shell may take until it runs something.
 const SLOWEST_SHELL: Duration = Duration::from_secs(30);
 /// How long a channel may stay open after the script has ended, held by something it started.
@@ -84,10 +87,14 @@ impl Script {
         self
     }
 
-    /// Who logs in as the one who is to run it needs no `sudo`, which a fresh host may not have.
+    /// Is it run by whoever logs in? That needs no `sudo`, which a fresh host may not have.
+    pub(super) fn is_run_by(&self, login: &str) -> bool {
+        self.user.as_ref().is_none_or(|user| user == login)
+    }
+
     fn command_line(&self, login: &str) -> String {
         match &self.user {
-            Some(user) if user != login => format!("exec sudo -n -H -u {} -- {SHELL}", quoted(user)),
+            Some(user) if !self.is_run_by(login) => format!("exec sudo -n -H -u {} -- {SHELL}", quoted(user)),
             _ => format!("exec {SHELL}"),
         }
     }
@@ -114,16 +121,19 @@ impl Hosts {
         self.converse(target, script, None, on_output).await
     }
 
-    /// The same for a script that goes on after its last words, once it is told to.
-    pub(super) async fn script_that_waits(
-        &self,
-        target: &Target,
-        script: &Script,
-        on_output: &mut (dyn FnMut(Stream, &[u8]) + Send),
-    ) -> Result<(String, Conversation), Trouble> {
-        let mut conversation = self.begin(target, script, None).await?;
-        let words = conversation.hold(on_output).await?;
-        Ok((words, conversation))
+    /// Begins a script that goes on after its last words, once it is told to. Where nobody else is to run it, its session is
+    /// one for others after it as well.
+    pub(super) async fn begin_series(&self, target: &Target, script: &Script) -> Result<Conversation, Trouble> {
+        if !script.is_run_by(&target.user) {
+            return self.begin(target, script, None).await;
+        }
+        let purpose = Purpose::Command(format!("exec {SERIES}"));
+        let channel = self.open(target, &purpose).await.map_err(Trouble::Failed)?;
+        let mut conversation = Conversation::new(channel, script, None).map_err(Trouble::Failed)?;
+        let word = Marks::new().word().to_owned();
+        conversation.sent.splice(..0, format!("{word}\n{word} ").into_bytes());
+        conversation.series = Some(word);
+        Ok(conversation)
     }
 
     /// The same for a script of which only the output matters, at most so many bytes of it. The words `failed WHY` and
@@ -235,6 +245,8 @@ pub(super) struct Conversation {
     source: Option<UnixStream>,
     /// Errors from before the script began: the login shell's, or those of `sudo`.
     complaints: Vec<u8>,
+    /// The word that each script begins with, where others may follow.
+    series: Option<String>,
 }
 
 impl Conversation {
@@ -256,7 +268,37 @@ impl Conversation {
         let (stdout, stderr) = (Between::new(&marks), Between::new(&marks));
         let sent = script.sent(&marks);
         let (user, is_leashed, complaints) = (script.user.clone(), script.is_leashed, Vec::new());
-        Ok(Self { user, is_leashed, channel, io, errors, stdout, stderr, sent, source, complaints })
+        Ok(Self { user, is_leashed, channel, io, errors, stdout, stderr, sent, source, complaints, series: None })
+    }
+
+    /// Begins another script in the same session.
+    pub fn next(&mut self, script: &Script) {
+        let marks = Marks::new();
+        (self.stdout, self.stderr) = (Between::new(&marks), Between::new(&marks));
+        self.sent = script.sent(&marks);
+        self.sent.splice(..0, format!("{} ", self.series.as_deref().unwrap_or_default()).into_bytes());
+        self.complaints.clear();
+    }
+
+    /// May another script follow?
+    pub fn is_series(&self) -> bool {
+        self.series.is_some()
+    }
+
+    /// Has the session ended meanwhile? What was still to be said in it is dropped.
+    pub fn is_over(&self) -> bool {
+        let mut rest = [0; 1 << 10];
+        while let Ok(length) = self.io.try_read(&mut rest) {
+            if length == 0 {
+                return true;
+            }
+        }
+        self.channel.link.lost().is_some()
+    }
+
+    /// Has the script begun that was sent last?
+    pub fn has_begun(&self) -> bool {
+        self.stdout.has_begun()
     }
 
     /// The host it is held with.
@@ -265,7 +307,7 @@ impl Conversation {
     }
 
     /// Hears it out, and returns its last words.
-    async fn hold(&mut self, on_output: &mut (dyn FnMut(Stream, &[u8]) + Send)) -> Result<String, Trouble> {
+    pub async fn hold(&mut self, on_output: &mut (dyn FnMut(Stream, &[u8]) + Send)) -> Result<String, Trouble> {
         let (mut reader, mut writer) = self.io.split();
         let sent = std::mem::take(&mut self.sent);
         let is_leashed = self.is_leashed;
@@ -319,13 +361,13 @@ impl Conversation {
         }
     }
 
-    /// Tells a script that waits to go on; did it, to its end?
-    pub async fn go_on(mut self) -> bool {
-        self.io.write_all(b"\n").await.is_ok() && self.closes().await == Some(0)
+    /// Tells a script that waits to go on.
+    pub async fn go_on(&mut self) -> bool {
+        self.io.write_all(b"\n").await.is_ok()
     }
 
     /// Waits for the server's close, but not for ever; the exit code, or -1 where the connection was lost.
-    async fn closes(&mut self) -> Option<i32> {
+    pub async fn closes(&mut self) -> Option<i32> {
         let _ = self.io.shutdown().await;
         let closing = timeout(HELD_OPEN, &mut self.channel.opened.end).await.ok()?;
         Some(closing.map_or(-1, |closing| closing.status))

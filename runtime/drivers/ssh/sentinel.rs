@@ -20,6 +20,11 @@ impl Marks {
         Self { nonce: format!("{:016x}{:016x}", number(), number()) }
     }
 
+    /// What makes them unlike others.
+    pub fn word(&self) -> &str {
+        &self.nonce
+    }
+
     /// A command of `sh` that prints the first mark.
     pub fn begin(&self) -> String {
         format!("printf '\\036%s{{' {}", self.nonce)

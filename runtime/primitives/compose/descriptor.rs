@@ -112,8 +112,12 @@ impl Descriptor {
 
     /// What a call that changes this application has to itself.
     pub fn guard(call: &Call) -> Option<Guard> {
-        let descriptor = Self::of(call).ok()?;
-        Some(Guard { engine: descriptor.engine.unwrap_or_default(), project: descriptor.name })
+        Self::of(call).ok().map(|descriptor| descriptor.itself())
+    }
+
+    /// The application as something that one run at a time may change.
+    pub fn itself(&self) -> Guard {
+        Guard { engine: self.engine.clone().unwrap_or_default(), project: self.name.clone(), is_late: false }
     }
 
     /// The handle for the script.

@@ -197,22 +197,43 @@ pub(super) fn ensure(app: &App<'_>, logins: &Logins) -> Result<Images, Failure> 
     bring(app, &present, logins)
 }
 
-/// The same where the engine was asked already what it has.
-pub(super) fn bring(app: &App<'_>, present: &Present, logins: &Logins) -> Result<Images, Failure> {
-    let mut images = Images::default();
-    let held = &mut images.held;
-    let (mut to_fetch, mut to_build) = (Vec::new(), Vec::new());
-    for service in app.model.services.values() {
-        let name = reference(app, service)?;
-        match (present.get(&name), service.pull_policy.as_str()) {
-            (image, "build") if service.build.is_some() => to_build.push((service, image)),
-            (image, policy) if service.build.is_none() && is_due(policy, image) => to_fetch.push(service),
-            (Some(image), _) => drop(held.insert(service.name.clone(), Held::new(image, &name))),
-            (None, "never") => return Err(forbidden(&service.name, &name)),
-            (None, _) if service.build.is_some() => to_build.push((service, None)),
-            (None, _) => to_fetch.push(service),
+/// What is to be done about the services' images.
+#[derive(Default)]
+struct Sorted<'a> {
+    held: BTreeMap<String, Held>,
+    to_fetch: Vec<&'a Service>,
+    to_build: Vec<(&'a Service, Option<&'a Image>)>,
+}
+
+impl<'a> Sorted<'a> {
+    fn of(app: &'a App<'_>, present: &'a Present) -> Result<Self, Failure> {
+        let mut sorted = Self::default();
+        for service in app.model.services.values() {
+            let name = reference(app, service)?;
+            match (present.get(&name), service.pull_policy.as_str()) {
+                (image, "build") if service.build.is_some() => sorted.to_build.push((service, image)),
+                (image, policy) if service.build.is_none() && is_due(policy, image) => sorted.to_fetch.push(service),
+                (Some(image), _) => drop(sorted.held.insert(service.name.clone(), Held::new(image, &name))),
+                (None, "never") => return Err(forbidden(&service.name, &name)),
+                (None, _) if service.build.is_some() => sorted.to_build.push((service, None)),
+                (None, _) => sorted.to_fetch.push(service),
+            }
         }
+        Ok(sorted)
     }
+}
+
+/// The images of the services, where none has to be fetched or built.
+pub(super) fn at_hand(app: &App<'_>, present: &Present) -> Result<Option<BTreeMap<String, Held>>, Failure> {
+    let sorted = Sorted::of(app, present)?;
+    Ok((sorted.to_fetch.is_empty() && sorted.to_build.is_empty()).then_some(sorted.held))
+}
+
+/// The same as [`ensure`] where the engine was asked already what it has.
+pub(super) fn bring(app: &App<'_>, present: &Present, logins: &Logins) -> Result<Images, Failure> {
+    let Sorted { held, to_fetch, to_build } = Sorted::of(app, present)?;
+    let mut images = Images { held, ..Images::default() };
+    let held = &mut images.held;
     images.brought = !to_fetch.is_empty() || !to_build.is_empty();
     for fetched in fetch(app, wanted(app, to_fetch.into_iter())?, logins)? {
         images.changes.extend(fetched.change());

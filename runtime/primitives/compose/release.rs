@@ -17,7 +17,7 @@ use crate::primitive::{
     Spec, Touches, Ty, handle, unknown,
 };
 
-pub(super) use history::{measured, record};
+pub(super) use history::{is_recorded, measured, record};
 pub(super) use images::Kept;
 pub(super) use snapshot::{Labelled, Recorded, Snapshot, Timing, fingerprint};
 

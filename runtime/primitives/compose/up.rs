@@ -17,6 +17,7 @@ mod ports;
 mod replace;
 mod report;
 mod resources;
+mod rest;
 mod roll;
 mod rolling;
 mod sight;
@@ -42,8 +43,8 @@ use super::{desired, is_written_before, needs, release, touches, vague};
 use crate::compose::labels::Instance;
 use crate::compose::{Application, Service};
 use crate::primitive::{
-    Arg, ByteSize, Call, Change, Context, Effect, Failure, Guard, LogStream, Need, Outcome, Prediction, Primitive,
-    Recovery, Sink, Span, Spec, Touches, Ty,
+    Arg, ByteSize, Call, Change, Context, Effect, Failure, Guard, Need, Outcome, Prediction, Primitive, Recovery, Sink,
+    Span, Spec, Touches, Ty,
 };
 
 /// Brings an application up.
@@ -125,8 +126,9 @@ impl Primitive for Up {
         }
     }
 
+    /// Where everything is as it should be nobody is kept away; what a release recorded is put back as one change.
     fn guards(&self, _: &Context<'_>, call: &Call) -> Option<Guard> {
-        Descriptor::guard(call)
+        Some(Guard { is_late: call.optional(0).is_none(), ..Descriptor::guard(call)? })
     }
 
     fn sinks(&self, _call: &Call) -> Vec<Sink> {
@@ -141,12 +143,26 @@ impl Primitive for Up {
         let (app, everything) = opened(context, call, &options)?;
         let logins = Logins::of(context, options.login.clone());
         let earlier = Intent::of_earlier(context);
-        let Sight { existing, there, images: held, labelled } = Sight::of(&app)?;
-        resources::check(&app, &there)?;
+        let guard = app.descriptor.itself();
+        let is_ours = context.services.has_lock(&guard);
+        let mut sight = Sight::of(&app)?;
+        if (is_ours || !sight.is_locked)
+            && earlier.is_empty()
+            && let Some(outcome) = rest::outcome(&app, &everything, &sight, &options)?
+        {
+            return Ok(outcome);
+        }
+        context.services.take_lock(&guard)?;
+        if !is_ours {
+            // Until now others may have changed it.
+            sight = Sight::of(&app)?;
+        }
+        let Sight { existing, there, images: held, labelled, .. } = sight;
         let images = images::bring(&app, &held, &logins)?;
         // It may have taken long.
         let existing = if images.brought { app.existing()? } else { existing };
         let mut plan = plan::make(&app, &everything, &existing, &images.held, &options)?;
+        plan.warn(context);
         earlier.adjust(context, &mut plan);
         ports::order(&mut plan);
         ports::check(&app, &plan)?;
@@ -197,6 +213,7 @@ impl Primitive for Up {
         let images = images::foresee(&app, &logins)?;
         let existing = app.existing()?.after_planned(context);
         let plan = plan::make(&app, &everything, &existing, &images.held, &options)?;
+        plan.warn(context);
         ports::check(&app, &plan)?;
         let made = [images.changes, resources::foresee(&app, &there)].concat();
         let done = report::foreseen(plan);
@@ -292,6 +309,7 @@ fn others<'a>(app: &App<'a>, service: &Service, existing: &Existing) -> App<'a> 
 
 fn plan_dependencies(app: &App<'_>, others: &App<'_>, existing: &Existing, images: &Images) -> Result<Plan, Failure> {
     let mut plan = plan::make(others, &app.model, existing, &images.held, &Options::default())?;
+    plan.warn(app.context);
     for place in plan.places.values_mut().flatten() {
         if let Some(present) = &place.present {
             place.step = plan::at_rest(present);
@@ -301,14 +319,4 @@ fn plan_dependencies(app: &App<'_>, others: &App<'_>, existing: &Existing, image
     }
     plan.jobs = others.model.services.keys().filter(|name| desired::is_job(&app.model, name)).cloned().collect();
     Ok(plan)
-}
-
-/// Says that containers of services that the files do not have are there.
-fn report_orphans(app: &App<'_>, orphans: &[(String, String)]) {
-    for (service, container) in orphans {
-        let line = format!(
-            "container `{container}` belongs to service `{service}`, which the files do not have: `remove_orphans: true` removes it"
-        );
-        app.context.log(LogStream::Warn, &line);
-    }
 }

@@ -40,12 +40,15 @@ impl Command<'_> {
         let hosts = context.drivers.ssh();
         let (what, limit) = (format!("running `{preview}`"), self.remote.timeout + AROUND);
         let result = if self.is_change {
-            let key = key(context);
+            let (key, before) = (key(context), hosts.spoken_to(&target.name));
             let result = context.wait(&what, limit, hosts.run_kept(&target, &self.remote, &key, &mut on_line));
             match result {
                 Ok(result) => result,
                 Err(failure) if matches!(failure.kind, FailureKind::Timeout | FailureKind::Cancelled) => {
-                    self.end(context, &target, &key);
+                    // Where the host was not even spoken to, there is nothing to end.
+                    if hosts.spoken_to(&target.name) > before {
+                        self.end(context, &target, &key);
+                    }
                     Err(failure)
                 }
                 // Nobody knows what became of it: the run stands still, and asks the host when it is resumed.

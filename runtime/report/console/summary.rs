@@ -34,10 +34,11 @@ impl Totals {
 
     pub(super) fn count(&mut self, state: CallState, changed: Option<bool>, effect: Option<Effect>) {
         let alters = matches!(effect, Some(Effect::Change | Effect::Destroy));
-        match changed.filter(|_| state == CallState::Done) {
-            Some(true) => self.changed += 1,
-            Some(false) => self.unchanged += 1,
-            None => self.unknown += usize::from(alters),
+        match (state, changed) {
+            (CallState::Done, Some(true)) => self.changed += 1,
+            // One that failed says so when it had not begun.
+            (_, Some(false)) => self.unchanged += 1,
+            _ => self.unknown += usize::from(alters),
         }
     }
 

@@ -38,11 +38,12 @@ struct Held {
 }
 
 impl Guarded {
-    fn of(&self, guard: Guard) -> Arc<Application> {
+    fn of(&self, guard: &Guard) -> Arc<Application> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let application = all.entry((guard.engine.clone(), guard.project.clone())).or_insert_with(|| {
+        let (engine, project) = (guard.engine.clone(), guard.project.clone());
+        let application = all.entry((engine.clone(), project.clone())).or_insert_with(|| {
             let (lock, before) = (Mutex::default(), false.into());
-            Arc::new(Application { engine: guard.engine, project: guard.project, lock, before })
+            Arc::new(Application { engine, project, lock, before })
         });
         Arc::clone(application)
     }
@@ -62,7 +63,8 @@ impl Guarded {
     }
 }
 
-/// Before a call changes an application: takes its lock the first time, and sees that it still is ours from then on.
+/// Before a call changes an application: has its lock. A call that takes it by itself is waited for, unless an earlier process
+/// has begun to change something.
 pub(in crate::run) fn guard(
     run: &Execution,
     primitive: &dyn Primitive,
@@ -70,7 +72,20 @@ pub(in crate::run) fn guard(
     path: &str,
     here: &frame::Frame,
 ) -> Result<(), Failure> {
-    let Some(application) = changed(run, primitive, call, path, here) else { return Ok(()) };
+    match guard_of(run, primitive, call, path, here) {
+        Some(guard) if !guard.is_late || run.guarded.of(&guard).was_changed() => hold(run, &guard, here),
+        _ => Ok(()),
+    }
+}
+
+/// Do we have the lock of an application?
+pub(in crate::run) fn has(run: &Execution, guard: &Guard) -> bool {
+    run.guarded.of(guard).lock.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
+/// Takes the lock of an application the first time, and sees that it still is ours from then on.
+pub(in crate::run) fn hold(run: &Execution, guard: &Guard, here: &frame::Frame) -> Result<(), Failure> {
+    let application = run.guarded.of(guard);
     let mut lock = application.lock.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(held) = &*lock {
         return run.drivers.block_on(held.engine.check_lock(&held.lease)).map_err(|failure| lost(run, failure));
@@ -165,6 +180,7 @@ pub(super) fn release_all(run: &Execution) {
         let held = application.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
         let released = match held {
             Some(held) => run.drivers.block_on(held.engine.release_lock(&held.lease)),
+            None if !application.was_changed() => continue,
             None => run
                 .drivers
                 .docker(application.address())
@@ -183,10 +199,14 @@ fn changed(
     path: &str,
     here: &frame::Frame,
 ) -> Option<Arc<Application>> {
+    guard_of(run, primitive, call, path, here).map(|guard| run.guarded.of(&guard))
+}
+
+fn guard_of(run: &Execution, primitive: &dyn Primitive, call: &Call, path: &str, here: &frame::Frame) -> Option<Guard> {
     if !matches!(primitive.effect(call), Effect::Change | Effect::Destroy) {
         return None;
     }
-    primitive.guards(&run.context(path, here, None), call).map(|guard| run.guarded.of(guard))
+    primitive.guards(&run.context(path, here, None), call)
 }
 
 /// Takes the lock of an application, or says who has it.

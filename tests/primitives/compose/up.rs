@@ -265,8 +265,8 @@ fn with_nothing_to_do_each_thing_is_asked_for_once() {
     assert_eq!(up().changed, Some(false));
     let mut all = std::mem::take(&mut *asked.lock().unwrap());
     all.sort();
-    // The list and the three containers in it, their image, their network, and the networks and volumes of the project.
-    assert_eq!(all.len(), 8, "{all:#?}");
+    // The list and the three containers in it, their image, their network, the networks and volumes of the project, its lock.
+    assert_eq!(all.len(), 9, "{all:#?}");
     assert!(all.iter().all(|line| line.starts_with("GET ")), "{all:#?}");
     let mut once = all.clone();
     once.dedup();

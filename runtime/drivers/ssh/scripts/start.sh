@@ -46,9 +46,9 @@ kept=$!
 (
     trap 'exit 0' TERM
     while :; do
-        # Of its own accord, or a shell keeps the channel as it was aside, and open for as long as that sleeps.
-        (exec >/dev/null 2>&1 4<&- 5<&-; nap) &
-        wait $!
+        # Without the channel, which would stay open for as long as this sleeps.
+        sleep 0.3 >/dev/null 2>&1 4<&- 5<&- &
+        wait $! || sleep 1 >/dev/null 2>&1 4<&- 5<&-
         pour
     done
 ) &

@@ -21,8 +21,7 @@ pub(crate) fn record(
 ) -> Result<(), Failure> {
     images::keep(app, &now)?;
     let releases = app.context.services.releases(app.name())?;
-    let known = releases.first().is_some_and(|last| last.state == ReleaseState::Good && content(last).is_same(&now));
-    if now.containers.is_empty() || (known && !changed) {
+    if now.containers.is_empty() || (is_newest(&releases, &now) && !changed) {
         return Ok(());
     }
     now.restored = restored;
@@ -31,6 +30,16 @@ pub(crate) fn record(
     let all: Vec<Release> = std::iter::once(recorded).chain(releases).collect();
     images::forget(app, &now, &all, kept);
     Ok(())
+}
+
+/// Would recording what runs change nothing, where no container was changed?
+pub(crate) fn is_recorded(app: &App<'_>, now: &Snapshot) -> Result<bool, Failure> {
+    let releases = app.context.services.releases(app.name())?;
+    Ok(images::nameless(app, now).is_empty() && (now.containers.is_empty() || is_newest(&releases, now)))
+}
+
+fn is_newest(releases: &[Release], now: &Snapshot) -> bool {
+    releases.first().is_some_and(|last| last.state == ReleaseState::Good && content(last).is_same(now))
 }
 
 /// How long services took to start and to stop when that was measured last, and in which release.

@@ -36,15 +36,7 @@ pub(crate) fn name_for(project: &str, service: &str) -> Option<Reference> {
 
 /// Gives every image of a release its local name, unless it has one.
 pub(crate) fn keep(app: &App<'_>, snapshot: &Snapshot) -> Result<(), Failure> {
-    let stamp = Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
-    let nameless = |(service, image): (&String, &ServiceImage)| {
-        let name = name_for(app.name(), service)?;
-        let repository = format!("{}:", name.name());
-        let has_one = snapshot.images.get(&image.image_id)?.tags.iter().any(|tag| tag.starts_with(&repository));
-        let id = image.image_id.trim_start_matches("sha256:").get(..8).unwrap_or("image");
-        (!has_one).then(|| (image.image_id.clone(), name.with_tag(&format!("{stamp}-{id}"))))
-    };
-    let nameless: Vec<(String, Reference)> = snapshot.services.iter().filter_map(nameless).collect();
+    let nameless = nameless(app, snapshot);
     if nameless.is_empty() {
         return Ok(());
     }
@@ -54,6 +46,19 @@ pub(crate) fn keep(app: &App<'_>, snapshot: &Snapshot) -> Result<(), Failure> {
         }
         Ok(())
     })
+}
+
+/// The images of a release that have no local name, and the one that each is to get.
+pub(super) fn nameless(app: &App<'_>, snapshot: &Snapshot) -> Vec<(String, Reference)> {
+    let stamp = Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
+    let nameless = |(service, image): (&String, &ServiceImage)| {
+        let name = name_for(app.name(), service)?;
+        let repository = format!("{}:", name.name());
+        let has_one = snapshot.images.get(&image.image_id)?.tags.iter().any(|tag| tag.starts_with(&repository));
+        let id = image.image_id.trim_start_matches("sha256:").get(..8).unwrap_or("image");
+        (!has_one).then(|| (image.image_id.clone(), name.with_tag(&format!("{stamp}-{id}"))))
+    };
+    snapshot.services.iter().filter_map(nameless).collect()
 }
 
 /// Takes names away from images that none of the newest releases has. Never a reason to fail.

@@ -52,7 +52,7 @@ pub(crate) struct Snapshot {
 }
 
 /// Networks and volumes that carry the project's label.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Labelled {
     networks: Vec<Network>,
     volumes: Vec<Volume>,

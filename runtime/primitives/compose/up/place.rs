@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::gate;
 use super::manner::{Manner, Update};
 use crate::drivers::docker::Container;
+use crate::primitive::{Context, LogStream};
 use crate::primitives::compose::desired::Desired;
 use crate::primitives::compose::images::Held;
 
@@ -96,8 +97,8 @@ pub(super) struct Plan {
     pub updates: BTreeMap<String, Update>,
     /// Services whose containers end by themselves, and whose end is waited for.
     pub jobs: Vec<String>,
-    /// Containers of services that the files do not have, which stay: service and name.
-    pub orphans: Vec<(String, String)>,
+    /// What is to be said before anything happens.
+    pub warnings: Vec<String>,
 }
 
 impl Place {
@@ -133,6 +134,11 @@ impl Plan {
             matches!(place.step, Step::Keep) && place.present.as_ref().is_some_and(settled)
         };
         self.places.iter().all(|(service, places)| places.iter().all(|place| rests(service, place)))
+    }
+
+    /// Says what is to be said before anything happens.
+    pub fn warn(&self, context: &Context<'_>) {
+        self.warnings.iter().for_each(|line| context.log(LogStream::Warn, line));
     }
 
     /// Every place that gets a new container.

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Options;
 use super::manner::{self, Manner, Update};
 use super::place::{Awaited, Place, Plan, Step};
-use super::{Options, report_orphans};
 use crate::compose::labels::Instance;
 use crate::compose::{Application, Condition, Obstacle, Service, StaleUpstream, stale_upstreams};
 use crate::drivers::docker::{Container, ContainerState, Reference};
-use crate::primitive::{Failure, FailureKind, LogStream};
+use crate::primitive::{Failure, FailureKind};
 use crate::primitives::compose::app::{App, Existing, PREVIOUS};
 use crate::primitives::compose::desired::Desired;
 use crate::primitives::compose::images::{Coming, Held};
@@ -44,11 +44,17 @@ pub(super) fn make(
             let gone = existing.of(name).map(|(number, container)| remove(name, number, container, "not in the files"));
             plan.places.insert(name.to_owned(), gone.collect());
         } else {
-            plan.orphans.extend(existing.of(name).map(|(_, container)| (name.to_owned(), container.name.clone())));
+            plan.warnings.extend(existing.of(name).map(|(_, container)| orphan(name, &container.name)));
         }
     }
-    report_orphans(app, &plan.orphans);
     Ok(plan)
+}
+
+/// Says that a container of a service that the files do not have is there.
+fn orphan(service: &str, container: &str) -> String {
+    format!(
+        "container `{container}` belongs to service `{service}`, which the files do not have: `remove_orphans: true` removes it"
+    )
 }
 
 /// In which order the containers of each service change.
@@ -68,7 +74,7 @@ fn manners(app: &App<'_>, everything: &Application, plan: &mut Plan, options: &O
             |stale: &&StaleUpstream| stale.upstream == service.name && !options.reload.0.contains_key(&stale.proxy);
         if let Some(place) = first {
             for stale in stale.iter().filter(behind) {
-                app.context.log(LogStream::Warn, &format!("{}: {}", stale.shown(), StaleUpstream::REMEDY));
+                plan.warnings.push(format!("{}: {}", stale.shown(), StaleUpstream::REMEDY));
                 place.notes.push(stale.shown());
             }
         }

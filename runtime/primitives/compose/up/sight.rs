@@ -1,7 +1,7 @@
 //! What the engine has of an application before `up` decides anything, asked for at once: over a link with a long way, the
 //! time goes by questions that wait for the answers to others.
 
-use super::resources::There;
+use super::resources::{self, There};
 use crate::primitive::Failure;
 use crate::primitives::compose::app::{App, Existing};
 use crate::primitives::compose::images::{self, Present};
@@ -17,21 +17,26 @@ pub(super) struct Sight {
     pub images: Present,
     /// Networks and volumes of the project, whoever uses them.
     pub labelled: Labelled,
+    /// Does a run have the application to itself, this one or another?
+    pub is_locked: bool,
 }
 
 impl Sight {
-    /// Asks for all of it.
+    /// Asks for all of it, and fails where networks or volumes are not what the files need.
     pub fn of(app: &App<'_>) -> Result<Self, Failure> {
         let names = images::names(app)?;
-        app.look("looking at what is there", async {
+        let sight = app.look("looking at what is there", async {
             let expected = app.expected();
-            let (existing, there, images, labelled) = tokio::try_join!(
+            let (existing, there, images, labelled, is_locked) = tokio::try_join!(
                 Existing::find(&app.engine, app.name(), &expected),
                 There::of(app),
                 images::present(app, &names),
                 Labelled::find(app),
+                app.engine.is_locked(app.name()),
             )?;
-            Ok(Self { existing, there, images, labelled })
-        })
+            Ok(Self { existing, there, images, labelled, is_locked })
+        })?;
+        resources::check(app, &sight.there)?;
+        Ok(sight)
     }
 }
