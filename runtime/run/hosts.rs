@@ -28,7 +28,8 @@ impl Working<'_> {
             Some((host, before)) if self.run.drivers.ssh().spoken_to(host) == *before => {
                 Failure { nothing_begun: true, ..failure.hint(format!("nothing was begun on `{host}`")) }
             }
-            _ => failure,
+            // What a block of the call had not begun is nothing that the call itself had not.
+            _ => Failure { nothing_begun: false, ..failure },
         }
     }
 }

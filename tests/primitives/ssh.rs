@@ -54,6 +54,16 @@ fn a_program_gets_its_arguments_its_input_and_its_environment_as_they_are_writte
 }
 
 #[test]
+fn a_change_makes_files_as_a_look_would() {
+    let Some(server) = Sshd::start() else { return };
+    let here = at(&server);
+    let mask = |read_only: bool| {
+        here.method("ssh.exec", web(&here), json!([["sh", "-c", "umask"]]), json!({ "read_only": read_only })).unwrap()
+    };
+    assert_eq!(mask(false).value["stdout"], mask(true).value["stdout"]);
+}
+
+#[test]
 fn a_command_that_fails_is_a_failure_with_its_last_words() {
     let Some(server) = Sshd::start() else { return };
     let here = at(&server);

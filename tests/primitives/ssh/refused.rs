@@ -16,7 +16,11 @@ fn project(entry: &str) -> Project {
 
 /// The run failed, is over, and has changed nothing.
 fn nothing_begun(project: &Project, ran: Ran) {
-    ran.says("nothing was begun on `web`").says("nothing changed").never_says("may").never_says("went on");
+    ran.says("nothing was begun on `web`")
+        .says("nothing changed")
+        .never_says("may have")
+        .never_says("may run")
+        .never_says("went on");
     project.runbook(&["runs", "--json"]).success().prints("\"failed\"");
     project.runbook(&["show", "1"]).success().never_says("doubt");
     project.runbook(&["resume"]).code(2).never_says("goes on");
@@ -66,6 +70,16 @@ fn a_run_that_is_cancelled_while_a_host_does_not_answer_leaves_nothing_running_t
     });
     let ready = || hears.try_recv().is_ok();
     let (ran, took) = project(&entry).interrupted(&["run", "test.rhai"], Signal::INT, ready);
-    ran.says("nothing changed").never_says("may").never_says("told to stop");
+    ran.says("nothing changed").never_says("may have").never_says("may run").never_says("told to stop");
     assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[test]
+fn what_a_failing_host_has_not_begun_says_nothing_of_the_others() {
+    let Some(server) = Sshd::start() else { return };
+    let script = "try { ssh(\"web\").exec([\"true\"]); } catch {}\n\
+                  parallel([|| ssh(\"web\").exec([\"true\"]), || { sleep(\"1s\"); ssh(\"gone\").exec([\"true\"]) }]);\n";
+    let gone = "[host.gone]\naddress = \"127.0.0.1\"\nport = 1\nuser = \"me\"\n";
+    let project = Project::script(script).file("runbook.toml", &(server.entry("web") + gone));
+    project.run().code(1).says("nothing was begun on `gone`").says("2 calls may have changed something, 1 did not");
 }

@@ -3,7 +3,6 @@
 # Whoever makes `decided` first decides: the timer that it is put back, or the run that it stays. A host that is started anew
 # starts the timer again, and with it what a shutdown cut off while it was being put back.
 timer='
-umask 077
 folder=${0%/*}
 unit=/etc/systemd/system/runbook-armed-${folder##*/}.service
 wanted=/etc/systemd/system/multi-user.target.wants/${unit##*/}

@@ -1,9 +1,9 @@
 # What every script about a kept command begins with: its folder, and how to tell whether its keeper lives. What the shell can
 # do itself it does: on a busy host every program that is started takes its time.
-umask 077
 while read -r name uid _; do [ "$name" != Uid: ] || break; done <"/proc/$$/status"
 base=/var/tmp/runbook-$uid
-[ -d "$base" ] || mkdir "$base" 2>/dev/null
+# It keeps everybody else out of what is in it; commands make their files as whoever logs in does.
+[ -d "$base" ] || mkdir -m 700 "$base" 2>/dev/null
 if [ ! -d "$base" ] || [ -L "$base" ] || [ ! -O "$base" ]; then
     finish refused "$base"
     exit
