@@ -281,6 +281,15 @@ show more: runbook show 12
 }
 
 #[test]
+fn undo_blocks_of_several_hosts_are_counted_together() {
+    let failure = runbook::failure::Failure::new(runbook::failure::FailureKind::Thrown, "bad version");
+    let mut story = Story::begins("prod");
+    story.undo(1).undo(2).finishes(RunState::Failed, Some(failure), vec![]);
+    let text = shown(&story.events, Style::plain());
+    assert!(text.contains("3 undo blocks put things back"), "{text}");
+}
+
+#[test]
 fn what_wait_until_tries_is_not_shown() {
     let mut story = Story::begins("prod");
     story.starts("1", "wait_until", "wait_until", Effect::Flow, json!({}));

@@ -109,7 +109,9 @@ impl View {
             | Event::PolicyApplied { .. }
             | Event::CancelRequested { .. } => {}
             Event::UndoStarted { blocks, .. } => {
-                self.totals.undo = Some((*blocks, 0));
+                // Each host of a `rolling` is put back by itself.
+                let (before, failed) = self.totals.undo.unwrap_or_default();
+                self.totals.undo = Some((before + blocks, failed));
                 self.write_unfinished(&mut text);
                 self.write_undo_heading(&mut text);
             }
