@@ -342,7 +342,9 @@ impl Execution {
             Err(failure) => (CallState::Failed, Outcome::default(), Some(failure.clone())),
         };
         budget::count(self, &outcome.changes);
-        let nothing_begun = failure.as_ref().is_some_and(|failure| failure.nothing_begun);
+        // What a block of the call had not begun is nothing that the call itself had not.
+        let is_flow = primitive.effect(call) == Effect::Flow;
+        let nothing_begun = !is_flow && failure.as_ref().is_some_and(|failure| failure.nothing_begun);
         self.emit(Event::CallFinished {
             path: path.to_owned(),
             state,

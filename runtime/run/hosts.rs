@@ -28,8 +28,7 @@ impl Working<'_> {
             Some((host, before)) if self.run.drivers.ssh().spoken_to(host) == *before => {
                 Failure { nothing_begun: true, ..failure.hint(format!("nothing was begun on `{host}`")) }
             }
-            // What a block of the call had not begun is nothing that the call itself had not.
-            _ => Failure { nothing_begun: false, ..failure },
+            _ => failure,
         }
     }
 }

@@ -98,6 +98,7 @@ fn the_one_who_comes_second_is_told_who_since_when_and_at_which_step() {
         .says(&format!("`{}` is locked on its engine by run 1 of ann@", two.name))
         .says(&format!(" since {since}, now at step `migrate`"))
         .says("--wait 10m")
+        .says("nothing changed")
         .never_says("deployed");
     assert_eq!(two.api(), before);
 

@@ -297,7 +297,7 @@ fn taken(holder: &HeldLock, engine: &str, wait: Duration) -> Failure {
     let message = format!("`{}` is locked on its engine by {}{waited}", holder.name, who(holder));
     let run = holder.holder.run;
     let look = format!("look at it with `runbook show {run}` in {}", holder.holder.project);
-    let failure = Failure::new(FailureKind::Conflict, message).hint(look);
+    let failure = Failure { nothing_begun: true, ..Failure::new(FailureKind::Conflict, message).hint(look) };
     let remove = format!("docker -H {engine} rm {}", holder.container);
     if holder.parked {
         return failure.hint(format!("it goes on or ends when somebody decides; if nobody ever will: {remove}"));
