@@ -4,6 +4,7 @@
 //! can do: wait, start, stop, and see that something ended. Whatever dies when, the next service goes on from the run log.
 
 mod agenda;
+mod ahead;
 pub mod api;
 mod notify;
 mod owner;

@@ -8,11 +8,12 @@ use clap::{ArgAction, Args};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::run::Calling;
 use super::terminal::Terminal;
 use super::{CommandResult, notify, places, state};
 use crate::drivers::prompt::{Nobody, Prompt, Yes};
 use crate::failure::{Failure, FailureKind};
-use crate::journal::{Event, FireTicket, Journal, Plan, Redacted, RunState, Source};
+use crate::journal::{Event, Journal, Plan, Redacted, RunState, Source};
 use crate::notify::Teller;
 use crate::policy::{Narrowing, Policy, PolicyFile};
 use crate::primitives;
@@ -102,7 +103,7 @@ pub(super) struct Job {
     /// What the command line takes away.
     pub(super) narrowing: Narrowing,
     /// The fire of a schedule it runs for.
-    pub(super) fire: Option<FireTicket>,
+    pub(super) fire: Option<Calling>,
 }
 
 impl Job {
@@ -167,13 +168,16 @@ impl Job {
 
     /// Executes it before these listeners. Says how it ended, and why it stood still if it did.
     pub(super) fn execute(
-        self,
+        mut self,
         journal: Arc<Journal>,
         listeners: Vec<Listener>,
         prompt: Box<dyn Prompt>,
     ) -> Result<(Finished, Option<Halted>), Failure> {
         let library = self.library.clone();
-        let start = self.start(journal, listeners, prompt)?;
+        let fire = self.fire.take();
+        let mut start = self.start(journal, listeners, prompt)?;
+        // Everything is ready now, so that what is due begins at its second.
+        start.fire = fire.map(Calling::ticket).transpose()?;
         if start.resumes.is_none() {
             start.policy.is_open(Timestamp::now())?;
         }
@@ -186,7 +190,7 @@ impl Job {
     }
 
     fn start(self, journal: Arc<Journal>, listeners: Vec<Listener>, prompt: Box<dyn Prompt>) -> Result<Start, Failure> {
-        let Self { project, library, parameters, from_run, wait, resumes, follows, narrowing, fire, .. } = self;
+        let Self { project, library, parameters, from_run, wait, resumes, follows, narrowing, .. } = self;
         let header = Header::parse(library.text(library.runbook()).unwrap_or_default());
         let environment = project.environment().name.clone();
         let file = PolicyFile::load(project.root())?;
@@ -214,7 +218,7 @@ impl Job {
             resumes,
             plans: false,
             follows,
-            fire,
+            fire: None,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! `runbook run`.
 
+mod calling;
 mod parameters;
 mod words;
 
@@ -14,6 +15,7 @@ use super::plan;
 use crate::failure::Failure;
 use crate::policy::Narrowing;
 use crate::report;
+pub(super) use calling::Calling;
 pub(super) use parameters::words as parameter_words;
 use words::Options;
 pub(super) use words::{Wanted, Words};

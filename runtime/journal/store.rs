@@ -47,9 +47,11 @@ impl Writer {
         state_folder: &Path,
         new: &NewRun,
     ) -> rusqlite::Result<Result<(i64, Claim), Failure>> {
-        let (owner, at) = (Process::current(), Timestamp::now());
+        let owner = Process::current();
         self.set_durable(false)?;
         let transaction = self.transaction()?;
+        // Not before its turn has come.
+        let at = Timestamp::now();
         let after = chain::newest_end(&transaction)?;
         let sources = keep_texts(&transaction, &new.sources)?;
         let run = rows::insert_run(&transaction, None, new, &owner, &Moment(at))?;

@@ -6,6 +6,7 @@
 
 mod account;
 mod dispatch;
+mod foresee;
 mod settle;
 
 use std::collections::{BTreeMap, HashSet};
@@ -15,6 +16,7 @@ use crate::journal::{ClockReading, Fire, ScheduleRow};
 
 pub use account::{Upcoming, account, register};
 pub use dispatch::{Limits, dispatch};
+pub use foresee::foresee;
 pub use settle::{never_began, settle};
 
 /// A fire that begins later than this after its time was missed: whoever was there would have begun it.

@@ -1,5 +1,7 @@
 //! The Rhai engine with every limit set: what a script may use up, and what it may not do at all.
 
+use std::sync::LazyLock;
+
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Engine, OptimizationLevel};
 
@@ -12,13 +14,21 @@ const DEEPEST_CALLS: usize = 64;
 /// Nested expressions, outside and inside functions.
 const DEEPEST_EXPRESSION: usize = 128;
 
+/// The functions of the language: some hundreds, so that they are put together once.
+static STANDARD: LazyLock<StandardPackage> = LazyLock::new(StandardPackage::new);
+
 /// An engine that compiles and runs scripts, and knows no primitive yet.
 ///
 /// The defaults of the limits differ between debug and release builds and some are absent, so each is set here. The
 /// optimizer stays off: it loses positions.
 pub(super) fn bare() -> Engine {
+    let mut engine = limited();
+    STANDARD.register_into_engine(&mut engine);
+    engine
+}
+
+fn limited() -> Engine {
     let mut engine = Engine::new_raw();
-    StandardPackage::new().register_into_engine(&mut engine);
     engine
         .set_optimization_level(OptimizationLevel::None)
         .set_strict_variables(true)
@@ -39,9 +49,10 @@ pub(super) fn bare() -> Engine {
 }
 
 /// An engine for reading a text, never for running it: it compiles what a run's engine compiles, except that a name it does
-/// not know is no error. The compiler would stop at the first one, and modules such as `env` are only there in a run.
+/// not know is no error. The compiler would stop at the first one, and modules such as `env` are only there in a run. What functions
+/// there are is nothing that it asks.
 pub(super) fn for_reading() -> Engine {
-    let mut engine = bare();
+    let mut engine = limited();
     engine.set_strict_variables(false);
     engine
 }

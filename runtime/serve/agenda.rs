@@ -29,6 +29,11 @@ impl Agenda {
         if self.read.is_some() { self.upcoming.earliest() } else { Some(now) }
     }
 
+    /// The schedules that are due at that second or before, as far as is known.
+    pub(super) fn due(&self, second: i64) -> Vec<String> {
+        self.upcoming.due(second)
+    }
+
     /// What is to be written for every expected fire until now to have its row.
     pub(super) fn account(&mut self, journal: &Journal, world: &World<'_>) -> Result<Vec<FireChange>, Failure> {
         let now = world.now.wall;

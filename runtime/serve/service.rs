@@ -1,11 +1,13 @@
 //! The loop.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::agenda::Agenda;
+use super::ahead::{Ahead, LEAD};
 use super::notify::Notifier;
 use super::owner::Owner;
 use super::signals::{Asked, Signals};
@@ -76,6 +78,9 @@ struct Running {
     clock: SystemClock,
     agenda: Agenda,
     workers: HashMap<i64, Worker>,
+    /// How many were started.
+    started: Cell<u64>,
+    ahead: Ahead,
     /// Runs that were told to stop: a second time would end them at once.
     stopped: HashSet<i64>,
     is_draining: bool,
@@ -101,6 +106,8 @@ impl Service {
             clock: SystemClock,
             agenda: Agenda::default(),
             workers: HashMap::new(),
+            started: Cell::new(0),
+            ahead: Ahead::default(),
             stopped: HashSet::new(),
             is_draining: false,
             goes_on: true,
@@ -118,7 +125,8 @@ impl Running {
         systemd.tell("READY=1");
         let mut give_up = None;
         loop {
-            if self.compared.elapsed() >= COMPARE {
+            // Those that wait have read them.
+            if self.compared.elapsed() >= COMPARE || self.ahead.is_waited() {
                 self.compared = Instant::now();
                 if version_of(&self.project.files) != self.version {
                     self.reload();
@@ -146,6 +154,7 @@ impl Running {
                 Ok(Asked::Stop) => {
                     systemd.tell("STOPPING=1");
                     self.is_draining = true;
+                    self.ahead.forget();
                     give_up = Some(tokio::time::Instant::now() + self.service.drain);
                     let left = self.workers.len();
                     (self.service.say)(&format!("stopping: {left} runs still go on; a second signal stops them too"));
@@ -188,6 +197,7 @@ impl Running {
 
     fn register(&mut self) -> Result<(), Failure> {
         self.agenda.forget();
+        self.ahead.forget();
         let journal = &self.service.journal;
         let standing = Standing { schedules: journal.schedules()?, open: Vec::new(), seen: journal.clock_seen()? };
         let (now, working) = (self.clock.read(), self.working());
@@ -224,6 +234,7 @@ impl Running {
         self.service.journal.settle()?;
         let now = self.clock.read();
         self.look_at_workers(&now)?;
+        self.ahead.look(now.wall);
         let working = self.working();
 
         // What is due from now on is the next service's business: it may be made up for, or not.
@@ -246,7 +257,35 @@ impl Running {
             let (changes, actions) = ledger::dispatch(&standing, &world, &self.project.limits, &mut ticket);
             self.carry_out(&mut standing, &changes, actions)?;
         }
-        Ok(self.waking(&now, &standing.open))
+        let mut waking = self.waking(&now, &standing.open);
+        if let Some(next) = waking.next(now.wall).filter(|_| !self.is_draining) {
+            self.prepare(&mut standing, &now, next, &mut waking)?;
+        }
+        Ok(waking)
+    }
+
+    /// Shortly before something is due, starts the workers for it.
+    fn prepare(
+        &mut self,
+        standing: &mut Standing,
+        now: &ClockReading,
+        next: i64,
+        waking: &mut Waking,
+    ) -> Result<(), Failure> {
+        if self.ahead.is_ready_for(next) {
+            return Ok(());
+        }
+        if self.clock.until(next) > LEAD {
+            waking.before(next);
+            return Ok(());
+        }
+        standing.schedules = self.service.journal.schedules_named(&self.agenda.due(next))?;
+        let (then, working) = (ClockReading { wall: next, ..now.clone() }, self.working());
+        let names = ledger::foresee(standing, &self.world(&then, &working), &self.project.limits);
+        let mut ahead = std::mem::take(&mut self.ahead);
+        ahead.prepare(next, names, |name| self.project.definitions.get(name).and_then(|definition| self.fresh(definition).ok()));
+        self.ahead = ahead;
+        Ok(())
     }
 
     /// Writes it down, and then does it.
@@ -303,7 +342,8 @@ impl Running {
                 Action::Resume { fire, run } => {
                     (self.service.say)(&format!("going on with run {run}"));
                     let words = ["resume".to_owned(), run.to_string(), "--quiet".to_owned()];
-                    self.start(fire, words.map(OsString::from).to_vec())?;
+                    let worker = self.start(words.map(OsString::from).to_vec(), false)?;
+                    self.workers.insert(fire, worker);
                 }
                 Action::Stop { run } => self.stop(run),
             }
@@ -316,24 +356,39 @@ impl Running {
         let Some(definition) = fire.and_then(|fire| self.project.definitions.get(&fire.schedule)) else {
             return Ok(());
         };
-        let mut words: Vec<OsString> = (self.project.words)(definition).into_iter().map(OsString::from).collect();
-        words.push(format!("--fire={}", FireTicket { fire: id, ticket }).into());
+        let ticket = FireTicket { fire: id, ticket };
         (self.service.say)(&format!("starting {} for `{}`", definition.runbook(), definition.name()));
-        self.start(id, words)
+        let worker = match self.ahead.take(definition.name(), &ticket) {
+            Some(worker) => worker,
+            None => {
+                let mut worker = self.fresh(definition)?;
+                // One that has ended already left words that say why.
+                let _ = worker.tell(&ticket.to_string());
+                worker
+            }
+        };
+        self.workers.insert(id, worker);
+        Ok(())
     }
 
-    fn start(&mut self, fire: i64, arguments: Vec<OsString>) -> Result<(), Failure> {
-        let output = self.outputs().join(format!("fire-{fire}.txt"));
-        let start = Start {
+    /// A worker that waits for a fire of that schedule.
+    fn fresh(&self, definition: &Definition) -> Result<Worker, Failure> {
+        let words = (self.project.words)(definition).into_iter().chain(["--fire=-".to_owned()]);
+        self.start(words.map(OsString::from).collect(), true)
+    }
+
+    fn start(&self, arguments: Vec<OsString>, listens: bool) -> Result<Worker, Failure> {
+        let number = self.started.get();
+        self.started.set(number + 1);
+        Worker::start(Start {
             program: &self.service.program,
             root: &self.service.root,
-            output,
+            output: self.outputs().join(format!("worker-{number}.txt")),
             arguments,
             memory: self.project.limits.memory,
             user: None,
-        };
-        self.workers.insert(fire, Worker::start(start)?);
-        Ok(())
+            listens,
+        })
     }
 
     /// Tells a run to stop: its worker when that is a child, else whoever has it.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ahead::LEAD;
 use crate::schedule::Clock;
 
 /// Nobody tells a process that its machine slept or that its clock was set: no wait is longer.
@@ -14,6 +15,7 @@ const ADOPTED: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Waking {
     earliest: Option<i64>,
+    prepared: Option<i64>,
     adopted: bool,
 }
 
@@ -21,6 +23,16 @@ impl Waking {
     /// At that second.
     pub(super) fn at(&mut self, second: i64) {
         self.earliest = Some(self.earliest.map_or(second, |earliest| earliest.min(second)));
+    }
+
+    /// The first second of these behind that one.
+    pub(super) fn next(&self, now: i64) -> Option<i64> {
+        self.earliest.filter(|second| *second > now)
+    }
+
+    /// Early enough before that second for workers to be ready then.
+    pub(super) fn before(&mut self, second: i64) {
+        self.prepared = Some(second);
     }
 
     /// Whenever a run ends that is no child.
@@ -31,6 +43,8 @@ impl Waking {
     /// How long that is from now; a fraction of a second more, so that the second has surely begun.
     pub(super) fn wait(&self, clock: &dyn Clock) -> Duration {
         let slice = if self.adopted { ADOPTED } else { SLICE };
-        self.earliest.map_or(slice, |second| (clock.until(second) + Duration::from_millis(1)).min(slice))
+        let earliest = self.earliest.map(|second| clock.until(second) + Duration::from_millis(1));
+        let prepared = self.prepared.map(|second| clock.until(second).saturating_sub(LEAD) + Duration::from_millis(1));
+        earliest.into_iter().chain(prepared).fold(slice, Duration::min)
     }
 }

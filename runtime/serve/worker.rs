@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::Write;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -46,12 +47,14 @@ pub(super) struct Start<'a> {
     pub memory: Option<ByteSize>,
     /// In whose name it runs, where that is not the service's own.
     pub user: Option<String>,
+    /// Does it wait for the words that [`Worker::tell`] gives it?
+    pub listens: bool,
 }
 
 impl Worker {
     /// Starts one, as the leader of a process group of its own: it survives the service.
     pub(super) fn start(start: Start<'_>) -> Result<Self, Failure> {
-        let Start { program, root, output, arguments, memory, user } = start;
+        let Start { program, root, output, arguments, memory, user, listens } = start;
         let failed = |error: &std::io::Error| Failure::system("start a worker", error);
         let output = nameless(&output).map_err(|error| failed(&error))?;
         let stderr = output.try_clone().map_err(|error| failed(&error))?;
@@ -59,7 +62,7 @@ impl Worker {
             .args(arguments)
             .envs(user.map(|user| ("RUNBOOK_USER", user)))
             .current_dir(root)
-            .stdin(Stdio::null())
+            .stdin(if listens { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::null())
             .stderr(stderr)
             .process_group(0)
@@ -70,6 +73,18 @@ impl Worker {
             prlimit(Some(pid), Resource::As, limit).map_err(|error| failed(&error.into()))?;
         }
         Ok(Self { child, output, run: None, told: None })
+    }
+
+    /// Gives it the words it waits for. One that has ended, or was told already, takes no more.
+    pub(super) fn tell(&mut self, words: &str) -> std::io::Result<()> {
+        // Closed behind them: with that they are complete.
+        let mut input = self.child.stdin.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
+        input.write_all(words.as_bytes())
+    }
+
+    /// One that waits for words is told that none will come, and ends by itself.
+    pub(super) fn dismiss(&mut self) {
+        self.child.stdin = None;
     }
 
     /// Has it ended?

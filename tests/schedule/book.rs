@@ -9,15 +9,20 @@ use runbook::schedule::ledger::Standing;
 pub struct Book {
     pub schedules: BTreeMap<String, ScheduleRow>,
     pub fires: BTreeMap<i64, Fire>,
-    by_time: BTreeMap<(String, i64), i64>,
+    by_time: BTreeMap<(i64, String), i64>,
     open: BTreeSet<i64>,
     seen: Option<ClockReading>,
 }
 
 impl Book {
     pub fn standing(&self) -> Standing {
+        self.standing_with(self.schedules.keys())
+    }
+
+    /// With the rows of these schedules only.
+    pub fn standing_with<'n>(&self, names: impl Iterator<Item = &'n String>) -> Standing {
         Standing {
-            schedules: self.schedules.values().cloned().collect(),
+            schedules: names.filter_map(|name| self.schedules.get(name)).cloned().collect(),
             open: self.open.iter().map(|id| self.fires[id].clone()).collect(),
             seen: self.seen.clone(),
         }
@@ -64,25 +69,24 @@ impl Book {
             }
             FireChange::Remove { name } => drop(self.schedules.remove(&name)),
             FireChange::Rewind { to } => {
-                let (fires, by_time) = (&mut self.fires, &mut self.by_time);
-                fires.retain(|_, fire| {
-                    let stays = fire.state != FireState::Skipped || fire.at <= to;
-                    if !stays {
-                        by_time.remove(&(fire.schedule.clone(), fire.at));
+                let later: Vec<_> = self.by_time.range((to + 1, String::new())..).map(|(key, id)| (key.clone(), *id)).collect();
+                for (key, id) in later {
+                    if self.fires.get(&id).is_some_and(|fire| fire.state == FireState::Skipped) {
+                        self.by_time.remove(&key);
+                        self.fires.remove(&id);
                     }
-                    stays
-                });
+                }
                 self.schedules.values_mut().for_each(|row| row.accounted = row.accounted.min(to));
             }
             FireChange::Expect { schedule, at, due, late, skip } => {
                 let row = self.schedules.get_mut(&schedule).unwrap();
                 row.accounted = row.accounted.max(at);
-                if self.by_time.contains_key(&(schedule.clone(), at)) {
+                if self.by_time.contains_key(&(at, schedule.clone())) {
                     return;
                 }
                 let id = self.fires.last_key_value().map_or(1, |(id, _)| id + 1);
                 let state = if skip.is_some() { FireState::Skipped } else { FireState::Due };
-                self.by_time.insert((schedule.clone(), at), id);
+                self.by_time.insert((at, schedule.clone()), id);
                 let fire = Fire {
                     id,
                     schedule,

@@ -30,7 +30,8 @@ struct Edition {
     name: String,
     definition: Definition,
     from: i64,
-    until: i64,
+    /// None while it still says so.
+    until: Option<i64>,
 }
 
 /// A process that was started to begin a run, or to go on with one.
@@ -57,16 +58,22 @@ struct Machine {
     upcoming: Upcoming,
     definitions: BTreeMap<String, Definition>,
     editions: Vec<Edition>,
+    /// The newest edition of each schedule.
+    current: HashMap<String, usize>,
+    /// Until when, by the wall clock, everything is accounted for.
+    accounted: i64,
     workers: Vec<Worker>,
     /// Living runs: when they end, and how.
-    runs: HashMap<i64, (i64, i64, RunState)>,
+    runs: BTreeMap<i64, (i64, i64, RunState)>,
     begun: HashMap<i64, u32>,
     newest_run: i64,
     kills: u64,
+    /// How many schedules there are at first.
+    crowd: u64,
 }
 
 impl Machine {
-    fn new(seed: u64, schedules: usize) -> Self {
+    fn new(seed: u64, schedules: u64) -> Self {
         let mut machine = Self {
             dice: Dice::new(seed),
             time: 1_577_836_800,
@@ -78,11 +85,14 @@ impl Machine {
             upcoming: Upcoming::default(),
             definitions: BTreeMap::new(),
             editions: Vec::new(),
+            current: HashMap::new(),
+            accounted: 0,
             workers: Vec::new(),
-            runs: HashMap::new(),
+            runs: BTreeMap::new(),
             begun: HashMap::new(),
             newest_run: 0,
             kills: 0,
+            crowd: schedules,
         };
         for number in 0..schedules {
             let name = format!("schedule-{number}");
@@ -110,7 +120,9 @@ impl Machine {
         entry.retries = u32::try_from(self.roll(3)).unwrap();
         entry.deadline = Span::seconds(self.dice.between(1, 60) * 3600);
         entry.jitter = self.dice.one_in(3).then(|| Span::seconds(600));
-        entry.mutexes = if self.dice.one_in(5) { vec!["database".into()] } else { Vec::new() };
+        // One that several share of some twenty schedules, so that many wait for each other and none for ever.
+        let mutex = format!("database-{}", self.roll(self.crowd / 24 + 1));
+        entry.mutexes = if self.dice.one_in(5) { vec![mutex] } else { Vec::new() };
         Definition::new(name, entry).unwrap()
     }
 
@@ -147,19 +159,17 @@ impl Machine {
             match change {
                 FireChange::Rewind { to } => {
                     for edition in &mut self.editions {
-                        edition.until = edition.until.min(*to);
+                        edition.until = edition.until.map(|until| until.min(*to));
                     }
-                    let current: HashMap<&String, usize> =
-                        self.editions.iter().enumerate().map(|(place, edition)| (&edition.name, place)).collect();
-                    let current: Vec<usize> = current.into_values().collect();
-                    for place in current {
-                        self.editions[place].from = self.editions[place].from.min(*to);
+                    for place in self.current.values() {
+                        self.editions[*place].from = self.editions[*place].from.min(*to);
                     }
                 }
                 FireChange::Register { name, .. } => {
                     self.end_edition(name, now);
                     let definition = self.definitions[name].clone();
-                    self.editions.push(Edition { name: name.clone(), definition, from: now, until: now });
+                    self.current.insert(name.clone(), self.editions.len());
+                    self.editions.push(Edition { name: name.clone(), definition, from: now, until: None });
                 }
                 FireChange::Remove { name } => self.end_edition(name, now),
                 _ => {}
@@ -169,9 +179,9 @@ impl Machine {
 
     fn end_edition(&mut self, name: &str, now: i64) {
         if self.book.schedules.contains_key(name)
-            && let Some(edition) = self.editions.iter_mut().rfind(|edition| edition.name == name)
+            && let Some(place) = self.current.get(name)
         {
-            edition.until = now;
+            self.editions[*place].until = Some(now);
         }
     }
 
@@ -196,21 +206,26 @@ impl Machine {
         let now = self.reading();
         let working: HashSet<i64> =
             self.workers.iter().filter(|worker| worker.life == self.life).map(|worker| worker.fire).collect();
-        let standing = self.book.standing();
+        // As the service does: only what is due is looked at, unless the clock was set back or the project is another.
+        let reads_all = registers || self.upcoming.is_ahead_of(now.wall);
+        if reads_all {
+            self.upcoming.forget();
+        }
+        let due = self.upcoming.due(now.wall);
+        let standing = if reads_all { self.book.standing() } else { self.book.standing_with(due.iter()) };
         let world = World { definitions: &self.definitions, now: &now, working: &working };
         let changes = account(&standing, &world, &mut self.upcoming);
         if !self.write(&changes) {
             return;
         }
-        for edition in &mut self.editions {
-            let is_current = self.book.schedules.contains_key(&edition.name);
-            if is_current
-                && self.definitions.get(&edition.name).is_some_and(|now| now.entry() == edition.definition.entry())
-            {
-                edition.until = now.wall;
+        self.accounted = now.wall;
+        for change in &changes {
+            if let FireChange::Expect { schedule, at, .. } = change {
+                self.upcoming.next(&self.definitions[schedule], *at);
             }
         }
-        let standing = self.book.standing();
+        let unknown = self.book.open().map(|fire| &fire.schedule).filter(|name| !self.definitions.contains_key(*name));
+        let standing = self.book.standing_with(unknown);
         let world = World { definitions: &self.definitions, now: &now, working: &working };
         let (changes, actions) = settle(&standing, &world);
         if !self.write(&changes) {
@@ -219,9 +234,12 @@ impl Machine {
         for action in &actions {
             self.act(action);
         }
-        let standing = self.book.standing();
+        if !self.book.open().any(|fire| fire.state == FireState::Due && fire.due <= now.wall) {
+            return;
+        }
+        let standing = self.book.standing_with(self.book.open().map(|fire| &fire.schedule));
         let world = World { definitions: &self.definitions, now: &now, working: &working };
-        let limits = ServiceLimits { runs: 40, ..ServiceLimits::default() };
+        let limits = ServiceLimits { runs: usize::try_from(self.crowd / 4).unwrap(), ..ServiceLimits::default() };
         let dice = &mut self.dice;
         let (changes, actions) = dispatch(&standing, &world, &limits, &mut || dice.next().to_string());
         if !self.write(&changes) {
@@ -288,19 +306,13 @@ impl Machine {
     }
 
     /// When something happens next.
-    fn next(&mut self) -> i64 {
+    fn next(&self) -> i64 {
         let workers = self.workers.iter().map(|worker| worker.at);
         let runs = self.runs.values().map(|(_, ends, _)| *ends);
         let (wall, offset) = (self.wall(), self.offset);
         let dues = self.book.open().map(|fire| fire.due).filter(|due| *due > wall).map(|due| due - offset);
-        let happens = workers.chain(runs).chain(dues).min();
-        let upcoming = &mut self.upcoming;
-        let definitions = &self.definitions;
-        let fires = self.book.schedules.values().filter_map(|row| {
-            let next = upcoming.next(definitions.get(&row.name)?, row.accounted.min(wall))?;
-            Some(next - offset)
-        });
-        fires.chain(happens).min().unwrap_or(self.time + DAY).clamp(self.time + 1, self.time + DAY)
+        let fires = self.upcoming.earliest().map(|next| next - offset);
+        workers.chain(runs).chain(dues).chain(fires).min().unwrap_or(i64::MAX).clamp(self.time + 1, self.time + DAY)
     }
 
     /// Something of what happens to machines. True when the service has to look at the project again.
@@ -395,10 +407,12 @@ impl Machine {
         for fire in self.book.fires.values() {
             *by_schedule.entry(&fire.schedule).or_default().entry(fire.at).or_default() += 1;
         }
-        let (mut expected, mut missing) = (0, Vec::new());
+        let (mut expected, mut missing, mut meant) = (0, Vec::new(), HashSet::new());
         for Edition { name, definition, from, until } in &self.editions {
-            for at in definition.fires_after(*from).take_while(|at| at <= until) {
+            let until = until.unwrap_or(self.accounted);
+            for at in definition.fires_after(*from).take_while(|at| *at <= until) {
                 expected += 1;
+                meant.insert((name.as_str(), at));
                 if by_schedule.get(name.as_str()).and_then(|rows| rows.get(&at)) != Some(&1) {
                     missing.push(format!("{name} at {at}"));
                 }
@@ -414,10 +428,10 @@ impl Machine {
         self.editions.iter().for_each(|edition| editions.entry(&edition.name).or_default().push(edition));
         let mut ran = 0;
         for fire in self.book.fires.values() {
-            let meant = editions[fire.schedule.as_str()]
-                .iter()
-                .any(|edition| edition.definition.fires_after(fire.at - 1).next() == Some(fire.at));
-            assert!(meant, "nobody expected {fire:?}");
+            let is_meant = |edition: &&Edition| edition.definition.fires_after(fire.at - 1).next() == Some(fire.at);
+            let is_meant =
+                meant.contains(&(fire.schedule.as_str(), fire.at)) || editions[fire.schedule.as_str()].iter().any(is_meant);
+            assert!(is_meant, "nobody expected {fire:?}");
             let begun = self.begun.get(&fire.id).copied().unwrap_or_default();
             assert!(begun <= fire.attempt, "ran {begun} times: {fire:?}");
             match fire.state {

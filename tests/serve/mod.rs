@@ -5,6 +5,7 @@ mod full;
 mod limits;
 mod storm;
 mod story;
+mod systemd;
 mod unit;
 mod zones;
 

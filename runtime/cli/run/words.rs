@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::super::conduct::{Narrow, View};
 use super::super::{places, plan};
-use super::parameters;
+use super::{Calling, parameters};
 use crate::failure::{Failure, FailureKind};
-use crate::journal::{FireTicket, Journal, Plan as Planned};
+use crate::journal::{Journal, Plan as Planned};
 use crate::project::{Project, ProjectFile, state_folder};
 use crate::script::{Header, Library, SourceFile};
 use crate::units::Span;
@@ -34,9 +34,9 @@ pub(super) struct Options {
     /// different from when it was made
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
-    /// The fire of a schedule that it is started for, and the ticket to begin it
+    /// The fire of a schedule that it is started for, and the ticket to begin it; `-` when both come on standard input
     #[arg(long, hide = true)]
-    pub(super) fire: Option<FireTicket>,
+    pub(super) fire: Option<Calling>,
     #[command(flatten)]
     pub(super) narrow: Narrow,
     #[command(flatten)]

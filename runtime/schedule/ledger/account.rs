@@ -1,4 +1,5 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::{LATE, Standing, World};
 use crate::journal::{FireChange, ScheduleRow, SkipReason};
@@ -10,49 +11,59 @@ const JUMP: i64 = 60;
 
 /// When each schedule fires next, so that this is not computed anew at every step.
 #[derive(Debug, Default)]
-pub struct Upcoming(HashMap<String, (i64, Option<i64>)>);
+pub struct Upcoming {
+    /// By schedule: what is accounted for, and the first fire behind it.
+    known: HashMap<Arc<str>, (i64, Option<i64>)>,
+    /// These fires in the order of time; of those at the same second always in the same order.
+    order: BTreeSet<(i64, Arc<str>)>,
+    /// The latest moment that anything was accounted for.
+    latest: Option<i64>,
+}
 
 impl Upcoming {
     /// The first fire behind what is accounted for.
     pub fn next(&mut self, definition: &Definition, accounted: i64) -> Option<i64> {
-        match self.0.get(definition.name()) {
-            Some((known, next)) if *known == accounted => *next,
-            _ => {
-                let next = definition.fires_after(accounted).next();
-                self.0.insert(definition.name().to_owned(), (accounted, next));
-                next
+        let name = match self.known.get_key_value(definition.name()) {
+            Some((_, (known, next))) if *known == accounted => return *next,
+            Some((name, (_, next))) => {
+                let name = name.clone();
+                self.order.remove(&(next.unwrap_or(i64::MAX), name.clone()));
+                name
             }
-        }
+            None => definition.name().into(),
+        };
+        let next = definition.fires_after(accounted).next();
+        self.order.extend(next.map(|next| (next, name.clone())));
+        self.known.insert(name, (accounted, next));
+        self.latest = self.latest.max(Some(accounted));
+        next
     }
 
     /// The schedules with a fire that is due and has no row, as far as is known here.
     pub fn due(&self, now: i64) -> Vec<String> {
-        let is_due = |next: &Option<i64>| next.is_some_and(|next| next <= now);
-        let mut due: Vec<String> =
-            self.0.iter().filter(|(_, (_, next))| is_due(next)).map(|(name, _)| name.clone()).collect();
-        // What is due at the same second begins in the same order every time.
-        due.sort_unstable();
-        due
+        self.order.iter().take_while(|(next, _)| *next <= now).map(|(_, name)| name.to_string()).collect()
     }
 
     /// When the first of them all is due.
     pub fn earliest(&self) -> Option<i64> {
-        self.0.values().filter_map(|(_, next)| *next).min()
+        self.order.first().map(|(next, _)| *next)
     }
 
-    /// Is anything accounted for that is yet to come? So it is where the clock was set back.
+    /// Was anything accounted for that is yet to come? So it is where the clock was set back.
     pub fn is_ahead_of(&self, now: i64) -> bool {
-        self.0.values().any(|(accounted, _)| *accounted > now)
+        self.latest.is_some_and(|accounted| accounted > now)
     }
 
     /// Forgets one that is no longer there.
     pub fn remove(&mut self, name: &str) {
-        self.0.remove(name);
+        if let Some((name, (_, Some(next)))) = self.known.remove_entry(name) {
+            self.order.remove(&(next, name));
+        }
     }
 
     /// Forgets everything: the project's schedules, or the rules of a time zone, are others now.
     pub fn forget(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 }
 

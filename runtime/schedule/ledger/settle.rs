@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::{Action, Standing, World};
 use crate::journal::{Fire, FireChange, FireResult, FireState, RunState};
 use crate::project::{OnCrash, ScheduleEntry};
@@ -64,10 +66,10 @@ fn over_time(fire: &Fire, entry: &ScheduleEntry, now: i64) -> bool {
 }
 
 /// What the fire's schedule says: the project's word, else the ledger's last.
-fn entry_of(standing: &Standing, world: &World<'_>, fire: &Fire) -> ScheduleEntry {
+fn entry_of<'w>(standing: &Standing, world: &World<'w>, fire: &Fire) -> Cow<'w, ScheduleEntry> {
     if let Some(definition) = world.definitions.get(&fire.schedule) {
-        return definition.entry().clone();
+        return Cow::Borrowed(definition.entry());
     }
     let row = standing.schedules.iter().find(|row| row.name == fire.schedule);
-    row.and_then(|row| serde_json::from_str(&row.definition).ok()).unwrap_or_default()
+    Cow::Owned(row.and_then(|row| serde_json::from_str(&row.definition).ok()).unwrap_or_default())
 }

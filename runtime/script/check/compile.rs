@@ -2,9 +2,9 @@
 
 use rhai::{AST, ParseError};
 
-pub(super) use crate::script::engine::for_reading as engine;
+use crate::script::engine::for_reading;
 
 /// Compiles a text.
 pub(super) fn compile(text: &str) -> Result<AST, ParseError> {
-    engine().compile(text)
+    for_reading().compile(text)
 }

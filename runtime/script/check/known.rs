@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use crate::primitive::Spec;
+use crate::script::engine;
 
 /// Primitives by name, functions and methods apart.
 pub(super) struct Known {
@@ -54,7 +55,7 @@ const SPECIAL: &[&str] = &["Fn", "call", "curry", "is_shared", "is_def_var", "is
 
 /// How many arguments each function of the language takes, a method's receiver counted.
 static LANGUAGE: LazyLock<BTreeMap<String, BTreeSet<usize>>> = LazyLock::new(|| {
-    let engine = super::compile::engine();
+    let engine = engine::bare();
     let all =
         engine.collect_fn_metadata(None, |info| Some((info.metadata.name.to_string(), info.metadata.num_params)), true);
     let mut table: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
@@ -66,7 +67,7 @@ static LANGUAGE: LazyLock<BTreeMap<String, BTreeSet<usize>>> = LazyLock::new(|| 
 
 /// Properties of the language's own values, such as `len` of a list.
 static PROPERTIES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    let engine = super::compile::engine();
+    let engine = engine::bare();
     let getter = |name: &str| name.strip_prefix("get$").map(str::to_owned);
     engine.collect_fn_metadata(None, |info| getter(&info.metadata.name), true).into_iter().collect()
 });

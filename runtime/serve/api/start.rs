@@ -106,5 +106,6 @@ fn start(state: &State, words: Vec<String>, who: &str) -> Result<Worker, Failure
         arguments: words.into_iter().map(OsString::from).collect(),
         memory: state.api.memory,
         user: Some(format!("api:{who}")),
+        listens: false,
     })
 }
