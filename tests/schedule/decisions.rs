@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use runbook::journal::{ClockReading, Fire, FireResult, FireState, Pause, RunState, SkipReason};
 use runbook::project::{Missed, OnCrash, Overlap, ScheduleEntry, ServiceLimits};
 use runbook::schedule::Definition;
-use runbook::schedule::ledger::{Action, Upcoming, World, account, dispatch, register, settle};
+use runbook::schedule::ledger::{Action, Upcoming, World, account, dispatch, foresee, register, settle};
 use runbook::units::Span;
 
 use super::book::Book;
@@ -326,4 +326,32 @@ fn until_an_edit_is_read_a_schedule_fires_as_it_did_and_one_that_was_removed_has
     assert_eq!(desk.story("s").len(), 2);
     desk.at(3_600);
     assert_eq!(desk.story("s").len(), 3);
+}
+
+/// Workers are started ahead for these, and for no others.
+#[test]
+fn what_begins_at_a_second_is_foreseen() {
+    let mut desk = Desk::new(&[
+        ("again", &|entry| entry.overlap = Overlap::Skip),
+        ("beside", &|entry| entry.overlap = Overlap::Allow),
+        ("later", &|entry| entry.jitter = Some(Span::seconds(3_000))),
+        ("paused", &as_it_is),
+        ("plain", &as_it_is),
+    ]);
+    desk.limits.runs = 10;
+    desk.book.pause("paused", Some(Pause { by: "ann@desk".into(), at: NOON }));
+    let foreseen = |desk: &Desk, second: i64| {
+        let then = ClockReading { wall: NOON + second, up: 1_000, boot: "one".into() };
+        let world = World { definitions: &desk.definitions, now: &then, working: &HashSet::new() };
+        foresee(&desk.book.standing(), &world, &desk.limits)
+    };
+    assert_eq!(foreseen(&desk, 59), Vec::<String>::new());
+    assert_eq!(foreseen(&desk, 60), ["again", "beside", "plain"]);
+    desk.at(60);
+    assert_eq!(foreseen(&desk, 120), ["beside"], "the runs of the others go on, and are not run twice");
+    desk.limits.runs = 3;
+    assert_eq!(foreseen(&desk, 120), Vec::<String>::new(), "all three places are taken");
+    desk.ends(1, RunState::Ok);
+    desk.at(61);
+    assert_eq!(foreseen(&desk, 120).len(), 1);
 }

@@ -1,5 +1,6 @@
 //! The service with real processes.
 
+mod ahead;
 mod api;
 mod full;
 mod limits;
