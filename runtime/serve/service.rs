@@ -283,7 +283,9 @@ impl Running {
         let (then, working) = (ClockReading { wall: next, ..now.clone() }, self.working());
         let names = ledger::foresee(standing, &self.world(&then, &working), &self.project.limits);
         let mut ahead = std::mem::take(&mut self.ahead);
-        ahead.prepare(next, names, |name| self.project.definitions.get(name).and_then(|definition| self.fresh(definition).ok()));
+        ahead.prepare(next, names, |name| {
+            self.project.definitions.get(name).and_then(|definition| self.fresh(definition).ok())
+        });
         self.ahead = ahead;
         Ok(())
     }

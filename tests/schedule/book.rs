@@ -69,7 +69,8 @@ impl Book {
             }
             FireChange::Remove { name } => drop(self.schedules.remove(&name)),
             FireChange::Rewind { to } => {
-                let later: Vec<_> = self.by_time.range((to + 1, String::new())..).map(|(key, id)| (key.clone(), *id)).collect();
+                let later: Vec<_> =
+                    self.by_time.range((to + 1, String::new())..).map(|(key, id)| (key.clone(), *id)).collect();
                 for (key, id) in later {
                     if self.fires.get(&id).is_some_and(|fire| fire.state == FireState::Skipped) {
                         self.by_time.remove(&key);

@@ -429,8 +429,8 @@ impl Machine {
         let mut ran = 0;
         for fire in self.book.fires.values() {
             let is_meant = |edition: &&Edition| edition.definition.fires_after(fire.at - 1).next() == Some(fire.at);
-            let is_meant =
-                meant.contains(&(fire.schedule.as_str(), fire.at)) || editions[fire.schedule.as_str()].iter().any(is_meant);
+            let is_meant = meant.contains(&(fire.schedule.as_str(), fire.at))
+                || editions[fire.schedule.as_str()].iter().any(is_meant);
             assert!(is_meant, "nobody expected {fire:?}");
             let begun = self.begun.get(&fire.id).copied().unwrap_or_default();
             assert!(begun <= fire.attempt, "ran {begun} times: {fire:?}");

@@ -9,9 +9,9 @@ pub fn foresee(standing: &Standing, world: &World<'_>, limits: &Limits) -> Vec<S
         FireChange::Expect { schedule, at, due, late, skip: None } => Some((schedule, at, due, late)),
         _ => None,
     });
-    // Those that are there have numbers above zero.
-    then.open.extend((0..).zip(fires).map(|(number, (schedule, at, due, late))| Fire {
-        id: -number,
+    // Rows that are yet to come have their numbers behind those that are there.
+    then.open.extend((i64::MAX / 2..).zip(fires).map(|(number, (schedule, at, due, late))| Fire {
+        id: number,
         schedule,
         at,
         manual: false,
