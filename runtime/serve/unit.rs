@@ -28,7 +28,8 @@ impl Unit<'_> {
     ///
     /// `KillMode=mixed` and the drain: the service gets SIGTERM, waits for its runs, and only what is left after the time
     /// limit is killed, which the run log makes safe. The hardening leaves what runs need: the network, the Docker socket
-    /// (the group `docker`), the project and the state folder.
+    /// (the group `docker`), the project and the state folder. `RestrictSUIDSGID` is left out: with it the kernel has no `openat2`, with
+    /// which runs reach folders that others may write to.
     pub fn text(&self) -> String {
         let Self { project, program, root, state, user } = self;
         let (program, root, state) = (program.display(), root.display(), state.display());
@@ -75,7 +76,6 @@ ProtectProc=invisible
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 RestrictNamespaces=yes
 RestrictRealtime=yes
-RestrictSUIDSGID=yes
 RemoveIPC=yes
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
