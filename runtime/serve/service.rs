@@ -360,14 +360,13 @@ impl Running {
         };
         let ticket = FireTicket { fire: id, ticket };
         (self.service.say)(&format!("starting {} for `{}`", definition.runbook(), definition.name()));
-        let worker = match self.ahead.take(definition.name(), &ticket) {
-            Some(worker) => worker,
-            None => {
-                let mut worker = self.fresh(definition)?;
-                // One that has ended already left words that say why.
-                let _ = worker.tell(&ticket.to_string());
-                worker
-            }
+        let worker = if let Some(worker) = self.ahead.take(definition.name(), &ticket) {
+            worker
+        } else {
+            let mut worker = self.fresh(definition)?;
+            // One that has ended already left words that say why.
+            let _ = worker.tell(&ticket.to_string());
+            worker
         };
         self.workers.insert(id, worker);
         Ok(())
