@@ -6,6 +6,7 @@ pub mod disk;
 pub mod docker;
 pub mod http;
 pub mod mail;
+pub mod pace;
 pub mod process;
 pub mod prompt;
 pub mod sqlite;

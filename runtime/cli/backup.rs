@@ -18,14 +18,16 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{CommandResult, places};
-use crate::drivers::backup::{Access, Location, Repository, Snapshot};
+use crate::drivers::backup::{Access, Location, Meter, Reach, Repository, Snapshot};
 use crate::failure::{Failure, FailureKind};
-use crate::journal::Journal;
-use crate::primitive::{Catalogued, opening, reconcile};
+use crate::journal::{Event, Journal, Redacted};
+use crate::primitive::{Catalogued, Effect, Site, opening, reconcile};
 use crate::project::{BackupRepository, Project};
-use crate::secrets::SecretText;
+use crate::report::{self, Console, JsonLines, Sink, Style};
+use crate::secrets::{Redactor, SecretText};
 
 /// Look after repositories of backups, and restore out of them.
 #[derive(Subcommand)]
@@ -141,6 +143,27 @@ impl Ground {
             failure
         })
     }
+}
+
+/// Does some work in a repository, and tells on standard error how far it is: in a line that moves, now and then where nothing moves,
+/// or as the events of a run where the answer is JSON.
+fn told<T>(title: &str, as_json: bool, meter: &Meter, work: impl FnOnce() -> T) -> T {
+    let path = || "1".to_owned();
+    // There is nothing in it but numbers and what is written here.
+    let plain = |event| Redacted::by(&Redactor::default(), event);
+    let tell =
+        |sink: &dyn Sink, reach: Reach| sink.event(&plain(Event::Progress { path: path(), progress: reach.into() }));
+    if as_json {
+        let lines = JsonLines::to(Box::new(report::stderr()));
+        return meter.watch(&|reach| tell(&lines, reach), work);
+    }
+    let console = Console::new(Style::detect());
+    let (name, title, arguments, site) = (title.to_owned(), title.to_owned(), Value::Null, Site::default());
+    let (effect, at) = (Effect::Read, Timestamp::now());
+    console.event(&plain(Event::CallStarted { path: path(), name, title, effect, arguments, site, at }));
+    let done = meter.watch(&|reach| tell(&console, reach), work);
+    console.forget();
+    done
 }
 
 /// When it was made, by the clock here.

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use super::http::{Kept, Letter, Pulse, Reply, Trust};
+use super::pace::Paces;
 use crate::failure::{Failure, FailureKind};
 
 pub use listing::Object;
@@ -63,6 +64,7 @@ pub struct Bucket {
     place: Place,
     keys: Keys,
     kept: Kept,
+    paces: Arc<Paces>,
     runtime: Runtime,
     wanted: Wanted,
     /// Why the server was given up.
@@ -97,9 +99,15 @@ impl<'a> Order<'a> {
 impl Bucket {
     /// Nothing is asked yet.
     pub fn new(place: Place, keys: Keys, wanted: Wanted) -> Result<Self, Failure> {
+        Self::paced(place, keys, &Arc::default(), wanted)
+    }
+
+    /// The same, of which everything that travels keeps to a pace.
+    pub fn paced(place: Place, keys: Keys, paces: &Arc<Paces>, wanted: Wanted) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| Failure::system("start threads", &error))?;
-        Ok(Self { place, keys, kept: Kept::new(Trust::System), runtime, wanted, over: Mutex::new(None) })
+        let (kept, paces) = (Kept::new(Trust::System, paces), Arc::clone(paces));
+        Ok(Self { place, keys, kept, paces, runtime, wanted, over: Mutex::new(None) })
     }
 
     /// Where it is.
@@ -258,7 +266,7 @@ impl Bucket {
             headers: sign::signed(&message, &self.keys, &self.place.region, Timestamp::now()),
             body: order.body.to_vec(),
         };
-        let whole = Duration::from_secs(60 + order.bytes / SLOWEST);
+        let whole = Duration::from_secs(60 + order.bytes / SLOWEST) + self.paces.patience(order.bytes);
         self.runtime.block_on(async {
             let work = self.kept.exchange(letter, silence, whole, pulse);
             tokio::pin!(work);

@@ -11,6 +11,7 @@ use super::{
     NeedKind, Release, Span, Touches,
 };
 use crate::drivers::Drivers;
+use crate::drivers::backup::Reach;
 use crate::drivers::disk::{Place, Tree};
 use crate::project::Project;
 use crate::secrets::SecretText;
@@ -60,6 +61,15 @@ pub struct Progress {
     pub current: Option<u64>,
     /// Out of how much.
     pub total: Option<u64>,
+    /// About how many seconds it still takes, where that can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds_left: Option<u64>,
+}
+
+impl From<Reach> for Progress {
+    fn from(Reach { doing, done, total, left }: Reach) -> Self {
+        Self { doing: doing.to_owned(), current: Some(done), total, seconds_left: left, ..Self::default() }
+    }
 }
 
 /// Was a branch gone into by a process that died?

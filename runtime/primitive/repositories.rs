@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Call, Failure, FailureKind, Need, Primitive, target_named, unknown_in_text};
+use super::{ByteSize, Call, Failure, FailureKind, Need, Primitive, target_named, unknown_in_text};
 use crate::drivers::backup::Location;
 use crate::drivers::bucket::{Keys, Place, Style};
+use crate::drivers::pace::Limits;
 use crate::project::{BackupRepository, BucketStyle, Project, ProjectFile, RepositoryPlace};
 use crate::secrets::{SecretText, Sources};
 
@@ -33,6 +34,9 @@ pub fn opening(
             Location::Bucket(place, Keys { access, secret })
         }
     };
+    let bytes = |size: ByteSize| size.0;
+    let limits = Limits { upload: repository.limit_upload.map(bytes), download: repository.limit_download.map(bytes) };
+    let location = if limits == Limits::default() { location } else { Location::Limited(Box::new(location), limits) };
     Ok((location, secret(&repository.password)?))
 }
 

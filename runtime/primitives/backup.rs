@@ -42,7 +42,7 @@ use objects::Bucket;
 use postgres::Postgres;
 use program::{Program, Pumping};
 use redis::Redis;
-use repository::{Opened, Place, wanted};
+use repository::{Opened, Place, told, wanted};
 use source::{Kind, Source};
 use volume::Volume;
 
@@ -239,10 +239,11 @@ fn save(
     // What is known of buckets is in the last snapshot of the job.
     let has_buckets = sources.iter().any(|source| matches!(source.kind, Kind::Bucket(_)));
     let last = there.into_iter().rfind(|snapshot| snapshot.job.as_ref() == Some(&order.job));
+    let about = last.as_ref().map(|snapshot| snapshot.bytes);
     let last = last.filter(|_| has_buckets);
     let known = last.as_ref().map(|snapshot| repository.manifest(snapshot)).transpose()?.flatten();
     let before = last.filter(|_| known.is_some()).map(|snapshot| snapshot.id);
-    let order = &Order { before, ..order.clone() };
+    let order = &Order { before, about, ..order.clone() };
     let over = CancellationToken::new();
     let pumping = Pumping { fault: &fault, over: &over, within };
     let (mut parts, mut programs): (Vec<Part>, Vec<(Program, Pump)>) = (Vec::new(), Vec::new());
@@ -306,28 +307,32 @@ fn save(
         };
         parts.push(Part { name, from, content });
     }
-    thread::scope(|scope| {
-        for (program, pump) in programs {
-            scope.spawn(move || program.pump(context, pump, pumping));
-        }
-        for (postgres, pump) in databases {
-            scope.spawn(move || postgres.pump(context, pump, pumping));
-        }
-        for (bucket, packer) in buckets {
-            let before = known.as_ref().and_then(|manifest| bucket.known(manifest));
-            scope.spawn(move || bucket.pump(context, &packer, before, pumping));
-        }
-        for (volume, packer) in volumes {
-            scope.spawn(move || volume.pump(context, &packer, pumping));
-        }
-        for (redis, pump) in stores {
-            scope.spawn(move || redis.pump(context, pump, pumping));
-        }
-        let saved = repository.save(order, parts);
-        // Whether all was well or not: nobody reads what commands still print.
-        over.cancel();
-        saved
-    })
+    let meter = repository.meter();
+    let saving = || {
+        thread::scope(|scope| {
+            for (program, pump) in programs {
+                scope.spawn(move || program.pump(context, pump, pumping));
+            }
+            for (postgres, pump) in databases {
+                scope.spawn(move || postgres.pump(context, pump, pumping));
+            }
+            for (bucket, packer) in buckets {
+                let before = known.as_ref().and_then(|manifest| bucket.known(manifest));
+                scope.spawn(move || bucket.pump(context, &packer, before, pumping));
+            }
+            for (volume, packer) in volumes {
+                scope.spawn(move || volume.pump(context, &packer, pumping));
+            }
+            for (redis, pump) in stores {
+                scope.spawn(move || redis.pump(context, pump, pumping));
+            }
+            let saved = repository.save(order, parts);
+            // Whether all was well or not: nobody reads what commands still print.
+            over.cancel();
+            saved
+        })
+    };
+    told(context, &meter, saving)
 }
 
 /// What the snapshot is known by that is made of what a restore is about to replace.

@@ -5,13 +5,16 @@ use serde::Deserialize;
 
 use super::{Keep, PROJECT_FILE, Project, ProjectFile};
 use crate::failure::{Failure, FailureKind};
-use crate::units::Span;
+use crate::units::{ByteSize, Span};
 
 /// What stands behind a job's name in that of what was saved before a restore replaced it.
 pub const BEFORE_RESTORE: &str = ".before-restore";
 
 /// What is signed where nobody says anything else.
 const USUAL_REGION: &str = "us-east-1";
+
+/// What has to be let through in a second: with less, servers and hosts would give up waiting.
+const SLOWEST: ByteSize = ByteSize(64 << 10);
 
 /// `[backup.NAME]`: a repository of backups.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +35,10 @@ pub struct BackupRepository {
     secret_key: Option<String>,
     /// The name of the secret with its password.
     pub password: String,
+    /// How much may travel to it in a second.
+    pub limit_upload: Option<ByteSize>,
+    /// How much may travel from it in a second.
+    pub limit_download: Option<ByteSize>,
     /// Which snapshots of each job stay.
     #[serde(default)]
     pub keep: Keep,
@@ -140,7 +147,14 @@ impl BackupRepository {
             Some((name, _)) => Err(format!("`{name}` belongs to a `bucket`, and this is a {what}")),
             None => Ok(()),
         };
+        let limits = [("limit_upload", self.limit_upload), ("limit_download", self.limit_download)];
+        if let Some((name, _)) = limits.iter().find(|(_, limit)| limit.is_some_and(|limit| limit < SLOWEST)) {
+            return Err(format!("`{name}` is at least {SLOWEST}, in a second"));
+        }
         match (&self.path, &self.host, &self.bucket) {
+            (Some(_), None, None) if limits.iter().any(|(_, limit)| limit.is_some()) => {
+                Err("limits are for what travels to a `host` or a `bucket`, and this is a folder".into())
+            }
             (Some(path), None, None) => is_plain("folder").map(|()| RepositoryPlace::Folder(path)),
             (Some(path), Some(host), None) => {
                 is_plain("folder of a host")?;

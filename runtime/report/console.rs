@@ -70,6 +70,11 @@ impl Console {
         lock(&self.view).tick(now);
     }
 
+    /// Nothing is left of calls that run: what comes of them is told elsewhere.
+    pub fn forget(self) {
+        lock(&self.view).forget();
+    }
+
     /// Holds everything back until the returned guard is dropped, so that a question can be asked on the terminal.
     pub fn pause(&self) -> Pause {
         lock(&self.view).pause();

@@ -278,6 +278,36 @@ fn a_repository_in_a_bucket_is_made_filled_restored_and_read_by_the_commands_tha
 }
 
 #[test]
+fn how_far_it_is_is_told_as_events_and_not_in_a_pipe() {
+    let Some(bucket) = Bucket::new("reach") else { return };
+    let limits = "limit_upload = '512KiB'\nlimit_download = '512KiB'\n";
+    let lines = format!("[project]\nname = 'shop'\n[backup.main]\n{}{limits}password = 'PASS'\n", bucket.lines());
+    let project = Project::new().file("runbook.toml", &lines).file("save.rhai", "//! Save.\nbackup(\"noise\");\n");
+    let project = project.env("PASS", "correct horse").env("ACCESS", KEY.0).env("SECRET", KEY.1);
+    std::fs::create_dir(project.path().join("noise")).unwrap();
+    let bytes: Vec<u8> = (0..400_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+    std::fs::write(project.path().join("noise/a"), &bytes).unwrap();
+    project.runbook(&["backup", "init"]).success().says("--limit-upload 512 --limit-download 512");
+    let reached = |lines: &str, doing: &str| {
+        let events = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let all: Vec<Value> = events.filter(|event| event["event"] == "progress" && event["doing"] == doing).collect();
+        assert!(all.iter().any(|one| one["total"] == bytes.len()), "{doing}: {lines}");
+        all
+    };
+    reached(&project.runbook(&["run", "save.rhai", "--json"]).success().stdout, "saving");
+    let ran = project.runbook(&["backup", "restore", "latest", "back", "--json"]).success();
+    let all = reached(&ran.stderr, "restoring");
+    assert!(all.iter().any(|one| one["seconds_left"].is_u64()), "{all:?}");
+    assert_eq!(
+        serde_json::from_str::<Value>(&ran.stdout).unwrap()["restored"]["files"],
+        1,
+        "one document: {}",
+        ran.stdout
+    );
+    project.runbook(&["backup", "restore", "latest", "again"]).success().never_says("restoring");
+}
+
+#[test]
 fn a_place_that_is_none_is_said() {
     for (lines, why) in [
         ("", "it needs `path`, a folder, or `bucket`"),
@@ -288,6 +318,8 @@ fn a_place_that_is_none_is_said() {
         ("bucket = 'https://x.example/b-1'", "a bucket needs `access_key`: the name of a secret"),
         ("bucket = 'https://x.example/b-1'\naccess_key = 'A'", "a bucket needs `secret_key`"),
         ("bucket = 'https://x.example/b-1'\nstyle = 'x'", "unknown variant `x`"),
+        ("path = 'a'\nlimit_upload = '1MiB'", "limits are for what travels to a `host` or a `bucket`"),
+        ("host = 'web-1'\npath = '/a'\nlimit_download = '1KiB'", "`limit_download` is at least 64.0 KiB"),
         ("bucket = 'x.example'\naccess_key = 'A'\nsecret_key = 'S'", "`x.example` names no bucket"),
     ] {
         let project = Project::new().file("runbook.toml", &format!("[backup.main]\n{lines}\npassword = 'P'\n"));

@@ -81,6 +81,11 @@ impl Direct {
         self.services.progress.lock().unwrap().iter().map(|progress| progress.doing.clone()).collect()
     }
 
+    /// All of what they said.
+    pub fn reached(&self) -> Vec<Progress> {
+        self.services.progress.lock().unwrap().clone()
+    }
+
     /// The name in the world of the call that was made last.
     pub fn key(&self) -> String {
         format!("{}/{}", self.uid, self.path_of_call())

@@ -8,6 +8,7 @@ mod host;
 mod killed;
 mod lies;
 mod objects;
+mod paced;
 mod postgres;
 mod redis;
 mod sqlite;

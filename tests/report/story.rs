@@ -102,7 +102,7 @@ impl Story {
 
     pub fn progress(&mut self, path: &str, item: &str, doing: &str, amount: Option<(u64, u64)>) -> &mut Self {
         let (current, total) = amount.unzip();
-        let progress = Progress { item: item.into(), doing: doing.into(), current, total };
+        let progress = Progress { item: item.into(), doing: doing.into(), current, total, ..Progress::default() };
         self.push(Event::Progress { path: path.into(), progress })
     }
 
@@ -140,7 +140,7 @@ impl Story {
         })
     }
 
-    fn push(&mut self, event: Event) -> &mut Self {
+    pub fn push(&mut self, event: Event) -> &mut Self {
         self.events.push(event);
         self
     }

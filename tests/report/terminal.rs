@@ -1,5 +1,6 @@
 use jiff::SignedDuration;
 use runbook::journal::{Event, RunState};
+use runbook::primitive::Progress;
 use runbook::report::{Console, Sink, Style, Verbosity};
 
 use super::story::{Kept, Story, assert_text, deployment, failed_deployment, sources};
@@ -256,4 +257,32 @@ fn nothing_is_written_while_a_question_is_open() {
     assert_eq!(kept.text(), before);
     drop(paused);
     assert_text(&standing(&kept.text()), &screen(&story.events, 80));
+}
+
+#[test]
+fn what_takes_long_says_how_far_it_is_and_how_long_it_still_takes() {
+    let progress = |total, seconds_left| Progress {
+        doing: "saving".into(),
+        current: Some(90 << 20),
+        total,
+        seconds_left,
+        ..Progress::default()
+    };
+    for (progress, words) in [
+        (progress(Some(120 << 20), Some(125)), "saving ━━━━━━━━━━━━━━━╌╌╌╌╌ 90.0 of 120.0 MiB, 2m05s left"),
+        (progress(Some(120 << 20), None), "saving ━━━━━━━━━━━━━━━╌╌╌╌╌ 90.0 of 120.0 MiB "),
+        (progress(None, None), "saving 90.0 MiB "),
+    ] {
+        let kept = Kept::default();
+        let console = Console::to(Box::new(kept.clone()), TERMINAL);
+        let mut story = Story::begins("prod");
+        story.change("1", "backup");
+        story.push(Event::Progress { path: "1".into(), progress });
+        story.events.iter().for_each(|event| console.event(&crate::harness::fit(event)));
+        console.tick(story.timestamp() + SignedDuration::from_millis(4_200));
+        assert!(standing(&kept.text()).contains(words), "{}", standing(&kept.text()));
+        // What is told elsewhere leaves nothing here.
+        console.forget();
+        assert!(!standing(&kept.text()).contains("saving"), "{}", standing(&kept.text()));
+    }
 }

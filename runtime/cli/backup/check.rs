@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{CommandResult, Where, local};
+use super::{CommandResult, Where, local, told};
 use crate::cli::history;
 use crate::drivers::backup::{Access, Damaged, PARTS};
 use crate::primitive::{CheckScope, check_and_note};
@@ -36,7 +36,8 @@ impl Check {
             (_, true) => CheckScope::Nothing,
             _ => CheckScope::Due,
         };
-        let (checked, read, advice) = check_and_note(Some(&opened.journal), &ground.name, &opened.repository, scope)?;
+        let checking = || check_and_note(Some(&opened.journal), &ground.name, &opened.repository, scope);
+        let (checked, read, advice) = told("check", self.json, &opened.repository.meter(), checking)?;
         let is_whole = checked.errors.is_empty();
         history::answer(|out| {
             if self.json {

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{CommandResult, Opened, Where, moment};
+use super::{CommandResult, Opened, Where, moment, told};
 use crate::cli::history;
 use crate::drivers::backup::{Access, Snapshot, find};
 use crate::failure::{Failure, FailureKind};
@@ -44,7 +44,8 @@ impl Copy {
             self.snapshots.iter().map(|name| find(all.clone(), name, job)).collect::<Result<_, _>>()?
         };
         let ids: Vec<String> = chosen.iter().map(|snapshot| snapshot.id.clone()).collect();
-        let copied = repository.copy(other.repository(Access::Shared)?, &ids)?;
+        let there = other.repository(Access::Shared)?;
+        let copied = told("copy", self.json, &there.meter(), || repository.copy(there, &ids))?;
         ids.iter().try_for_each(|id| journal.note_copy(&ground.name, id, &other.name))?;
         history::answer(|out| {
             if self.json {

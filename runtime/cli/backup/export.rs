@@ -9,9 +9,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use super::{CommandResult, Opened, Where};
+use super::{CommandResult, Opened, Where, told};
 use crate::cli::history;
-use crate::drivers::backup::{Access, PartRecord, Repository, Snapshot, Tally, choose, find};
+use crate::drivers::backup::{Access, Flow, PartRecord, Repository, Snapshot, Tally, choose, find};
 use crate::failure::{Failure, FailureKind};
 use crate::report;
 
@@ -54,10 +54,10 @@ impl Export {
         let (inside, record) = choose(&snapshot, manifest.as_ref(), self.part.as_deref())?;
         let work = Work { repository: &repository, snapshot: &snapshot, inside: &inside, record };
         if self.to == Path::new("-") {
-            work.write(&mut report::stdout())?;
+            told("export", self.json, &repository.meter(), || work.write(&mut report::stdout()))?;
             return Ok(ExitCode::SUCCESS);
         }
-        let tally = work.write_file(&self.to)?;
+        let tally = told("export", self.json, &repository.meter(), || work.write_file(&self.to))?;
         if self.json {
             let document = json!({
                 "snapshot": snapshot.id, "part": inside, "file": self.to.display().to_string(), "files": tally.files,
@@ -109,6 +109,8 @@ impl Work<'_> {
 
     fn write(&self, out: &mut dyn Write) -> Result<Tally, Failure> {
         let tally = if self.repository.is_folder(&self.snapshot.id, self.inside)? {
+            let bytes = self.record.map(|record| record.tally.bytes);
+            self.repository.meter().begin("reading", Flow::Content, bytes);
             let name = self.inside.rsplit('/').find(|part| !part.is_empty()).unwrap_or("files");
             self.repository.pack(&self.snapshot.id, self.inside, Path::new(name), out)?
         } else {

@@ -7,7 +7,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use super::{CommandResult, Opened, Where, moment};
+use super::{CommandResult, Opened, Where, moment, told};
 use crate::cli::history;
 use crate::drivers::backup::{Access, Order, Part};
 use crate::failure::{Failure, FailureKind};
@@ -67,7 +67,8 @@ impl Import {
             report::note(&format!("warning: {doubt}"));
         }
         let parts: Vec<Part> = opened.into_iter().map(|one| one.part).collect();
-        let (snapshot, manifest) = repository.save(&order, parts)?;
+        let meter = repository.meter();
+        let (snapshot, manifest) = told("import", self.json, &meter, || repository.save(&order, parts))?;
         let row = Catalogued::of(&snapshot, manifest);
         journal.note_snapshots(&ground.name, &[row], &[], Timestamp::MIN)?;
         if self.json {

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{CommandResult, Where};
+use super::{CommandResult, Where, told};
 use crate::cli::history;
 use crate::drivers::backup::Access;
 use crate::failure::{Failure, FailureKind};
@@ -24,7 +24,7 @@ impl Prune {
     pub fn run(self) -> CommandResult {
         let ground = self.place.ground()?;
         let repository = ground.open(Access::Alone)?.repository;
-        let pruned = repository.prune()?;
+        let pruned = told("prune", self.json, &repository.meter(), || repository.prune())?;
         let checked = repository.check(false)?;
         if let Some(first) = checked.errors.first() {
             let message = format!("the repository {} is damaged after the prune: {first}", ground.name);

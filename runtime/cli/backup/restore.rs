@@ -5,7 +5,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{CommandResult, Opened, Where};
+use super::{CommandResult, Opened, Where, told};
 use crate::cli::history;
 use crate::drivers::backup::{Access, Placing, choose, find};
 use crate::failure::{Failure, FailureKind};
@@ -48,7 +48,8 @@ impl Restore {
             .map_err(|error| Failure::system(format!("find `{}`", self.to.display()), &error))?;
         let key = std::process::id().to_string();
         let placing = Placing { target, key, owners: !self.no_owners, replace: false };
-        let tally = repository.restore(&snapshot, &path, record, &placing).map_err(|failure| {
+        let restoring = || repository.restore(&snapshot, &path, record, &placing);
+        let tally = told("restore", self.json, &repository.meter(), restoring).map_err(|failure| {
             if failure.kind == FailureKind::Conflict {
                 return failure.hint("`restore(…, #{ replace: true })` in a runbook saves it first and replaces it");
             }

@@ -9,6 +9,7 @@ use rustic_core::repofile::IndexFile;
 use rustic_core::{CheckOptions, FileType, Id, IndexedFullStatus, ReadSubsetOption, RusticError, TreeId};
 use serde::Serialize;
 
+use super::meter::Flow;
 use super::repository::{Engine, snapshot};
 use super::{Repository, Snapshot};
 use crate::failure::{Failure, FailureKind};
@@ -76,6 +77,11 @@ impl Repository {
                 parts.iter().map(|part| CheckOptions::default().read_data(true).read_data_subset(of(part))).collect()
             }
         };
+        if *reads != Reads::Nothing {
+            let all: u64 = self.listed(FileType::Pack)?.iter().map(|(_, size)| u64::from(*size)).sum();
+            let parts = if let Reads::Parts(parts) = reads { parts.len() as u64 } else { PARTS.into() };
+            self.meter().begin("reading what is stored", Flow::Read, Some(all / u64::from(PARTS) * parts));
+        }
         for options in passes {
             self.wanted()?;
             let checked = self.engine().check(options).map_err(|error| self.failed("check", &error))?;

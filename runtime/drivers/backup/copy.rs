@@ -5,6 +5,7 @@ use rustic_core::repofile::SnapshotFile;
 use rustic_core::{FileType, Id, LsOptions};
 
 use super::fault::failure;
+use super::meter::Flow;
 use super::repository::{Engine, snapshot as known};
 use super::unpack::Indexed;
 use super::{Repository, Snapshot};
@@ -26,6 +27,8 @@ impl Repository {
         let what = format!("copy into the repository `{}`", to.shown());
         let (store, engine, guard, hold) = to.into_parts();
         let failed = |error: Box<rustic_core::RusticError>| guard.reason(|| failure(&what, &error));
+        let added = missing.iter().filter_map(|file| file.summary.as_ref()).map(|summary| summary.data_added_packed);
+        guard.meter().begin("copying", Flow::Written, Some(added.sum()));
         let indexed = engine.to_indexed_ids().map_err(failed)?;
         // What cannot be read here is said as that, what cannot be written there as this.
         let copied = source.copy(&indexed, &missing);

@@ -7,6 +7,7 @@ use rustic_core::{BytesList, FileType, Id, ReadBackend, RusticResult, WriteBacke
 use super::Wanted;
 use super::ahead::Ahead;
 use super::fault::passed;
+use super::meter::{Flow, Meter};
 use super::store::Store;
 use crate::drivers::bucket::digest;
 use crate::failure::{Failure, FailureKind};
@@ -18,17 +19,23 @@ pub struct Guard {
     /// What could not be read last: the engine goes on or says something else.
     unread: Mutex<Option<Failure>>,
     wanted: Wanted,
+    meter: Arc<Meter>,
 }
 
 impl Guard {
     /// A guard that has seen nothing.
     pub fn new(wanted: Wanted) -> Self {
-        Self { fault: Mutex::new(None), unread: Mutex::new(None), wanted }
+        Self { fault: Mutex::new(None), unread: Mutex::new(None), wanted, meter: Arc::default() }
     }
 
     /// Is it still wanted?
     pub fn wanted(&self) -> Wanted {
         Wanted::clone(&self.wanted)
+    }
+
+    /// How far what goes on is.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
     }
 
     /// Notes a fault; the first one is what people are told.
@@ -125,14 +132,17 @@ impl ReadBackend for Guarded {
             let message = format!("`{}` is not what was written there", self.store.shown_file(kind, id));
             return self.guard.read(Err(Failure::new(FailureKind::Invalid, message)));
         }
+        self.guard.meter.count(Flow::Read, content.len());
         Ok(content)
     }
 
     fn read_partial(&self, kind: FileType, id: &Id, _: bool, offset: u32, length: u32) -> RusticResult<Bytes> {
-        self.guard.read(match kind {
+        let part = self.guard.read(match kind {
             FileType::Pack if self.store.is_far() => self.ahead.read(self.store.as_ref(), id, offset, length),
             _ => self.store.read_part(kind, id, offset, length),
-        })
+        })?;
+        self.guard.meter.count(Flow::Read, part.len());
+        Ok(part)
     }
 
     fn warmup_path(&self, kind: FileType, id: &Id) -> String {
@@ -147,7 +157,9 @@ impl WriteBackend for Guarded {
 
     fn write_bytes(&self, kind: FileType, id: &Id, _: bool, content: BytesList) -> RusticResult<()> {
         let allowed = if kind == FileType::Snapshot { self.allowed() } else { Ok(()) };
-        self.noted(allowed.and_then(|()| self.store.write(kind, id, content.slice())))
+        self.noted(allowed.and_then(|()| self.store.write(kind, id, content.slice())))?;
+        self.guard.meter.count(Flow::Written, content.slice().iter().map(Bytes::len).sum());
+        Ok(())
     }
 
     fn remove(&self, kind: FileType, id: &Id, _: bool) -> RusticResult<()> {

@@ -73,7 +73,7 @@ pub fn choose<'a>(
 pub struct Ledger {
     state: Mutex<State>,
     settled: Condvar,
-    guard: Arc<Guard>,
+    pub(super) guard: Arc<Guard>,
 }
 
 struct State {

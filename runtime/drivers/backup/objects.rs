@@ -9,6 +9,7 @@ use super::lease::{self, Lease};
 use super::repository::Access;
 use super::store::{Hold, Store};
 use crate::drivers::bucket::{Bucket, Keys, Object, Place, digest};
+use crate::drivers::pace::Paces;
 use crate::failure::{Failure, FailureKind};
 
 /// How long a snapshot may take to make. What nobody needs is marked first and removed a day later, so that whoever is done
@@ -27,8 +28,8 @@ pub struct Objects {
 
 impl Objects {
     /// The bucket, of which nothing is asked yet.
-    pub fn new(place: &Place, keys: &Keys, wanted: &Wanted) -> Result<Self, Failure> {
-        let bucket = Bucket::new(place.clone(), keys.clone(), Arc::clone(wanted))?;
+    pub fn new(place: &Place, keys: &Keys, paces: &Arc<Paces>, wanted: &Wanted) -> Result<Self, Failure> {
+        let bucket = Bucket::paced(place.clone(), keys.clone(), paces, Arc::clone(wanted))?;
         Ok(Self { bucket, place: place.clone(), keys: keys.clone(), lease: Mutex::default() })
     }
 

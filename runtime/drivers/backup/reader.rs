@@ -12,6 +12,7 @@ use super::fault::passed;
 use super::feed::{Feed, FeedReader};
 use super::guard::Guard;
 use super::manifest::Ledger;
+use super::meter::Flow;
 use super::tally::{NOBODYS, Rights};
 use crate::failure::{Failure, FailureKind};
 
@@ -69,6 +70,7 @@ impl Same {
 impl Drop for Same {
     fn drop(&mut self) {
         if let Some(hash) = self.hash {
+            self.ledger.guard.meter().count(Flow::Content, usize::try_from(self.bytes).unwrap_or(usize::MAX));
             self.ledger.closed(self.part, &self.relative, self.rights, self.bytes, &hash, Value::Null);
         }
     }
@@ -211,6 +213,7 @@ impl Read for Reader {
         }
         self.hasher.update(&buffer[..filled]);
         self.read += filled as u64;
+        self.guard.meter().count(Flow::Content, filled);
         if filled == 0 && !buffer.is_empty() && !self.is_done {
             self.finish()?;
         }

@@ -11,6 +11,7 @@ use super::grip::{self, Grip};
 use super::repository::Access;
 use super::store::{Hold, Store};
 use crate::drivers::bucket::digest;
+use crate::drivers::pace::Paces;
 use crate::drivers::ssh::{Hosts, Script, Target, is_silence, quoted};
 use crate::failure::{Failure, FailureKind};
 
@@ -42,6 +43,7 @@ pub struct Line {
     pub hosts: Arc<Hosts>,
     pub target: Target,
     pub runtime: Runtime,
+    pub paces: Arc<Paces>,
     pub wanted: Wanted,
 }
 
@@ -77,7 +79,7 @@ impl Line {
 
     /// Runs a script to its end, for as long as that is wanted.
     fn ask(&self, script: &Script, most: usize, bytes: usize) -> Result<Vec<u8>, Failure> {
-        let limit = SLOW + Duration::from_secs((bytes / SLOWEST) as u64);
+        let limit = SLOW + Duration::from_secs((bytes / SLOWEST) as u64) + self.paces.patience(bytes as u64);
         let start = Instant::now();
         self.runtime.block_on(async {
             let work = self.hosts.ask(&self.target, script, most);
@@ -98,10 +100,11 @@ impl Line {
 
 impl Remote {
     /// The folder, of which nothing is asked yet.
-    pub fn new(target: &Target, root: &str, wanted: &Wanted) -> Result<Self, Failure> {
+    pub fn new(target: &Target, root: &str, paces: &Arc<Paces>, wanted: &Wanted) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| Failure::system("start threads", &error))?;
-        let line = Line { hosts: Arc::default(), target: target.clone(), runtime, wanted: Arc::clone(wanted) };
+        let (paces, wanted) = (Arc::clone(paces), Arc::clone(wanted));
+        let line = Line { hosts: Arc::default(), target: target.clone(), runtime, paces, wanted };
         let root = root.trim_end_matches('/').to_owned();
         Ok(Self { line, root, held: Mutex::default() })
     }
@@ -117,7 +120,7 @@ impl Remote {
 
     /// Runs a script that may be run twice.
     fn ask(&self, text: String, most: usize) -> Result<Vec<u8>, Failure> {
-        self.line.insist(&Script::new(text), most, most.min(64 << 20))
+        self.line.insist(&Script::new(text).paced(&self.line.paces), most, most.min(64 << 20))
     }
 
     /// Does this hold there?
@@ -260,7 +263,7 @@ impl Store for Remote {
             path = quoted(&path),
         );
         let bytes = content.len();
-        let script = Script::new(text).reading(content);
+        let script = Script::new(text).reading(content).paced(&self.line.paces);
         let written = match kind {
             // Done twice, it would look as if another had done it first.
             FileType::Config => self.line.ask(&script, 1 << 10, bytes),

@@ -14,6 +14,7 @@ use super::fault::failure;
 use super::guard::{Guard, Guarded};
 use super::key::{Keyring, Lock, sealed};
 use super::manifest::{MANIFEST, Manifest};
+use super::meter::{Flow, Meter};
 use super::store::{Hold, Location, Store};
 use super::{Wanted, fault};
 use crate::drivers::bucket::digest;
@@ -189,7 +190,7 @@ impl Repository {
             return Ok(None);
         }
         let mut text = Vec::new();
-        self.pour(&snapshot.id, MANIFEST, &mut text)?;
+        self.dump(&snapshot.id, MANIFEST, &mut text)?;
         serde_json::from_slice(&text).map(Some).map_err(|error| {
             Failure::new(FailureKind::Invalid, format!("the manifest of snapshot {}: {error}", snapshot.short()))
         })
@@ -217,6 +218,7 @@ impl Repository {
             marked: plan.stats.packs.unused + plan.stats.packs.repack + packs.keep,
             removed: packs.remove,
         };
+        self.guard.meter().begin("packing anew what is still needed", Flow::Written, Some(size.repack - size.repackrm));
         self.engine.prune(&options, plan).map_err(failed)?;
         Ok(pruned)
     }
@@ -256,6 +258,11 @@ impl Repository {
     /// The folder of this machine it lies in.
     pub(super) fn folder(&self) -> Option<&Path> {
         self.store.folder()
+    }
+
+    /// How far what goes on in it is.
+    pub fn meter(&self) -> Arc<Meter> {
+        Arc::clone(self.guard.meter())
     }
 
     pub(super) fn asked(&self) -> Wanted {

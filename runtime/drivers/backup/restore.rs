@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::{Value, json};
 
+use super::meter::Flow;
 use super::source::tally_of;
 use super::tally::NOBODYS;
 use super::unpack::Hashing;
@@ -85,6 +86,8 @@ impl Repository {
         let beside = placing.beside();
         let is_folder = self.is_folder(&snapshot.id, inside)?;
         let (came, there) = if is_folder {
+            let bytes = record.map(|record| record.tally.bytes);
+            self.meter().begin("restoring", Flow::Content, bytes);
             self.unpack(&snapshot.id, inside, &beside, placing.owners)?
         } else {
             self.pour_into(&snapshot.id, inside, &beside)?
@@ -116,7 +119,9 @@ impl Repository {
         let came = self.pour(snapshot, inside, &mut out)?;
         let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
         file.sync_all().map_err(failed)?;
-        Ok((came, tally_of_file(path)?))
+        self.meter().begin("comparing", Flow::Content, Some(came.bytes));
+        let there = tally_as(path, Hashing::metered(std::io::sink(), self.meter()))?;
+        Ok((came, there))
     }
 }
 
@@ -147,8 +152,11 @@ fn put(beside: &Path, target: &Path) -> Result<(), Failure> {
 
 /// What a stream that was restored to a file is, as its part of the manifest has it.
 pub(super) fn tally_of_file(path: &Path) -> Result<Tally, Failure> {
+    tally_as(path, Hashing::new(std::io::sink()))
+}
+
+fn tally_as(path: &Path, mut hashing: Hashing<std::io::Sink>) -> Result<Tally, Failure> {
     let failed = |error: std::io::Error| Failure::system(format!("read `{}`", path.display()), &error);
-    let mut hashing = Hashing::new(std::io::sink());
     std::io::copy(&mut fs::File::open(path).map_err(failed)?, &mut hashing).map_err(failed)?;
     hashing.flush().map_err(failed)?;
     let (bytes, hash) = hashing.finish();

@@ -8,7 +8,9 @@ use super::Feed;
 use super::archive::Archive;
 use super::fault::failure;
 use super::manifest::{DATA, Ledger, MANIFEST, Manifest, PartRecord};
+use super::meter::Flow;
 use super::repository::{CALL, JOB, Repository, Snapshot, host};
+use super::scan;
 use super::source::Source;
 use crate::failure::{Failure, FailureKind};
 
@@ -50,6 +52,8 @@ pub struct Order {
     pub time: Option<Timestamp>,
     /// The snapshot in which is what is known to be the same.
     pub before: Option<String>,
+    /// About how much it is; what is in folders is counted where nobody says it.
+    pub about: Option<u64>,
 }
 
 impl Repository {
@@ -71,6 +75,10 @@ impl Repository {
         paths.push(format!("/{MANIFEST}").into());
 
         let (store, engine, guard, hold) = self.into_parts();
+        guard.meter().begin("saving", Flow::Content, order.about);
+        if order.about.is_none() {
+            scan::begin(&parts, &guard);
+        }
         let ledger = Arc::new(Ledger::new(manifest, Arc::clone(&guard)));
         let now = order.before.as_ref().map(|_| Timestamp::now());
         let source = Source::new(parts, Arc::clone(&ledger), Arc::clone(&guard), store.folder(), now);

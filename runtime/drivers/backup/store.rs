@@ -12,6 +12,7 @@ use super::objects::Objects;
 use super::remote::Remote;
 use super::repository::Access;
 use crate::drivers::bucket::{Keys, Place, Style};
+use crate::drivers::pace::{Limits, Paces};
 use crate::drivers::ssh::{Target, quoted};
 use crate::failure::Failure;
 
@@ -94,6 +95,8 @@ pub enum Location {
     Bucket(Place, Keys),
     /// In a folder of a host.
     Host(Box<Target>, String),
+    /// Anywhere, and how much may travel there and back in a second.
+    Limited(Box<Self>, Limits),
 }
 
 impl Location {
@@ -103,6 +106,7 @@ impl Location {
             Self::Folder(root) => root.display().to_string(),
             Self::Bucket(place, _) => place.shown(),
             Self::Host(target, root) => format!("{}:{root}", target.name),
+            Self::Limited(location, _) => location.shown(),
         }
     }
 
@@ -119,14 +123,25 @@ impl Location {
                 let repository = quoted(&format!("s3:{}", place.shown()));
                 format!("-r {repository} -o s3.region={} -o s3.bucket-lookup={style}", quoted(&place.region))
             }
+            Self::Limited(location, Limits { upload, download }) => {
+                let option = |name: &str, rate: &Option<u64>| {
+                    rate.map_or_else(String::new, |rate| format!(" --limit-{name} {}", rate.div_ceil(1 << 10)))
+                };
+                format!("{}{}{}", location.restic(), option("upload", upload), option("download", download))
+            }
         }
     }
 
     pub(super) fn store(&self, wanted: &Wanted) -> Result<Arc<dyn Store>, Failure> {
+        self.paced(&Arc::default(), wanted)
+    }
+
+    fn paced(&self, paces: &Arc<Paces>, wanted: &Wanted) -> Result<Arc<dyn Store>, Failure> {
         Ok(match self {
             Self::Folder(root) => Arc::new(Folder::new(root)),
-            Self::Host(target, root) => Arc::new(Remote::new(target, root, wanted)?),
-            Self::Bucket(place, keys) => Arc::new(Objects::new(place, keys, wanted)?),
+            Self::Host(target, root) => Arc::new(Remote::new(target, root, paces, wanted)?),
+            Self::Bucket(place, keys) => Arc::new(Objects::new(place, keys, paces, wanted)?),
+            Self::Limited(location, limits) => location.paced(&Arc::new(Paces::new(*limits)), wanted)?,
         })
     }
 }

@@ -207,7 +207,7 @@ impl Repository {
                 }
                 NodeType::File => {
                     head(&mut archive, &path, &node, EntryType::Regular, None).map_err(written)?;
-                    let mut hashing = Hashing::new(archive.get_mut());
+                    let mut hashing = Hashing::metered(archive.get_mut(), self.meter());
                     engine.dump(&node, &mut hashing).map_err(failed)?;
                     let (bytes, hash) = hashing.finish();
                     if bytes != node.meta.size {
@@ -238,7 +238,7 @@ impl Repository {
                 NodeType::Dir => to.folder(&relative, rights),
                 NodeType::Symlink { .. } => to.link(&relative, node.node_type.to_link(), rights),
                 _ => {
-                    let mut hashing = Hashing::new(io::sink());
+                    let mut hashing = Hashing::metered(io::sink(), self.meter());
                     engine.dump(&node, &mut hashing).map_err(failed)?;
                     let (bytes, hash) = hashing.finish();
                     to.file(&relative, rights, bytes, &hash);

@@ -2,6 +2,7 @@ use std::fs::{self, File};
 use std::io::{Result as Io, Write};
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustic_core::repofile::{Metadata, Node, NodeType};
@@ -9,9 +10,10 @@ use rustic_core::{IndexedFullStatus, LsOptions};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags, lsetxattr, utimensat};
 use sha2::{Digest, Sha256};
 
+use super::meter::{Flow, Meter, Metered};
 use super::node::kept_rights;
 use super::repository::Engine;
-use super::source::tally_of;
+use super::source::count;
 use super::tally::NOBODYS;
 use super::{Repository, Tally};
 use crate::failure::{Failure, FailureKind};
@@ -22,6 +24,7 @@ pub type Indexed = rustic_core::Repository<IndexedFullStatus>;
 /// Counts and hashes what is written.
 pub struct Hashing<W> {
     to: W,
+    meter: Option<Arc<Meter>>,
     hasher: Sha256,
     bytes: u64,
 }
@@ -29,7 +32,12 @@ pub struct Hashing<W> {
 impl<W: Write> Hashing<W> {
     /// Hands on what is written.
     pub fn new(to: W) -> Self {
-        Self { to, hasher: Sha256::new(), bytes: 0 }
+        Self { to, meter: None, hasher: Sha256::new(), bytes: 0 }
+    }
+
+    /// The same, and lets a meter know.
+    pub fn metered(to: W, meter: Arc<Meter>) -> Self {
+        Self { meter: Some(meter), ..Self::new(to) }
     }
 
     /// How much it was, and its hash.
@@ -43,6 +51,9 @@ impl<W: Write> Write for Hashing<W> {
         let length = self.to.write(buffer)?;
         self.hasher.update(&buffer[..length]);
         self.bytes += length as u64;
+        if let Some(meter) = &self.meter {
+            meter.count(Flow::Content, length);
+        }
         Ok(length)
     }
 
@@ -55,8 +66,19 @@ impl Repository {
     /// Writes a file of a snapshot somewhere, and says what it was.
     pub fn pour(&self, snapshot: &str, inside: &str, to: &mut dyn Write) -> Result<Tally, Failure> {
         let (engine, node) = self.found(snapshot, inside)?;
-        let mut hashing = Hashing::new(to);
-        engine.dump(&node, &mut hashing).map_err(|error| self.failed("read from", &error))?;
+        self.meter().begin("reading", Flow::Content, Some(node.meta.size));
+        self.hand_on(&engine, &node, to)
+    }
+
+    /// The same, for what is so small that nobody wants to know how far it is.
+    pub(super) fn dump(&self, snapshot: &str, inside: &str, to: &mut dyn Write) -> Result<Tally, Failure> {
+        let (engine, node) = self.found(snapshot, inside)?;
+        self.hand_on(&engine, &node, to)
+    }
+
+    fn hand_on(&self, engine: &Indexed, node: &Node, to: &mut dyn Write) -> Result<Tally, Failure> {
+        let mut hashing = Hashing::metered(to, self.meter());
+        engine.dump(node, &mut hashing).map_err(|error| self.failed("read from", &error))?;
         hashing.flush().map_err(|error| Failure::system("write what was restored", &error))?;
         let (bytes, hash) = hashing.finish();
         let mut tally = Tally::default();
@@ -94,7 +116,7 @@ impl Repository {
                 }
                 NodeType::File => {
                     let file = File::create_new(&path).map_err(|error| cannot("write", &path, &error))?;
-                    let mut hashing = Hashing::new(file);
+                    let mut hashing = Hashing::metered(file, self.meter());
                     let dumped = engine.dump(&node, &mut hashing);
                     dumped.map_err(|error| {
                         self.failed("restore from", &error).evidence("file", path.display().to_string())
@@ -120,7 +142,10 @@ impl Repository {
             dress_as(&path, false, &metadata, owners)?;
         }
         flush(to)?;
-        Ok((tally, tally_of(to, &self.asked())?))
+        self.meter().begin("comparing", Flow::Content, Some(tally.bytes));
+        let mut there = Metered(Tally::default(), &self.meter());
+        count(to, &self.asked(), &mut there)?;
+        Ok((tally, there.0))
     }
 
     pub(super) fn found(&self, snapshot: &str, inside: &str) -> Result<(Indexed, Node), Failure> {

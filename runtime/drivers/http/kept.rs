@@ -3,12 +3,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use reqwest::{Body, Client, Method, Response};
 
 use super::sight::Sight;
 use super::{Address, Trust, client, fault, reach};
+use crate::drivers::pace::Paces;
 use crate::failure::{Failure, FailureKind};
 use crate::units::Span;
 
@@ -23,6 +24,7 @@ const PIECE: usize = 64 << 10;
 /// failure the next request is made on a new connection.
 pub struct Kept {
     trust: Trust,
+    paces: Arc<Paces>,
     line: Mutex<Option<Arc<Line>>>,
 }
 
@@ -89,9 +91,9 @@ impl Default for Pulse {
 }
 
 impl Kept {
-    /// Nothing is connected yet.
-    pub fn new(trust: Trust) -> Self {
-        Self { trust, line: Mutex::new(None) }
+    /// Nothing is connected yet. Everything keeps to that pace.
+    pub fn new(trust: Trust, paces: &Arc<Paces>) -> Self {
+        Self { trust, paces: Arc::clone(paces), line: Mutex::new(None) }
     }
 
     /// Sends a request and reads all of the answer. Ends when nothing went either way for `silence`, or after `whole`,
@@ -109,7 +111,7 @@ impl Kept {
         }
         let line = self.line(&address)?;
         let end = Instant::now() + whole;
-        let work = converse(&line, letter, pulse);
+        let work = converse(&line, letter, &self.paces, pulse);
         tokio::pin!(work);
         let ended = loop {
             let until = (pulse.last() + silence).min(end);
@@ -151,7 +153,7 @@ impl Kept {
     }
 }
 
-async fn converse(line: &Line, letter: Letter, pulse: &Pulse) -> Result<Reply, Failure> {
+async fn converse(line: &Line, letter: Letter, paces: &Arc<Paces>, pulse: &Pulse) -> Result<Reply, Failure> {
     let address = letter.address.clone();
     let explained = |error: reqwest::Error| {
         if error.is_connect() && error.is_timeout() {
@@ -159,17 +161,18 @@ async fn converse(line: &Line, letter: Letter, pulse: &Pulse) -> Result<Reply, F
         }
         fault::explain(&error, &address, &line.sight)
     };
-    let mut response = line.client.execute(wire(letter, pulse)?).await.map_err(explained)?;
+    let mut response = line.client.execute(wire(letter, paces, pulse)?).await.map_err(explained)?;
     pulse.beat();
     let mut body = BytesMut::new();
     while let Some(piece) = response.chunk().await.map_err(explained)? {
         pulse.beat();
+        paces.down.pass(piece.len(), || pulse.beat()).await;
         body.extend_from_slice(&piece);
     }
     Ok(Reply { status: response.status().as_u16(), headers: headers(&response), body: body.freeze() })
 }
 
-fn wire(letter: Letter, pulse: &Pulse) -> Result<reqwest::Request, Failure> {
+fn wire(letter: Letter, paces: &Arc<Paces>, pulse: &Pulse) -> Result<reqwest::Request, Failure> {
     let broken = |what: &dyn std::fmt::Display| client::broken(&letter.address, what);
     let method = Method::from_bytes(letter.method.as_bytes()).map_err(|error| broken(&error))?;
     let mut request = reqwest::Request::new(method, letter.address.url().clone());
@@ -182,18 +185,22 @@ fn wire(letter: Letter, pulse: &Pulse) -> Result<reqwest::Request, Failure> {
     if letter.method == "PUT" {
         let size: usize = letter.body.iter().map(Bytes::len).sum();
         request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size));
-        let pulse = pulse.clone();
+        let (pulse, paces) = (pulse.clone(), Arc::clone(paces));
         let pieces = letter.body.into_iter().flat_map(|mut piece| {
             std::iter::from_fn(move || {
                 let next = piece.split_to(piece.len().min(PIECE));
                 (!next.is_empty()).then_some(next)
             })
         });
-        let pieces = pieces.map(move |piece| {
-            pulse.beat();
-            Ok::<Bytes, std::io::Error>(piece)
+        let pieces = stream::iter(pieces).then(move |piece| {
+            let (pulse, paces) = (pulse.clone(), Arc::clone(&paces));
+            async move {
+                paces.up.pass(piece.len(), || pulse.beat()).await;
+                pulse.beat();
+                Ok::<Bytes, std::io::Error>(piece)
+            }
         });
-        *request.body_mut() = Some(Body::wrap_stream(stream::iter(pieces)));
+        *request.body_mut() = Some(Body::wrap_stream(pieces));
     }
     Ok(request)
 }

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +16,7 @@ use super::link::Purpose;
 use super::sentinel::{Between, Marks};
 use super::target::Target;
 use super::words::{one_line, quoted};
+use crate::drivers::pace::Paces;
 use crate::drivers::process::Stream;
 use crate::failure::{Failure, FailureKind};
 
@@ -29,6 +31,8 @@ const SLOWEST_SHELL: Duration = Duration::from_secs(30);
 const HELD_OPEN: Duration = Duration::from_secs(2);
 /// How much of the errors is kept for a script that never began.
 const MOST_COMPLAINTS: usize = 2 << 10;
+/// In what pieces something is sent that keeps to a pace.
+const PIECE: usize = 16 << 10;
 
 /// A script for a host.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +45,8 @@ pub struct Script {
     pub input: Vec<u8>,
     /// Does its input stay open until it has ended? The end of the input is how it learns that the connection is gone.
     pub is_leashed: bool,
+    /// The pace that what it reads and writes keeps to.
+    pub paces: Arc<Paces>,
 }
 
 /// How a script ended.
@@ -84,6 +90,12 @@ impl Script {
     /// Gives it something to read.
     pub fn reading(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
+        self
+    }
+
+    /// Has what it reads and writes keep to a pace.
+    pub fn paced(mut self, paces: &Arc<Paces>) -> Self {
+        self.paces = Arc::clone(paces);
         self
     }
 
@@ -235,6 +247,7 @@ impl Hosts {
 pub(super) struct Conversation {
     user: Option<String>,
     is_leashed: bool,
+    paces: Arc<Paces>,
     channel: OnLink,
     io: UnixStream,
     errors: UnixStream,
@@ -268,7 +281,21 @@ impl Conversation {
         let (stdout, stderr) = (Between::new(&marks), Between::new(&marks));
         let sent = script.sent(&marks);
         let (user, is_leashed, complaints) = (script.user.clone(), script.is_leashed, Vec::new());
-        Ok(Self { user, is_leashed, channel, io, errors, stdout, stderr, sent, source, complaints, series: None })
+        let paces = Arc::clone(&script.paces);
+        Ok(Self {
+            user,
+            is_leashed,
+            paces,
+            channel,
+            io,
+            errors,
+            stdout,
+            stderr,
+            sent,
+            source,
+            complaints,
+            series: None,
+        })
     }
 
     /// Begins another script in the same session.
@@ -312,9 +339,15 @@ impl Conversation {
         let sent = std::mem::take(&mut self.sent);
         let is_leashed = self.is_leashed;
         let mut source = self.source.take();
+        let paces = Arc::clone(&self.paces);
         // A script that ends without reading its input closes the channel; that is its right, so the error is dropped.
         let mut feed = Box::pin(async {
-            let _ = writer.write_all(&sent).await;
+            for piece in sent.chunks(PIECE) {
+                paces.up.pass(piece.len(), || ()).await;
+                if writer.write_all(piece).await.is_err() {
+                    break;
+                }
+            }
             if let Some(source) = &mut source {
                 let _ = tokio::io::copy(source, &mut writer).await;
             }
@@ -331,6 +364,7 @@ impl Conversation {
                 length = reader.read(&mut out), if has_out => {
                     let length = length.unwrap_or(0);
                     has_out = length > 0;
+                    self.paces.down.pass(length, || ()).await;
                     let text = self.stdout.push(&out[..length]);
                     if !text.is_empty() { on_output(Stream::Stdout, &text); }
                 }

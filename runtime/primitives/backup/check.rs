@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Opened, named, touches};
+use super::{Opened, named, told, touches};
 use crate::drivers::backup::{Access, Damaged, PARTS};
 use crate::primitive::{
     Call, CheckScope, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Span, Spec, Touches,
@@ -54,7 +54,8 @@ impl Primitive for Check {
         let Opened { place, repository, snapshots } =
             Opened::of(context, options.repository.as_deref(), Access::Shared, options.within)?;
         let scope = if options.all { CheckScope::All } else { CheckScope::Due };
-        let (checked, read, advice) = check_and_note(context.services.catalogue(), &place.name, &repository, scope)?;
+        let checking = || check_and_note(context.services.catalogue(), &place.name, &repository, scope);
+        let (checked, read, advice) = told(context, &repository.meter(), checking)?;
         let Some(first) = checked.errors.first() else {
             let value = json!({ "repository": place.name, "snapshots": snapshots.len(), "parts_read": read });
             return Ok(Outcome::unchanged(value).note(format!("whole; {read} of {PARTS} parts of the data read")));

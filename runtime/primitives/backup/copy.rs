@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Place, named, wanted};
+use super::{Place, named, told, wanted};
 use crate::drivers::backup::{Snapshot, find};
 use crate::primitive::{
     Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Recovery,
@@ -62,7 +62,8 @@ impl Primitive for Copy {
             options.snapshots.iter().map(|name| find(all.clone(), name, job)).collect::<Result<_, _>>()?
         };
         let ids: Vec<String> = chosen.into_iter().map(|snapshot| snapshot.id).collect();
-        let copied = repository.copy(to.open(context, wanted(context, options.within))?, &ids)?;
+        let there = to.open(context, wanted(context, options.within))?;
+        let copied = told(context, &there.meter(), || repository.copy(there, &ids))?;
         if let Some(catalogue) = context.services.catalogue() {
             ids.iter().try_for_each(|id| catalogue.note_copy(&from.name, id, &to.name))?;
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Opened, Place, named, size, touches};
+use super::{Opened, Place, named, size, told, touches};
 use crate::drivers::backup::Access;
 use crate::primitive::{
     Action, Call, Change, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Recovery, Span,
@@ -50,7 +50,7 @@ impl Primitive for Prune {
         let options: Options = call.options()?;
         let Opened { place, repository, .. } =
             Opened::of(context, options.repository.as_deref(), Access::Alone, options.within)?;
-        let pruned = repository.prune()?;
+        let pruned = told(context, &repository.meter(), || repository.prune())?;
         let checked = repository.check(false)?;
         if let Some(first) = checked.errors.first() {
             let message = format!("the repository {} is damaged after the prune: {first}", place.name);

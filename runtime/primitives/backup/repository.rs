@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::drivers::backup::{Access, Repository, Snapshot, Wanted};
+use crate::drivers::backup::{Access, Meter, Repository, Snapshot, Wanted};
 use crate::primitive::{
     Context, Failure, FailureKind, Proof, ProofKind, Span, Touches, opening, reconcile, repository_needs,
 };
@@ -80,6 +80,11 @@ impl Opened {
         let snapshots = place.reconcile(context, &repository)?;
         Ok(Self { place, repository, snapshots })
     }
+}
+
+/// Does some work, and tells whoever looks at the run how far it is.
+pub fn told<T>(context: &Context<'_>, meter: &Meter, work: impl FnOnce() -> T) -> T {
+    meter.watch(&|reach| context.progress(reach.into()), work)
 }
 
 /// Until the run is told to stop or the time is over.

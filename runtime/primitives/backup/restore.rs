@@ -22,7 +22,8 @@ use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 
 use super::{
-    Opened, Place, Postgres, Program, Redis, Volume, named, postgres, redis, save_before, volume as volumes, wanted,
+    Opened, Place, Postgres, Program, Redis, Volume, named, postgres, redis, save_before, told, volume as volumes,
+    wanted,
 };
 use crate::drivers::backup::{self, Access, PartRecord, Placing, Repository, Snapshot, Tally};
 use crate::primitive::{
@@ -130,33 +131,11 @@ impl Primitive for Restore {
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let work = Work::begin(context, call, &options)?;
+        let meter = work.repository.meter();
         if options.dry_run {
-            return work.compare_only(context, options.owners, options.within);
+            return told(context, &meter, || work.compare_only(context, options.owners, options.within));
         }
-        let tally = match &work.target {
-            Target::Path(placing) => {
-                placing.settle(work.record.as_ref())?;
-                if placing.is_taken()? {
-                    work.make_room(context, &options)?;
-                }
-                work.repository.restore(&work.snapshot, &work.inside, work.record.as_ref(), placing)?
-            }
-            Target::Program(program) => work.feed(context, program, options.within)?,
-            Target::Postgres(placing) => {
-                return Ok(work.restore_database(context, placing, &options)?.made([change(call)]));
-            }
-            Target::Redis(placing) => {
-                return Ok(work.restore_keys(context, placing, &options)?.made([change(call)]));
-            }
-            Target::Volume(placing) => {
-                return Ok(work.restore_volume(context, placing, &options)?.made([change(call)]));
-            }
-        };
-        if work.record.is_some() {
-            work.place.note_proof(context, &work.snapshot.id, ProofKind::Restored)?;
-        }
-        let note = format!("{} files, verified", tally.files);
-        Ok(Outcome::changed(work.result(&tally)).note(note).made([change(call)]))
+        Ok(told(context, &meter, || work.restore(context, &options))?.made([change(call)]))
     }
 
     fn recovery(&self, call: &Call) -> Recovery {
@@ -285,6 +264,27 @@ impl Work {
         };
         let (inside, record) = part(&repository, &snapshot, options.part.as_deref(), kind)?;
         Ok(Self { place, repository, snapshot, inside, record, target })
+    }
+
+    fn restore(&self, context: &Context<'_>, options: &Options) -> Result<Outcome, Failure> {
+        let tally = match &self.target {
+            Target::Path(placing) => {
+                placing.settle(self.record.as_ref())?;
+                if placing.is_taken()? {
+                    self.make_room(context, options)?;
+                }
+                self.repository.restore(&self.snapshot, &self.inside, self.record.as_ref(), placing)?
+            }
+            Target::Program(program) => self.feed(context, program, options.within)?,
+            Target::Postgres(placing) => return self.restore_database(context, placing, options),
+            Target::Redis(placing) => return self.restore_keys(context, placing, options),
+            Target::Volume(placing) => return self.restore_volume(context, placing, options),
+        };
+        if self.record.is_some() {
+            self.place.note_proof(context, &self.snapshot.id, ProofKind::Restored)?;
+        }
+        let note = format!("{} files, verified", tally.files);
+        Ok(Outcome::changed(self.result(&tally)).note(note))
     }
 
     fn result(&self, tally: &Tally) -> Value {

@@ -144,7 +144,13 @@ async fn build(context: &Context<'_>, engine: &Engine, request: &BuildRequest) -
         BuildStep::Instruction(number, total, text) => {
             context.log(LogStream::Info, &format!("{number}/{total} {text}"));
             let item = tags.first().cloned().unwrap_or_default();
-            context.progress(Progress { item, doing: text, current: Some(number), total: Some(total) });
+            context.progress(Progress {
+                item,
+                doing: text,
+                current: Some(number),
+                total: Some(total),
+                ..Progress::default()
+            });
         }
         BuildStep::Line(line) => context.log(LogStream::Stdout, &line),
     };

@@ -116,5 +116,11 @@ pub(super) async fn pull(
 /// How far a transfer is, for people.
 pub(super) fn shown(image: &str, transfer: Transfer) -> Progress {
     let item = if transfer.layer.is_empty() { image.to_owned() } else { transfer.layer };
-    Progress { item, doing: transfer.doing.to_lowercase(), current: transfer.current, total: transfer.total }
+    Progress {
+        item,
+        doing: transfer.doing.to_lowercase(),
+        current: transfer.current,
+        total: transfer.total,
+        ..Progress::default()
+    }
 }

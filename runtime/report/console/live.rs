@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::text::cut;
-use super::super::{Style, bytes};
+use super::super::{Style, bytes, elapsed};
 use super::line;
 use super::tree::{Call, Item};
 use super::view::View;
@@ -114,7 +114,7 @@ fn is_listed(item: &Progress) -> bool {
     item.total.is_none() && !item.item.is_empty()
 }
 
-/// What a call is doing: its own words, and a bar over everything that has a total.
+/// What a call is doing: its own words, a bar over everything that has a total, and how long it still takes.
 pub(super) fn doing(call: &Call, style: Style) -> String {
     let own = call.progress.iter().find(|item| item.item.is_empty()).map_or("", |item| item.doing.as_str());
     let (mut current, mut total) = (0, 0);
@@ -125,12 +125,15 @@ pub(super) fn doing(call: &Call, style: Style) -> String {
         }
     }
     if total == 0 {
-        return own.to_owned();
+        let so_far = call.progress.iter().find(|item| item.item.is_empty()).and_then(|item| item.current);
+        return so_far.map_or_else(|| own.to_owned(), |so_far| format!("{own} {}", bytes(so_far)));
     }
     let counted = call.progress.iter().find(|item| item.total.is_some() && !item.doing.is_empty());
     let own = if own.is_empty() { counted.map_or("", |item| item.doing.as_str()) } else { own };
     let amount = if total < COUNTED { format!("{current}/{total}") } else { transferred(current, total) };
-    format!("{own} {} {amount}", bar(current, total, style)).trim_start().to_owned()
+    let longest = call.progress.iter().filter_map(|item| item.seconds_left).max();
+    let left = longest.map_or_else(String::new, |seconds| format!(", {} left", elapsed(seconds * 1000)));
+    format!("{own} {} {amount}{left}", bar(current, total, style)).trim_start().to_owned()
 }
 
 /// `90.0 of 120.0 MiB`: the unit once when it is the same.

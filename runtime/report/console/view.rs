@@ -51,7 +51,7 @@ impl View {
             screen: Screen::new(out),
             drawn: Instant::now(),
             now: Timestamp::UNIX_EPOCH,
-            last_written: Timestamp::UNIX_EPOCH,
+            last_written: Timestamp::now(),
         }
     }
 
@@ -145,6 +145,13 @@ impl View {
 
     pub(super) fn resume(&mut self) {
         self.screen.release();
+        self.show("");
+    }
+
+    /// Nothing is said of what runs any more.
+    pub(super) fn forget(&mut self) {
+        self.tree = Tree::default();
+        self.ticking = false;
         self.show("");
     }
 

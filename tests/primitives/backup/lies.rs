@@ -7,6 +7,7 @@ mod subjects;
 
 use faults::{DAMAGES, LIMITS, MACHINE, REQUESTS, WAYS};
 use ground::{Ground, Tally};
+pub use subjects::noise;
 use subjects::{Folder, Keys, Lines, Subject, Tables, Upright};
 
 use crate::harness::at_night;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Target, Work};
-use crate::drivers::backup::{Lines, count, differences};
+use crate::drivers::backup::{Flow, Lines, count, differences};
 use crate::primitive::{Context, Failure, FailureKind, LogStream, Outcome, Span};
 use crate::primitives::backup::repository::wanted;
 
@@ -29,6 +29,8 @@ impl Work {
         if !self.repository.is_folder(&self.snapshot.id, &self.inside)? {
             return Err(Failure::new(FailureKind::Option, format!("`{}` is no folder to be compared", self.inside)));
         }
+        let bytes = self.record.as_ref().map(|record| record.tally.bytes);
+        self.repository.meter().begin("comparing", Flow::Content, bytes);
         self.repository.count(&self.snapshot.id, &self.inside, &mut saved)?;
         let all = differences(&saved, &there, owners);
         for one in all.iter().take(SHOWN) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::source::{Kind, Source};
 use super::{Options, Work};
-use crate::drivers::backup::{Tally, compare};
+use crate::drivers::backup::{Flow, Tally, compare};
 use crate::primitive::{Context, Failure, FailureKind, Need, Outcome, ProofKind};
 use crate::primitives::backup::volume::{Facts, Placing, There};
 
@@ -34,6 +34,8 @@ impl Work {
         }
         // What is in the repository is looked at before anything is touched.
         let mut came = Tally::default();
+        let (meter, bytes) = (self.repository.meter(), self.record.as_ref().map(|record| record.tally.bytes));
+        meter.begin("reading", Flow::Content, bytes);
         self.repository.count(&self.snapshot.id, &self.inside, &mut came)?;
         let wanted = self.record.as_ref().map_or(&came, |record| &record.tally);
         let differs = |what: String, hint: &str| {
@@ -48,6 +50,7 @@ impl Work {
         });
         let packing =
             |name: &Path, out: &mut dyn Write| self.repository.pack(&self.snapshot.id, &self.inside, name, out);
+        meter.begin("restoring", Flow::Content, bytes);
         let packed = placing.fill(context, there, saved.as_ref(), &packing)?;
         let found: Tally = placing.count(context)?;
         compare(wanted, &packed, &found, true)

@@ -44,7 +44,7 @@ pub trait Subject {
 }
 
 /// Bytes that no other round has, and that do not become shorter by packing.
-fn noise(round: u64, bytes: usize) -> Vec<u8> {
+pub fn noise(round: u64, bytes: usize) -> Vec<u8> {
     let mut state = round.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut made = Vec::with_capacity(bytes + 8);
     while made.len() < bytes {
