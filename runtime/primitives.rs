@@ -37,7 +37,7 @@ mod wait_until;
 mod warn;
 mod writing;
 
-pub use backup::{Import, open_import};
+pub use backup::{Imports, moment};
 
 use crate::primitive::{Primitive, Spec};
 

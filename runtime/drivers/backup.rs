@@ -11,6 +11,7 @@
 mod ahead;
 mod archive;
 mod check;
+mod contents;
 mod copy;
 mod differences;
 mod fault;
@@ -45,6 +46,7 @@ use crate::failure::Failure;
 
 pub use archive::{Archive, Entry, EntryKind, Opener, Packer, Stat, Told, archive};
 pub use check::{Checked, Damaged, PARTS, Reads};
+pub use contents::Contents;
 pub use differences::{Difference, Lines, differences};
 pub use feed::{Feed, Pump, feed};
 pub use key::Keyring;

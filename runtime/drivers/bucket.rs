@@ -11,6 +11,7 @@ mod place;
 mod reading;
 mod refusal;
 mod sign;
+mod writing;
 mod xml;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +21,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
-use super::http::{Kept, Letter, Pulse, Reply, Trust};
+use super::http::{Header, Kept, Letter, Pulse, Reply, Trust};
 use super::pace::Paces;
 use crate::failure::{Failure, FailureKind};
 
@@ -28,6 +29,7 @@ pub use listing::Object;
 pub use place::{Place, Style};
 pub use reading::ObjectReader;
 pub use sign::digest;
+pub use writing::{Etags, ObjectWriter};
 
 use listing::Page;
 use sign::Message;
@@ -82,7 +84,7 @@ struct Order<'a> {
     method: &'static str,
     key: &'a str,
     query: &'a [(&'a str, String)],
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<Header>,
     body: &'a [Bytes],
     /// The hash of the body.
     payload: String,
@@ -131,7 +133,7 @@ impl Bucket {
     pub fn get_range(&self, name: &str, offset: u32, length: u32, most: u32) -> Result<Bytes, Failure> {
         let key = self.place.key(name);
         let (first, last) = (u64::from(offset), u64::from(offset) + u64::from(most) - 1);
-        let headers = vec![("range", format!("bytes={first}-{last}"))];
+        let headers = vec![("range".into(), format!("bytes={first}-{last}"))];
         let reply = self.ask(&Order { headers, bytes: most.into(), ..Order::new("GET", &key) })?;
         if reply.status == 206 && (length as usize..=most as usize).contains(&reply.body.len()) {
             return Ok(reply.body);
@@ -151,7 +153,7 @@ impl Bucket {
     pub fn put(&self, name: &str, pieces: &[Bytes], payload: &str, is_new: bool) -> Result<bool, Failure> {
         let key = self.place.key(name);
         let bytes = pieces.iter().map(Bytes::len).sum::<usize>() as u64;
-        let headers = if is_new { vec![("if-none-match", "*".to_owned())] } else { Vec::new() };
+        let headers = if is_new { vec![("if-none-match".into(), "*".to_owned())] } else { Vec::new() };
         let payload = payload.to_owned();
         let reply = self.ask(&Order { headers, body: pieces, payload, bytes, ..Order::new("PUT", &key) })?;
         match reply.status {

@@ -28,7 +28,7 @@ use crate::failure::{Failure, FailureKind};
 pub use address::Address;
 pub use answer::{Answer, Hop};
 pub use certificate::Certificate;
-pub use kept::{Kept, Letter, Pulse, Reply};
+pub use kept::{Header, Kept, Letter, Pulse, Reply};
 pub use reach::{Gate, Range};
 pub use request::Request;
 pub use trust::Trust;

@@ -9,6 +9,7 @@ mod feeding;
 mod find;
 mod forget;
 mod import;
+mod imported;
 mod objects;
 mod postgres;
 mod program;
@@ -46,7 +47,7 @@ use repository::{Opened, Place, told, wanted};
 use source::{Kind, Source};
 use volume::Volume;
 
-pub use import::{Import, open as open_import};
+pub use import::{Imports, moment};
 
 /// Every primitive of this file and its folder.
 pub const ALL: &[&dyn Primitive] = &[
@@ -56,6 +57,8 @@ pub const ALL: &[&dyn Primitive] = &[
     &drilled::Drilled,
     &find::Find,
     &forget::Forget,
+    &imported::Imported,
+    &objects::Link,
     &prune::Prune,
     &record::Record,
     &restore::Restore,
@@ -127,20 +130,13 @@ impl Primitive for Backup {
     /// The snapshot comes into being in one piece, after everything else, and carries the call's name.
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
         let options: Options = call.options()?;
-        let place = Place::of(context, options.to.as_deref())?;
-        let repository = place.open(context, wanted(context, options.within))?;
         // Left by the process that was killed over it.
         for source in source::read(call.args.first(), &options.exclude)? {
             if let Kind::Volume(volume) = source.kind {
                 volume.tidy(context, &*volume.engine(context)?);
             }
         }
-        let key = context.key();
-        let Some(snapshot) = repository.snapshots()?.into_iter().find(|made| made.call.as_ref() == Some(&key)) else {
-            return Ok(Probe::NotDone);
-        };
-        let manifest = repository.manifest(&snapshot)?.unwrap_or_default();
-        Ok(Probe::Done(Outcome::changed(result(&place.name, &snapshot, &manifest))))
+        probe_by_name(context, options.to.as_deref(), options.within)
     }
 
     fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
@@ -151,14 +147,29 @@ impl Primitive for Backup {
         let options: Options = call.options()?;
         source::read(call.args.first(), &options.exclude)?;
         let place = Place::of(context, options.to.as_deref())?;
-        let order = order(context, &options);
-        let known = |what: &str| unknown(format!("the {what} of the snapshot of `{}`", order.job));
-        let value = json!({
-            "id": known("name"), "repository": place.name, "job": order.job, "time": known("time"),
-            "files": known("files"), "bytes": known("size"), "added": known("size"), "parts": known("parts"),
-        });
-        Ok(Prediction::one(change(&place.name, &order), value))
+        Ok(predicted(&place, &order(context, &options)))
     }
+}
+
+/// Was the snapshot made that carries this call's name?
+fn probe_by_name(context: &Context<'_>, repository: Option<&str>, within: Span) -> Result<Probe, Failure> {
+    let place = Place::of(context, repository)?;
+    let repository = place.open(context, wanted(context, within))?;
+    let key = context.key();
+    let Some(snapshot) = repository.snapshots()?.into_iter().find(|made| made.call.as_ref() == Some(&key)) else {
+        return Ok(Probe::NotDone);
+    };
+    let manifest = repository.manifest(&snapshot)?.unwrap_or_default();
+    Ok(Probe::Done(Outcome::changed(result(&place.name, &snapshot, &manifest))))
+}
+
+fn predicted(place: &Place, order: &Order) -> Prediction {
+    let known = |what: &str| unknown(format!("the {what} of the snapshot of `{}`", order.job));
+    let value = json!({
+        "id": known("name"), "repository": place.name, "job": order.job, "time": known("time"),
+        "files": known("files"), "bytes": known("size"), "added": known("size"), "parts": known("parts"),
+    });
+    Prediction::one(change(&place.name, order), value)
 }
 
 /// The name of a repository in an option; nothing stands for the only one.

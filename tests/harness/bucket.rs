@@ -46,6 +46,10 @@ impl Bucket {
         format!("http://127.0.0.1:{}/backups/{}", self.port, self.name)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn place(&self) -> Place {
         Place::parse(&self.url(), REGION, Style::Path).unwrap()
     }

@@ -168,6 +168,12 @@ pub fn examples() -> Vec<Example> {
 fn of_backups() -> Vec<Example> {
     vec![
         call("backup", json!(["OUTSIDE/folder"]), json!({ "to": "main" })),
+        call("backup_import", json!(["OUTSIDE/secret"]), json!({ "to": "main" })),
+        call(
+            "bucket_link",
+            json!([{ "bucket": "http://SERVER/media", "access_key": "CANARY", "secret_key": "CANARY" }, "a"]),
+            json!({}),
+        ),
         call("backup_check", json!([]), json!({ "repository": "main" })),
         call("backup_copy", json!(["offsite"]), json!({ "from": "main" })),
         call(

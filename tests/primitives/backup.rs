@@ -1,6 +1,7 @@
 //! `backup` and `restore`: what is saved is what is restored, and `restic` says so too; what goes wrong is never "ok".
 
 mod bucket;
+mod bucket_target;
 mod container;
 mod damage;
 mod faults;

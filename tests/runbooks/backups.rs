@@ -1,6 +1,7 @@
 //! The systems' backups: made, drilled and restored from the runbooks as they are.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use runbook::drivers::docker::ContainerSpec;
@@ -9,6 +10,7 @@ use rusqlite::Connection;
 use super::demo_images;
 use super::systems::{System, docker};
 use crate::harness::Lab;
+use crate::harness::bucket::{Bucket, KEY, REGION};
 
 fn volume(name: &str) -> PathBuf {
     docker(&["volume", "inspect", "--format", "{{.Mountpoint}}", name]).trim().into()
@@ -131,6 +133,42 @@ fn the_directories_of_chatvista_are_backed_up_drilled_and_restored() {
     assert_eq!(std::fs::read_to_string(storage.join("minutes/a.bin")).unwrap(), "minutes");
     run(&["chatvista/restore.rhai", "--part", "nothing"]).code(1).says("there is no directory nothing");
     project.runbook(&["doctor"]).prints("backups in chatvista");
+}
+
+#[test]
+fn the_bucket_of_chatvista_is_synced_and_links_to_it_are_given_out() {
+    let Some(lab) = crate::harness::Lab::start() else { return };
+    let Some(bucket) = Bucket::new("chatvista") else { return };
+    let system = System::new(lab, &["chatvista"], &[]);
+    let project = &system.project;
+    let settings = project.read("runbook.toml");
+    let here = settings.replace("http://127.0.0.1:19000/chatvista-storage", &bucket.url());
+    project.file_now("runbook.toml", &here.replace("region = \"us-east-1\"", &format!("region = \"{REGION}\"")));
+    let secrets = format!("DO_SPACES_ACCESS_KEY='{}'\nDO_SPACES_SECRET_KEY='{}'\n", KEY.0, KEY.1);
+    project.file_now("demo.secrets", &(project.read("demo.secrets") + &secrets));
+    for part in ["recordings", "transcripts", "minutes", "exports", "avatars"] {
+        std::fs::create_dir_all(project.path().join(format!("chatvista/storage/{part}/2026"))).unwrap();
+        project.file_now(&format!("chatvista/storage/{part}/2026/a.txt"), part);
+    }
+    let run = |arguments: &[&str]| project.runbook(&[&["run"], arguments, &["--env", "demo"]].concat());
+    project.runbook(&["backup", "init", "--repository", "chatvista"]).success();
+    run(&["chatvista/backup.rhai"]).success();
+    run(&["chatvista/sync.rhai", "--dry-run", "true"]).success().says("5 objects would change");
+    run(&["chatvista/sync.rhai"]).success().says("5 objects changed");
+    run(&["chatvista/sync.rhai"]).success().says("0 objects changed");
+    run(&["chatvista/link.rhai", "--object", "minutes/2026/a.txt"])
+        .success()
+        .says("the link is in chatvista/links/a.txt");
+    let link = project.read("chatvista/links/a.txt");
+    let read = Command::new("curl").args(["-s", link.trim()]).output().unwrap();
+    assert_eq!(read.stdout, b"minutes");
+    // What is gone here is gone there, and in the backups.
+    std::fs::remove_file(project.path().join("chatvista/storage/exports/2026/a.txt")).unwrap();
+    project.file_now("chatvista/storage/exports/2026/b.txt", "new");
+    run(&["chatvista/backup.rhai"]).success();
+    run(&["chatvista/sync.rhai"]).success().says("2 objects changed");
+    let listed = project.runbook(&["backup", "list", "--json", "--repository", "chatvista"]).success();
+    listed.prints("chatvista.before-restore");
 }
 
 #[test]

@@ -3,16 +3,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::{CommandResult, Opened, Where, moment, told};
 use crate::cli::history;
-use crate::drivers::backup::{Access, Order, Part};
-use crate::failure::{Failure, FailureKind};
+use crate::drivers::backup::{Access, Order};
 use crate::primitive::{Catalogue, Catalogued};
-use crate::primitives::{Import as Opening, open_import};
+use crate::primitives::{Imports, moment as moment_of};
 use crate::report;
 
 /// Take files of older backups into the repository, as one snapshot of the time they were made: tar archives, dumps of PostgreSQL
@@ -45,28 +42,15 @@ impl Import {
     /// Looks at each file, saves it, and reads it back.
     pub fn run(self) -> CommandResult {
         let ground = self.place.ground()?;
-        if self.name.is_some() && self.files.len() > 1 {
-            return Err(Failure::new(FailureKind::Argument, "`--name` is for one file"));
-        }
-        let given = self.time.as_deref().map(time_of).transpose()?;
+        let given = self.time.as_deref().map(moment_of).transpose()?;
         let Opened { repository, journal, .. } = ground.open(Access::Shared)?;
         let scratch = ground.project.state_folder().join("import");
-        let opened = self.files.iter().map(|file| open_import(file, self.name.as_deref(), &scratch));
-        let opened = opened.collect::<Result<Vec<Opening>, Failure>>()?;
-        let newest = opened.iter().map(|one| one.time).max();
-        let time = given.or(newest).unwrap_or_else(Timestamp::now);
-        if time > Timestamp::now() {
-            return Err(Failure::new(FailureKind::Argument, "a backup from the future cannot be imported"));
-        }
+        let Imports { parts, kinds, time, doubts } = Imports::open(&self.files, self.name.as_deref(), given, &scratch)?;
         let job = self.job.unwrap_or_else(|| ground.project.name().to_owned());
         let mut order = Order { job, time: Some(time), ..Order::default() };
         order.call = format!("import/{}/{}", std::process::id(), Timestamp::now().as_millisecond());
         order.tags = ["imported".to_owned()].into_iter().chain(self.tags).collect();
-        let kinds: Vec<&str> = opened.iter().map(|one| one.kind).collect();
-        for doubt in opened.iter().filter_map(|one| one.unproven.as_ref()) {
-            report::note(&format!("warning: {doubt}"));
-        }
-        let parts: Vec<Part> = opened.into_iter().map(|one| one.part).collect();
+        doubts.iter().for_each(|doubt| report::note(&format!("warning: {doubt}")));
         let meter = repository.meter();
         let (snapshot, manifest) = told("import", self.json, &meter, || repository.save(&order, parts))?;
         let row = Catalogued::of(&snapshot, manifest);
@@ -86,20 +70,4 @@ impl Import {
         ));
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// A moment as people write it; without a zone it is the one of this machine.
-fn time_of(text: &str) -> Result<Timestamp, Failure> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    let civil = text
-        .parse::<DateTime>()
-        .or_else(|_| text.parse::<Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight())));
-    civil.ok().and_then(|civil| civil.to_zoned(TimeZone::system()).ok()).map(|zoned| zoned.timestamp()).ok_or_else(
-        || {
-            Failure::new(FailureKind::Argument, format!("`{text}` is no moment"))
-                .hint("write `2024-05-01`, `2024-05-01 03:00` or `2024-05-01T03:00:00Z`")
-        },
-    )
 }

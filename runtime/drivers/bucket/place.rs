@@ -1,4 +1,9 @@
-use super::sign::encoded;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Keys;
+use super::sign::{LONGEST, encoded, presigned};
 use crate::drivers::http::Address;
 use crate::failure::{Failure, FailureKind};
 
@@ -65,6 +70,19 @@ impl Place {
     pub fn shown(&self) -> String {
         let slash = if self.prefix.is_empty() { "" } else { "/" };
         format!("{}/{}{slash}{}", self.origin, self.bucket, self.prefix)
+    }
+
+    /// An address by which anybody may read an object for that long from now, without a key. Nothing is asked: whether there is one, and
+    /// whether the key may read it, turns out when it is used.
+    pub fn link(&self, name: &str, keys: &Keys, valid: Duration) -> Result<String, Failure> {
+        let seconds = valid.as_secs();
+        if !(1..=LONGEST).contains(&seconds) {
+            let message = format!("a link is valid from a second to {} days", LONGEST / (24 * 60 * 60));
+            return Err(Failure::new(FailureKind::Option, message));
+        }
+        let (key, host) = (self.key(name), self.host());
+        let query = presigned(&host, &self.path(&key), keys, &self.region, Timestamp::now(), seconds);
+        Ok(self.url(&key, &query)?.to_string())
     }
 
     /// A name in the bucket.

@@ -52,15 +52,23 @@ impl ObjectReader {
         &self.headers
     }
 
-    /// The next piece.
+    /// The next piece of its content; nothing after the last.
+    pub fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
+        if self.piece.is_empty() && self.at < self.size {
+            self.piece = self.ask()?.body;
+        }
+        Ok(Some(std::mem::take(&mut self.piece)).filter(|piece| !piece.is_empty()))
+    }
+
+    /// Asks for what is not here yet.
     fn ask(&mut self) -> Result<Reply, Failure> {
         let length = PIECE.min(self.size - self.at);
         let mut headers = Vec::new();
         if self.size > 0 {
-            headers.push(("range", format!("bytes={}-{}", self.at, self.at + length - 1)));
+            headers.push(("range".into(), format!("bytes={}-{}", self.at, self.at + length - 1)));
         }
         if !self.etag.is_empty() {
-            headers.push(("if-match", self.etag.clone()));
+            headers.push(("if-match".into(), self.etag.clone()));
         }
         let key = self.bucket.place.key(&self.name);
         let reply = self.bucket.ask(&Order { headers, bytes: length, ..Order::new("GET", &key) })?;

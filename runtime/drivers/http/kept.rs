@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,14 +35,17 @@ struct Line {
     sight: Sight,
 }
 
+/// A header of a request: its name in lower case, and its value.
+pub type Header = (Cow<'static, str>, String);
+
 /// One request.
 pub struct Letter {
-    /// `GET`, `PUT`, `DELETE`, `HEAD`.
+    /// `GET`, `PUT`, `POST`, `DELETE`, `HEAD`.
     pub method: &'static str,
     /// Where to.
     pub address: Address,
-    /// Names in lower case. Values stay out of every message.
-    pub headers: Vec<(&'static str, String)>,
+    /// Values stay out of every message.
+    pub headers: Vec<Header>,
     /// The body, in pieces.
     pub body: Vec<Bytes>,
 }
@@ -179,10 +183,11 @@ fn wire(letter: Letter, paces: &Arc<Paces>, pulse: &Pulse) -> Result<reqwest::Re
     for (name, value) in &letter.headers {
         // The value stays out of the message.
         let mut value = HeaderValue::from_str(value).map_err(|_| broken(&format!("the header `{name}` is not one")))?;
-        value.set_sensitive(*name == "authorization");
-        request.headers_mut().insert(HeaderName::from_static(name), value);
+        value.set_sensitive(name == "authorization");
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| broken(&error))?;
+        request.headers_mut().insert(name, value);
     }
-    if letter.method == "PUT" {
+    if matches!(letter.method, "PUT" | "POST") {
         let size: usize = letter.body.iter().map(Bytes::len).sum();
         request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size));
         let (pulse, paces) = (pulse.clone(), Arc::clone(paces));

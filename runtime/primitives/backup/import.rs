@@ -8,11 +8,13 @@ mod dump;
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use flate2::read::MultiGzDecoder;
 use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
 
 use crate::drivers::backup::Part;
 use crate::failure::{Failure, FailureKind};
@@ -20,8 +22,62 @@ use crate::failure::{Failure, FailureKind};
 /// How much of a file tells what it is.
 const BEGINNING: usize = 512;
 
+/// Files that become a snapshot.
+pub struct Imports {
+    /// Each as a part.
+    pub parts: Vec<Part>,
+    /// What each is, in words.
+    pub kinds: Vec<&'static str>,
+    /// When they were made.
+    pub time: Timestamp,
+    /// What nobody could look at.
+    pub doubts: Vec<String>,
+}
+
+impl Imports {
+    /// Opens files of older backups. They were made at that time; without one, when the newest of them was changed. `scratch` is a folder
+    /// of the caller's in which an archive that is compressed is kept while it is read.
+    pub fn open(
+        files: &[PathBuf],
+        name: Option<&str>,
+        time: Option<Timestamp>,
+        scratch: &Path,
+    ) -> Result<Self, Failure> {
+        let wrong = |message: &str| Failure::new(FailureKind::Argument, message);
+        if files.is_empty() {
+            return Err(wrong("there is nothing to import"));
+        }
+        if name.is_some() && files.len() > 1 {
+            return Err(wrong("`name` is for one file"));
+        }
+        let opened = files.iter().map(|file| open(file, name, scratch)).collect::<Result<Vec<Import>, Failure>>()?;
+        let newest = opened.iter().map(|one| one.time).max();
+        let time = time.or(newest).unwrap_or_else(Timestamp::now);
+        if time > Timestamp::now() {
+            return Err(wrong("a backup from the future cannot be imported"));
+        }
+        let kinds = opened.iter().map(|one| one.kind).collect();
+        let doubts = opened.iter().filter_map(|one| one.unproven.clone()).collect();
+        Ok(Self { parts: opened.into_iter().map(|one| one.part).collect(), kinds, time, doubts })
+    }
+}
+
+/// A moment as people write it; without a zone it is the one of this machine.
+pub fn moment(text: &str) -> Result<Timestamp, Failure> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    let civil =
+        text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(|date| date.to_datetime(Time::midnight())));
+    let zoned = civil.ok().and_then(|civil| civil.to_zoned(TimeZone::system()).ok());
+    zoned.map(|zoned| zoned.timestamp()).ok_or_else(|| {
+        Failure::new(FailureKind::Argument, format!("`{text}` is no moment"))
+            .hint("write `2024-05-01`, `2024-05-01 03:00` or `2024-05-01T03:00:00Z`")
+    })
+}
+
 /// A file that can be a part of a snapshot.
-pub struct Import {
+struct Import {
     /// The part.
     pub part: Part,
     /// What it is, in words.
@@ -49,9 +105,7 @@ enum Packing {
     Zstd,
 }
 
-/// Opens a file of an older backup. `scratch` is a folder of the caller's in which an archive that is compressed is kept while
-/// it is read.
-pub fn open(file: &Path, name: Option<&str>, scratch: &Path) -> Result<Import, Failure> {
+fn open(file: &Path, name: Option<&str>, scratch: &Path) -> Result<Import, Failure> {
     let shown = file.display();
     let failed = |error: std::io::Error| Failure::system(format!("read `{shown}`"), &error);
     let metadata = std::fs::metadata(file).map_err(failed)?;

@@ -1,6 +1,10 @@
-//! Buckets of S3 servers as sources: what is listed is saved as a folder, and only what changed since the last snapshot is read.
+//! Buckets of S3 servers: as sources, what is listed is saved as a folder, and only what changed since the last snapshot is read; as
+//! targets, only what differs is written.
 
-use std::collections::BTreeMap;
+mod link;
+mod placing;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Component, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +22,9 @@ use crate::drivers::bucket::{self, Keys, Object, ObjectReader, Place, Style};
 use crate::primitive::{Context, Failure, FailureKind, Need, parse_options, text_of};
 use crate::secrets::Sources;
 
+pub use link::Link;
+pub use placing::{AllWanted, Differing, Placing, Wanting};
+
 /// A bucket, or what is under a folder of it.
 #[derive(Clone)]
 pub struct Bucket {
@@ -27,6 +34,8 @@ pub struct Bucket {
     access_key: String,
     secret_key: String,
     exclude: Vec<String>,
+    /// The names of the only objects that are meant.
+    only: Option<BTreeSet<String>>,
 }
 
 /// As a script writes it.
@@ -98,6 +107,7 @@ impl Bucket {
             access_key: written.access_key,
             secret_key: written.secret_key,
             exclude: [exclude, &written.exclude].concat(),
+            only: None,
         };
         excludes(&bucket.exclude).map(|_| bucket)
     }
@@ -107,6 +117,11 @@ impl Bucket {
         let keys = ["access_key", "secret_key"].into_iter().filter_map(|key| value.get(key));
         let keys = keys.map(|name| Need::secret(text_of(Some(name))));
         [Need::http(text_of(value.get("bucket")))].into_iter().chain(keys).collect()
+    }
+
+    /// The same, of which nothing but these objects is meant.
+    pub fn only(&self, names: BTreeSet<String>) -> Self {
+        Self { only: Some(names), ..self.clone() }
     }
 
     /// In words.
@@ -143,13 +158,6 @@ impl Bucket {
         mut before: Facts,
         pumping: Pumping<'_>,
     ) -> Result<Noted, Failure> {
-        let sources = Sources::of(context.project)?;
-        let secret = |name: &str| {
-            let text = sources.get(name)?.text;
-            context.services.mask(text.expose());
-            Ok::<String, Failure>(text.expose().to_owned())
-        };
-        let keys = Keys { access: secret(&self.access_key)?, secret: secret(&self.secret_key)? };
         let (still, over) = (wanted(context, pumping.within), pumping.over.clone());
         let wanted: bucket::Wanted = Arc::new(move || {
             if over.is_cancelled() {
@@ -157,7 +165,7 @@ impl Bucket {
             }
             still()
         });
-        let bucket = Arc::new(bucket::Bucket::new(self.place.clone(), keys, wanted)?);
+        let bucket = self.client(context, wanted)?;
         let tree = self.tree(bucket.list("")?)?;
         let now = Timestamp::now();
         let noted: Noted = Arc::new(Mutex::new(Facts { place: self.place.shown(), ..Facts::default() }));
@@ -187,6 +195,18 @@ impl Bucket {
         Ok(noted)
     }
 
+    /// A client with its keys.
+    fn client(&self, context: &Context<'_>, wanted: bucket::Wanted) -> Result<Arc<bucket::Bucket>, Failure> {
+        let sources = Sources::of(context.project)?;
+        let secret = |name: &str| {
+            let text = sources.get(name)?.text;
+            context.services.mask(text.expose());
+            Ok::<String, Failure>(text.expose().to_owned())
+        };
+        let keys = Keys { access: secret(&self.access_key)?, secret: secret(&self.secret_key)? };
+        Ok(Arc::new(bucket::Bucket::new(self.place.clone(), keys, wanted)?))
+    }
+
     /// Objects as files, with the folders that their names speak of. What cannot be both, or is no path, is a fault: it would
     /// not come back.
     fn tree(&self, objects: Vec<Object>) -> Result<BTreeMap<PathBuf, Option<(String, Object)>>, Failure> {
@@ -195,7 +215,7 @@ impl Bucket {
         for object in objects {
             let name = object.key.strip_prefix(&prefix).unwrap_or(&object.key).to_owned();
             let (path, is_folder) = (PathBuf::from(name.trim_end_matches('/')), name.ends_with('/'));
-            if name.is_empty() {
+            if name.is_empty() || self.only.as_ref().is_some_and(|only| !only.contains(&name)) {
                 continue;
             }
             if excludes.matched_path_or_any_parents(&path, is_folder).is_ignore() {

@@ -3,6 +3,7 @@
 mod database;
 mod dry;
 mod keys;
+mod objects;
 mod volume;
 
 use std::io::{self, Write};
@@ -22,8 +23,8 @@ use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 
 use super::{
-    Opened, Place, Postgres, Program, Redis, Volume, named, postgres, redis, save_before, told, volume as volumes,
-    wanted,
+    Bucket, Opened, Place, Postgres, Program, Redis, Volume, named, objects as buckets, postgres, redis, save_before,
+    told, volume as volumes, wanted,
 };
 use crate::drivers::backup::{self, Access, PartRecord, Placing, Repository, Snapshot, Tally};
 use crate::primitive::{
@@ -71,7 +72,7 @@ static SPEC: Spec = Spec {
         Arg::new(
             "target",
             Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map]),
-            "A path; `#{ volume, engine }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; or a command that reads the part: `#{ command, container, engine, user }`.",
+            "A path; `#{ volume, engine }`; `#{ bucket, access_key, secret_key, … }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; or a command that reads the part: `#{ command, container, engine, user }`.",
         ),
     ],
     options: Some(Options::SPEC),
@@ -107,6 +108,9 @@ impl Primitive for Restore {
         if target.get("volume").is_some() {
             return Volume::needs_for(target, "restore");
         }
+        if target.get("bucket").is_some() {
+            return Bucket::needs(target);
+        }
         match (target.get("command"), path_of(target)) {
             (Some(command), None) => Program::needs(command, target.get("container"), target.get("engine")),
             (_, path) => vec![Need::write(path.unwrap_or_else(|| text_of(Some(target))))],
@@ -133,15 +137,20 @@ impl Primitive for Restore {
         let work = Work::begin(context, call, &options)?;
         let meter = work.repository.meter();
         if options.dry_run {
-            return told(context, &meter, || work.compare_only(context, options.owners, options.within));
+            return told(context, &meter, || match &work.target {
+                Target::Bucket(placing) => work.compare_objects(context, placing),
+                _ => work.compare_only(context, options.owners, options.within),
+            });
         }
-        Ok(told(context, &meter, || work.restore(context, &options))?.made([change(call)]))
+        let outcome = told(context, &meter, || work.restore(context, &options))?;
+        Ok(if outcome.changed == Some(false) { outcome } else { outcome.made([change(call)]) })
     }
 
     fn recovery(&self, call: &Call) -> Recovery {
         let target = call.args.get(1);
-        let is_volume = target.is_some_and(|target| target.get("volume").is_some());
-        let is_known = target.and_then(path_of).is_some() || is_volume || target.is_some_and(is_store);
+        let has = |key: &str| target.is_some_and(|target| target.get(key).is_some());
+        let is_known =
+            target.and_then(path_of).is_some() || has("volume") || has("bucket") || target.is_some_and(is_store);
         if is_known { Recovery::Probe } else { Recovery::Ask }
     }
 
@@ -155,6 +164,10 @@ impl Primitive for Restore {
         }
         if let Target::Volume(placing) = &work.target {
             let done = work.is_in_volume(context, placing)?;
+            return Ok(done.map_or(Probe::NotDone, |value| Probe::Done(Outcome::changed(value).made([change(call)]))));
+        }
+        if let Target::Bucket(placing) = &work.target {
+            let done = work.is_in_bucket(context, placing, &options)?;
             return Ok(done.map_or(Probe::NotDone, |value| Probe::Done(Outcome::changed(value).made([change(call)]))));
         }
         if let Target::Postgres(placing) = &work.target {
@@ -187,6 +200,11 @@ impl Primitive for Restore {
             let value = names.into_iter().map(|name| (name.to_owned(), known(name))).collect();
             return Ok(Prediction::one(change(call), Value::Object(value)));
         }
+        if call.args.get(1).is_some_and(|target| target.get("bucket").is_some()) {
+            let names = ["snapshot", "part", "files", "bytes", "written", "removed", "extra"];
+            let value = names.into_iter().map(|name| (name.to_owned(), known(name))).collect();
+            return Ok(Prediction::one(change(call), Value::Object(value)));
+        }
         let value = json!({
             "snapshot": known("snapshot"), "part": known("name"), "files": known("files"), "bytes": known("size"),
         });
@@ -204,6 +222,9 @@ fn change(call: &Call) -> Change {
             format!("keys of `{}`", text_of(target.and_then(|target| target.get("container").or(target.get("redis")))))
         }
         Some(path) => format!("what `{path}` holds"),
+        None if target.is_some_and(|target| target.get("bucket").is_some()) => {
+            format!("what bucket `{}` holds", text_of(target.and_then(|target| target.get("bucket"))))
+        }
         None if target.is_some_and(|target| target.get("volume").is_some()) => {
             format!("what volume `{}` holds", text_of(target.and_then(|target| target.get("volume"))))
         }
@@ -232,6 +253,7 @@ enum Target {
     Postgres(Box<postgres::Placing>),
     Redis(Box<redis::Placing>),
     Volume(Box<volumes::Placing>),
+    Bucket(Box<buckets::Placing>),
 }
 
 /// What is restored, from where and to where.
@@ -260,7 +282,7 @@ impl Work {
         let kind = match target {
             Target::Postgres(_) => Some("postgres"),
             Target::Redis(_) => Some("redis"),
-            Target::Path(_) | Target::Program(_) | Target::Volume(_) => None,
+            Target::Path(_) | Target::Program(_) | Target::Volume(_) | Target::Bucket(_) => None,
         };
         let (inside, record) = part(&repository, &snapshot, options.part.as_deref(), kind)?;
         Ok(Self { place, repository, snapshot, inside, record, target })
@@ -279,6 +301,7 @@ impl Work {
             Target::Postgres(placing) => return self.restore_database(context, placing, options),
             Target::Redis(placing) => return self.restore_keys(context, placing, options),
             Target::Volume(placing) => return self.restore_volume(context, placing, options),
+            Target::Bucket(placing) => return self.restore_objects(context, placing, options),
         };
         if self.record.is_some() {
             self.place.note_proof(context, &self.snapshot.id, ProofKind::Restored)?;
@@ -416,6 +439,10 @@ fn target(context: &Context<'_>, call: &Call, options: &Options) -> Result<Targe
     if value.get("volume").is_some() {
         let target = Volume::read(&value, &[]).map_err(explained)?;
         return Ok(Target::Volume(Box::new(volumes::Placing { target, within: options.within })));
+    }
+    if value.get("bucket").is_some() {
+        let target = Bucket::read(&value, &[]).map_err(explained)?;
+        return Ok(Target::Bucket(Box::new(buckets::Placing { target, within: options.within })));
     }
     let Written { command, container, engine, user } = parse_options(&value).map_err(explained)?;
     let engine = engine.as_ref().map(engine_of).transpose()?;

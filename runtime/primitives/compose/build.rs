@@ -157,6 +157,7 @@ pub(super) fn one(app: &App<'_>, service: &Service, options: &Options, logins: &
                 doing: format!("building: {text}"),
                 current: Some(number),
                 total: Some(total),
+                ..Progress::default()
             });
         }
         BuildStep::Line(line) => app.context.log(LogStream::Stdout, &line),

@@ -369,6 +369,7 @@ impl Layers {
             doing: transfer.doing.to_lowercase(),
             current: (total > 0).then_some(current),
             total: (total > 0).then_some(total),
+            ..Progress::default()
         });
     }
 }

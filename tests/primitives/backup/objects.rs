@@ -12,7 +12,7 @@ use super::{PASSWORD, backup, open, restic, restore, snapshots};
 use crate::harness::Direct;
 use crate::harness::bucket::{Bucket, KEY, REGION};
 
-fn site() -> Direct {
+pub fn site() -> Direct {
     let direct = Direct::new();
     direct.write(
         "runbook.toml",
@@ -24,13 +24,13 @@ fn site() -> Direct {
     direct
 }
 
-fn put(bucket: &Bucket, name: &str, content: &[u8]) {
+pub fn put(bucket: &Bucket, name: &str, content: &[u8]) {
     let client = Client::new(bucket.place(), Bucket::keys(), std::sync::Arc::new(|| Ok(()))).unwrap();
     let content = Bytes::copy_from_slice(content);
     client.put(name, std::slice::from_ref(&content), &digest(&content), false).unwrap();
 }
 
-fn source(bucket: &Bucket) -> Value {
+pub fn source(bucket: &Bucket) -> Value {
     json!({
         "bucket": bucket.url(), "access_key": "ACCESS", "secret_key": "SECRET", "region": REGION, "name": "media",
         "exclude": ["*.tmp"],
