@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{open, restic, site};
+use super::lies::{Files, Objects, Subject, rhai};
+use super::{PASSWORD, open, restic, site};
+use crate::harness::bucket::KEY;
 use crate::harness::strace::{self, Blow, Injection};
-use crate::harness::{Direct, skip};
+use crate::harness::{Direct, at_night, skip};
 
 #[test]
 fn killed_at_any_moment_the_repository_is_whole_and_the_next_backup_good() {
@@ -100,4 +102,60 @@ fn a_database_and_its_journals_stay_together_over_a_restore_that_is_killed() {
         let left: Vec<_> = std::fs::read_dir(direct.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".app.db")), "{injection:?}: {left:?}");
     }
+}
+
+/// Saved from and restored to a store that is elsewhere, by processes that are killed at any moment, each of which is gone on with:
+/// what is there in the end is what was saved.
+fn stands_kills<S: Subject>(subject: &S, target: &Value, back: impl Fn() -> String) {
+    let direct = site();
+    direct.write("secrets.env", &format!("STORE='{PASSWORD}'\nACCESS='{}'\nSECRET='{}'\n", KEY.0, KEY.1));
+    direct.write("save.rhai", &format!("//! Save.\nbackup({});\n", rhai(&subject.source())));
+    direct.write("back.rhai", &format!("//! Go back.\nrestore(\"latest\", {}, #{{ replace: true }});\n", rhai(target)));
+    let mut hit = [0, 0];
+    // How long each takes that is not killed.
+    let mut longest = [Duration::from_millis(1500); 2];
+    let rounds = if at_night() { 50 } else { 4 };
+    for round in 1..=rounds {
+        subject.alter(&direct, 2000 + u64::from(round));
+        for (which, script) in ["save.rhai", "back.rhai"].into_iter().enumerate() {
+            let mut command = runbook(&direct, &["run", script]);
+            let mut child =
+                command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+            let (start, after) = (std::time::Instant::now(), longest[which] * (round * 7 % 23 + 1) / 24);
+            while start.elapsed() < after && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            if child.try_wait().unwrap().is_some() {
+                longest[which] = longest[which].min(start.elapsed());
+            } else {
+                hit[which] += 1;
+            }
+            let _ = child.kill();
+            let is_done = child.wait().unwrap().success();
+            let name = format!("round {round}: {script} after {after:?}");
+            if !is_done && !runbook(&direct, &["resume"]).output().unwrap().status.success() {
+                // It had not even begun.
+                let again = runbook(&direct, &["run", script]).output().unwrap();
+                assert!(again.status.success(), "{name}: {}", String::from_utf8_lossy(&again.stderr));
+            }
+            let checked = open(&direct).check(true).unwrap();
+            assert!(checked.errors.is_empty(), "{name}: {:?}", checked.errors);
+        }
+        assert_eq!(back(), subject.look(&direct), "round {round}");
+    }
+    assert!(hit.iter().all(|hit| *hit > 0), "nothing was killed: {hit:?}");
+    eprintln!("{}: {hit:?} of {rounds} rounds killed something that ran", subject.name());
+    let _ = restic(&direct, &["check", "--read-data"]);
+}
+
+#[test]
+fn a_bucket_is_saved_and_filled_whoever_is_killed_over_it() {
+    let Some(bucket) = Objects::at("killed-objects") else { return };
+    stands_kills(&bucket, &bucket.target(), || bucket.back());
+}
+
+#[test]
+fn a_volume_is_saved_and_filled_whoever_is_killed_over_it() {
+    let Some(volume) = Files::new() else { return };
+    stands_kills(&volume, &volume.target(), || volume.back());
 }

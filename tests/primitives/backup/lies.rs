@@ -3,12 +3,15 @@
 
 mod faults;
 mod ground;
+mod stores;
 mod subjects;
 
 use faults::{DAMAGES, LIMITS, MACHINE, REQUESTS, WAYS};
+pub use ground::rhai;
 use ground::{Ground, Tally};
-pub use subjects::noise;
-use subjects::{Folder, Keys, Lines, Subject, Tables, Upright};
+pub use stores::{Files, Objects};
+use subjects::{Folder, Keys, Lines, Tables, Upright};
+pub use subjects::{Subject, noise};
 
 use crate::harness::at_night;
 
@@ -92,4 +95,14 @@ fn no_fault_makes_a_lie_of_a_postgres_database() {
 #[test]
 fn no_fault_makes_a_lie_of_redis() {
     stand_everything(4, Keys::new);
+}
+
+#[test]
+fn no_fault_makes_a_lie_of_a_bucket() {
+    stand_everything(5, Objects::new);
+}
+
+#[test]
+fn no_fault_makes_a_lie_of_a_volume() {
+    stand_everything(6, Files::new);
 }

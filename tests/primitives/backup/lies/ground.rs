@@ -84,7 +84,6 @@ impl<S: Subject> Ground<S> {
         let bucket = Bucket::new(name)?;
         let direct = Direct::new();
         direct.write("runbook.toml", &project(&bucket.lines()));
-        direct.write("secrets.env", &format!("STORE='{PASSWORD}'\nACCESS='{}'\nSECRET='{}'\n", KEY.0, KEY.1));
         let location = bucket.location();
         Repository::init(&location, PASSWORD).unwrap();
         Some(Self::begin(direct, Place::Bucket(bucket), location, subject))
@@ -94,13 +93,13 @@ impl<S: Subject> Ground<S> {
         let host = Sshd::start()?;
         let direct = Direct::new();
         direct.write("runbook.toml", &at_host(&host, host.port()));
-        direct.write("secrets.env", &format!("STORE='{PASSWORD}'\n"));
         let location = located(&host, host.port());
         Repository::init(&location, PASSWORD).unwrap();
         Some(Self::begin(direct, Place::Host(host), location, subject))
     }
 
     fn begin(direct: Direct, place: Place, location: Location, subject: S) -> Self {
+        direct.write("secrets.env", &format!("STORE='{PASSWORD}'\nACCESS='{}'\nSECRET='{}'\n", KEY.0, KEY.1));
         let first = (String::new(), String::new());
         let usual = (Duration::ZERO, Duration::ZERO);
         let mut ground =
@@ -324,6 +323,6 @@ impl<S: Subject> Ground<S> {
 }
 
 /// A value as a script writes it.
-fn rhai(value: &Value) -> String {
+pub fn rhai(value: &Value) -> String {
     value.to_string().replace('{', "#{")
 }

@@ -20,11 +20,11 @@ pub struct Doomed {
     pub is_patient: bool,
 }
 
-fn doomed(name: impl Into<String>, source: Value) -> Doomed {
+pub fn doomed(name: impl Into<String>, source: Value) -> Doomed {
     Doomed { name: name.into(), source, options: json!({ "within": "60s" }), is_patient: false }
 }
 
-fn slowly(name: impl Into<String>, source: Value) -> Doomed {
+pub fn slowly(name: impl Into<String>, source: Value) -> Doomed {
     Doomed { name: name.into(), source, options: json!({ "within": "8s" }), is_patient: true }
 }
 
@@ -57,7 +57,7 @@ pub fn noise(round: u64, bytes: usize) -> Vec<u8> {
     made
 }
 
-fn hash(bytes: &[u8]) -> String {
+pub fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
