@@ -285,13 +285,16 @@ fn how_far_it_is_is_told_as_events_and_not_in_a_pipe() {
     let project = Project::new().file("runbook.toml", &lines).file("save.rhai", "//! Save.\nbackup(\"noise\");\n");
     let project = project.env("PASS", "correct horse").env("ACCESS", KEY.0).env("SECRET", KEY.1);
     std::fs::create_dir(project.path().join("noise")).unwrap();
-    let bytes: Vec<u8> = (0..400_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
-    std::fs::write(project.path().join("noise/a"), &bytes).unwrap();
+    for number in 0..8_u32 {
+        let words = (0..50_000_u32).map(|n| (n ^ number << 24).wrapping_mul(2_654_435_761).rotate_left(n % 32));
+        let bytes: Vec<u8> = words.flat_map(u32::to_be_bytes).collect();
+        std::fs::write(project.path().join(format!("noise/{number}")), bytes).unwrap();
+    }
     project.runbook(&["backup", "init"]).success().says("--limit-upload 512 --limit-download 512");
     let reached = |lines: &str, doing: &str| {
         let events = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let all: Vec<Value> = events.filter(|event| event["event"] == "progress" && event["doing"] == doing).collect();
-        assert!(all.iter().any(|one| one["total"] == bytes.len()), "{doing}: {lines}");
+        assert!(all.iter().any(|one| one["total"] == 1_600_000), "{doing}: {lines}");
         all
     };
     reached(&project.runbook(&["run", "save.rhai", "--json"]).success().stdout, "saving");

@@ -145,7 +145,7 @@ fn the_bucket_of_chatvista_is_synced_and_links_to_it_are_given_out() {
     let here = settings.replace("http://127.0.0.1:19000/chatvista-storage", &bucket.url());
     project.file_now("runbook.toml", &here.replace("region = \"us-east-1\"", &format!("region = \"{REGION}\"")));
     let secrets = format!("DO_SPACES_ACCESS_KEY='{}'\nDO_SPACES_SECRET_KEY='{}'\n", KEY.0, KEY.1);
-    project.file_now("demo.secrets", &(project.read("demo.secrets") + &secrets));
+    project.file_now("demo.secrets", &format!("{}{secrets}", project.read("demo.secrets")));
     for part in ["recordings", "transcripts", "minutes", "exports", "avatars"] {
         std::fs::create_dir_all(project.path().join(format!("chatvista/storage/{part}/2026"))).unwrap();
         project.file_now(&format!("chatvista/storage/{part}/2026/a.txt"), part);
@@ -153,9 +153,9 @@ fn the_bucket_of_chatvista_is_synced_and_links_to_it_are_given_out() {
     let run = |arguments: &[&str]| project.runbook(&[&["run"], arguments, &["--env", "demo"]].concat());
     project.runbook(&["backup", "init", "--repository", "chatvista"]).success();
     run(&["chatvista/backup.rhai"]).success();
-    run(&["chatvista/sync.rhai", "--dry-run", "true"]).success().says("5 objects would change");
-    run(&["chatvista/sync.rhai"]).success().says("5 objects changed");
-    run(&["chatvista/sync.rhai"]).success().says("0 objects changed");
+    run(&["chatvista/sync.rhai", "--dry-run", "true"]).success().says("avatars: 1 objects would change");
+    run(&["chatvista/sync.rhai"]).success().says("minutes: 1 objects written, 0 removed");
+    run(&["chatvista/sync.rhai"]).success().says("minutes: 0 objects written, 0 removed");
     run(&["chatvista/link.rhai", "--object", "minutes/2026/a.txt"])
         .success()
         .says("the link is in chatvista/links/a.txt");
@@ -166,7 +166,7 @@ fn the_bucket_of_chatvista_is_synced_and_links_to_it_are_given_out() {
     std::fs::remove_file(project.path().join("chatvista/storage/exports/2026/a.txt")).unwrap();
     project.file_now("chatvista/storage/exports/2026/b.txt", "new");
     run(&["chatvista/backup.rhai"]).success();
-    run(&["chatvista/sync.rhai"]).success().says("2 objects changed");
+    run(&["chatvista/sync.rhai"]).success().says("exports: 1 objects written, 1 removed");
     let listed = project.runbook(&["backup", "list", "--json", "--repository", "chatvista"]).success();
     listed.prints("chatvista.before-restore");
 }

@@ -50,7 +50,9 @@ impl Import {
         let mut order = Order { job, time: Some(time), ..Order::default() };
         order.call = format!("import/{}/{}", std::process::id(), Timestamp::now().as_millisecond());
         order.tags = ["imported".to_owned()].into_iter().chain(self.tags).collect();
-        doubts.iter().for_each(|doubt| report::note(&format!("warning: {doubt}")));
+        for doubt in &doubts {
+            report::note(&format!("warning: {doubt}"));
+        }
         let meter = repository.meter();
         let (snapshot, manifest) = told("import", self.json, &meter, || repository.save(&order, parts))?;
         let row = Catalogued::of(&snapshot, manifest);

@@ -213,7 +213,9 @@ impl Read for Reader {
         }
         self.hasher.update(&buffer[..filled]);
         self.read += filled as u64;
-        self.guard.meter().count(Flow::Content, filled);
+        if self.what.part.is_some() {
+            self.guard.meter().count(Flow::Content, filled);
+        }
         if filled == 0 && !buffer.is_empty() && !self.is_done {
             self.finish()?;
         }

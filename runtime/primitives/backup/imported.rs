@@ -66,7 +66,9 @@ impl Primitive for Imported {
         let held = files(call).iter().map(|file| context.real(file)).collect::<Result<Vec<_>, Failure>>()?;
         let scratch = context.marker_folder().join("import");
         let Imports { parts, time, doubts, .. } = Imports::open(&held, options.name.as_deref(), given, &scratch)?;
-        doubts.iter().for_each(|doubt| context.log(LogStream::Warn, doubt));
+        for doubt in &doubts {
+            context.log(LogStream::Warn, doubt);
+        }
         let order = Order { time: Some(time), ..order(context, &options) };
         let repository = place.open(context, wanted(context, options.within))?;
         place.reconcile(context, &repository)?;

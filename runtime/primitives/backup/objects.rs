@@ -23,7 +23,7 @@ use crate::primitive::{Context, Failure, FailureKind, Need, parse_options, text_
 use crate::secrets::Sources;
 
 pub use link::Link;
-pub use placing::{AllWanted, Differing, Placing, Wanting};
+pub use placing::{AllWanted, Differing, Placing, Wanting, writing};
 
 /// A bucket, or what is under a folder of it.
 #[derive(Clone)]

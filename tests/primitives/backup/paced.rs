@@ -29,7 +29,7 @@ fn project(direct: &Direct, lines: &str, more: &str) {
     direct.write("secrets.env", &format!("STORE='{PASSWORD}'\nACCESS='{}'\nSECRET='{}'\n", KEY.0, KEY.1));
 }
 
-/// Saves and restores, and holds both to the limit: it takes as long as it has to, and not much longer.
+/// Saves and restores, and holds both to the limit: it takes as long as it has to, and not many times longer.
 fn is_paced(direct: &Direct) {
     std::fs::create_dir_all(direct.path().join("uploads")).unwrap();
     std::fs::write(direct.path().join("uploads/noise"), noise(7, BYTES)).unwrap();
@@ -37,7 +37,7 @@ fn is_paced(direct: &Direct) {
         let took = start.elapsed();
         // The first piece waits for nobody.
         let least = Duration::from_secs(SECONDS).mul_f64(0.95);
-        assert!(took > least && took < least * 3, "{what}: {took:?}");
+        assert!(took > least && took < least * 10, "{what}: {took:?}");
     };
     let start = Instant::now();
     let made = backup(direct, json!("uploads"), json!({})).unwrap().value;

@@ -96,28 +96,27 @@ impl Placing {
         differing.extra = there.into_keys().collect();
         Ok(differing)
     }
+}
 
-    /// Whoever writes these objects, several at a time, with what was said of them when they were saved.
-    pub fn writing<T>(
-        &self,
-        bucket: &Arc<bucket::Bucket>,
-        names: &BTreeSet<String>,
-        saved: &BTreeMap<String, Saved>,
-        work: impl FnOnce(&mut Writing<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        let (hand, ready) = sync_channel::<ObjectWriter>(0);
-        let (ready, fault) = (Mutex::new(ready), Mutex::new(None));
-        thread::scope(|scope| {
-            for _ in 0..WRITERS {
-                scope.spawn(|| finish_each(&ready, &fault));
-            }
-            let mut writing = Writing { bucket, names, saved, fault: &fault, hand, open: None };
-            let done = work(&mut writing);
-            drop(writing);
-            done
-        })
-        .and_then(|done| fault.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(done), Err))
-    }
+/// Whoever writes these objects, several at a time, with what was said of them when they were saved.
+pub fn writing<T>(
+    bucket: &Arc<bucket::Bucket>,
+    names: &BTreeSet<String>,
+    saved: &BTreeMap<String, Saved>,
+    work: impl FnOnce(&mut Writing<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let (hand, ready) = sync_channel::<ObjectWriter>(0);
+    let (ready, fault) = (Mutex::new(ready), Mutex::new(None));
+    thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            scope.spawn(|| finish_each(&ready, &fault));
+        }
+        let mut writing = Writing { bucket, names, saved, fault: &fault, hand, open: None };
+        let done = work(&mut writing);
+        drop(writing);
+        done
+    })
+    .and_then(|done| fault.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(done), Err))
 }
 
 /// What has been handed over is written until nobody hands over anything any more, or something went wrong.

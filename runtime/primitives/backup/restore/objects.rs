@@ -8,7 +8,7 @@ use super::super::source::{Kind, Source};
 use super::{Options, Work};
 use crate::drivers::backup::{Flow, Tally, compare};
 use crate::primitive::{Context, Failure, FailureKind, LogStream, Outcome, ProofKind};
-use crate::primitives::backup::objects::{AllWanted, Differing, Facts, Placing, Saved, Wanting};
+use crate::primitives::backup::objects::{AllWanted, Differing, Facts, Placing, Saved, Wanting, writing};
 
 /// How many differences people are shown.
 const SHOWN: usize = 20;
@@ -35,7 +35,7 @@ impl Work {
         let bytes = wanted.iter().filter(|(name, _)| written.contains(*name)).map(|(_, one)| one.bytes).sum();
         self.repository.meter().begin("restoring", Flow::Content, Some(bytes));
         let saved = self.saved_objects();
-        placing.writing(&bucket, &written, &saved, |writing| {
+        writing(&bucket, &written, &saved, |writing| {
             self.repository.each_file(&self.snapshot.id, &self.inside, writing)
         })?;
         if options.replace {
