@@ -303,7 +303,7 @@ fn how_far_it_is_is_told_as_events_and_not_in_a_pipe() {
     assert!(all.iter().any(|one| one["seconds_left"].is_u64()), "{all:?}");
     assert_eq!(
         serde_json::from_str::<Value>(&ran.stdout).unwrap()["restored"]["files"],
-        1,
+        8,
         "one document: {}",
         ran.stdout
     );

@@ -168,7 +168,11 @@ class Door(http.server.BaseHTTPRequestHandler):
             # Small pages, so that every listing of a test has later ones.
             path += "&max-keys=" + os.environ.get("PAGE", "5")
         upstream = http.client.HTTPConnection(*UPSTREAM, timeout=30)
-        upstream.request(self.command, path, body, dict(self.headers))
+        passed = dict(self.headers)
+        if is_link:
+            # What is behind the door knows who asks by this alone.
+            passed["Authorization"] = f"AWS4-HMAC-SHA256 Credential={access}/20000101/{REGION}/s3/aws4_request"
+        upstream.request(self.command, path, body, passed)
         reply = upstream.getresponse()
         content = reply.read()
         upstream.close()

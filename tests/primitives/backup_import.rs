@@ -45,7 +45,7 @@ fn what_is_not_whole_is_not_taken() {
     direct.write("site/a", &"1".repeat(9000)).write("text", "no\n");
     shell(&direct, "tar -cf old.tar site; head -c 5120 old.tar > cut.tar; cp old.tar b.tar");
     for (files, options, kind, why) in [
-        (json!("cut.tar"), json!({}), FailureKind::Invalid, "cut off"),
+        (json!("cut.tar"), json!({}), FailureKind::Invalid, "archive cannot be read"),
         (json!("text"), json!({}), FailureKind::Invalid, "nothing that can be looked at"),
         (json!("nothing.tar"), json!({}), FailureKind::NotFound, "nothing.tar"),
         (json!([]), json!({}), FailureKind::Argument, "nothing to import"),

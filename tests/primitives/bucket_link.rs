@@ -28,7 +28,10 @@ fn a_link_is_a_secret_that_stands_where_secrets_may() {
     let signature = ran.read("link").rsplit_once('=').unwrap().1.to_owned();
     assert!(!ran.runbook(&["logs", "1"]).stdout.contains(&signature));
     is_nowhere(&ran);
-    refused(&format!(r#"info(bucket_link({PLACE}, "a"))"#), "secret");
+    self::project(&format!(r#"info(bucket_link({PLACE}, "a"))"#))
+        .run()
+        .code(2)
+        .says("may not stand in `text` of `info`");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::lies::{Files, Objects, Subject, rhai};
+use super::lies::{Objects, Subject, rhai};
 use super::{PASSWORD, open, restic, site};
 use crate::harness::bucket::KEY;
 use crate::harness::strace::{self, Blow, Injection};
@@ -152,10 +152,4 @@ fn stands_kills<S: Subject>(subject: &S, target: &Value, back: impl Fn() -> Stri
 fn a_bucket_is_saved_and_filled_whoever_is_killed_over_it() {
     let Some(bucket) = Objects::at("killed-objects") else { return };
     stands_kills(&bucket, &bucket.target(), || bucket.back());
-}
-
-#[test]
-fn a_volume_is_saved_and_filled_whoever_is_killed_over_it() {
-    let Some(volume) = Files::new() else { return };
-    stands_kills(&volume, &volume.target(), || volume.back());
 }

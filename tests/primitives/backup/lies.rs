@@ -9,7 +9,7 @@ mod subjects;
 use faults::{DAMAGES, LIMITS, MACHINE, REQUESTS, WAYS};
 pub use ground::rhai;
 use ground::{Ground, Tally};
-pub use stores::{Files, Objects};
+pub use stores::Objects;
 use subjects::{Folder, Keys, Lines, Tables, Upright};
 pub use subjects::{Subject, noise};
 
@@ -100,9 +100,4 @@ fn no_fault_makes_a_lie_of_redis() {
 #[test]
 fn no_fault_makes_a_lie_of_a_bucket() {
     stand_everything(5, Objects::new);
-}
-
-#[test]
-fn no_fault_makes_a_lie_of_a_volume() {
-    stand_everything(6, Files::new);
 }

@@ -1,16 +1,14 @@
-//! Stores that are elsewhere: a bucket, and a volume of an engine. What comes back of them goes into another of the same kind.
-
-use std::path::PathBuf;
+//! A store that is elsewhere: a bucket. What comes back of it goes into another one.
 
 use runbook::drivers::bucket::{Bucket as Client, digest};
 use runbook::primitive::Failure;
 use serde_json::{Value, json};
 
-use super::super::{listing, restore};
+use super::super::restore;
 use super::subjects::{Doomed, Subject, doomed, hash, noise, slowly};
+use crate::harness::Direct;
 use crate::harness::bucket::{Bucket, REGION};
 use crate::harness::cut::{self, Way};
-use crate::harness::{Direct, Lab};
 
 /// A bucket, and another one to come back in.
 pub struct Objects(Bucket, Bucket);
@@ -122,77 +120,5 @@ impl Subject for Objects {
             all.push(slowly(format!("nothing comes after {bytes} bytes"), self.through(&way)));
         }
         all
-    }
-}
-
-/// A volume, and another one to come back in.
-pub struct Files {
-    lab: Lab,
-    from: String,
-    to: String,
-}
-
-impl Files {
-    pub fn new() -> Option<Self> {
-        let lab = Lab::start()?;
-        let (from, to) = (lab.volume("lies-from"), lab.volume("lies-to"));
-        Some(Self { lab, from, to })
-    }
-
-    fn folder(&self, volume: &str) -> PathBuf {
-        self.lab.run(self.lab.engine.volume(volume)).unwrap().unwrap().mountpoint.into()
-    }
-
-    /// Where it comes back.
-    pub fn target(&self) -> Value {
-        json!({ "volume": self.to })
-    }
-
-    /// What came back.
-    pub fn back(&self) -> String {
-        listing(&self.folder(&self.to))
-    }
-}
-
-impl Subject for Files {
-    fn name(&self) -> &'static str {
-        "a volume"
-    }
-
-    fn source(&self) -> Value {
-        json!({ "volume": self.from, "name": "files" })
-    }
-
-    fn alter(&self, _: &Direct, round: u64) {
-        let folder = self.folder(&self.from);
-        std::fs::create_dir_all(folder.join("deep")).unwrap();
-        std::fs::write(folder.join("deep/noise"), noise(round, 300_000)).unwrap();
-        std::fs::write(folder.join("round"), round.to_string()).unwrap();
-        std::os::unix::fs::chown(folder.join("round"), Some(1001), Some(1002)).unwrap();
-        let _ = std::os::unix::fs::symlink("deep/noise", folder.join("link"));
-    }
-
-    fn look(&self, _: &Direct) -> String {
-        listing(&self.folder(&self.from))
-    }
-
-    fn come_back(&self, direct: &Direct, id: &str) -> Result<String, Failure> {
-        let _ = self.lab.run(self.lab.engine.remove_volume(&self.to));
-        restore(direct, json!(id), self.target(), json!({ "part": "files" }))?;
-        Ok(self.back())
-    }
-
-    fn doomed(&self, direct: &Direct) -> Vec<Doomed> {
-        let pipe = self.lab.volume("lies-pipe");
-        let path = self.folder(&pipe).join("pipe");
-        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
-        let engine = format!("unix://{}", direct.path().join("no.sock").display());
-        vec![
-            doomed("no such volume", json!({ "volume": "no-such-volume" })),
-            doomed("a pipe in it", json!({ "volume": pipe })),
-            doomed("no engine", json!({ "volume": self.from, "engine": engine })),
-            doomed("a pattern that is none", json!({ "volume": self.from, "exclude": ["a{b"] })),
-            doomed("beside a command that fails", json!([self.source(), { "command": ["false"], "name": "x" }])),
-        ]
     }
 }
