@@ -28,7 +28,7 @@ mod spec;
 pub use crate::failure::{Evidence, Failure, FailureKind};
 pub use crate::units::{ByteSize, FileMode, Span};
 pub use announcement::Announcement;
-pub use block::Block;
+pub use block::{Block, STACK};
 pub use call::{Call, KIND, Site, handle, kind_of};
 pub use cancel::{Cancel, CancelReason};
 pub use catalogue::{

@@ -65,7 +65,7 @@ pub struct PlannedCall {
 pub struct Look {
     /// The call's path.
     pub path: String,
-    /// The primitive's qualified name.
+    /// The primitive's qualified name; empty for what a call that changes something found before.
     pub name: String,
     /// One line for people.
     pub title: String,
@@ -73,6 +73,24 @@ pub struct Look {
     pub arguments: Value,
     /// What was seen, without what changes by itself.
     pub seen: Value,
+}
+
+impl Look {
+    /// What a call that changes something found where it would: `the content of …`, by its fingerprint.
+    pub fn found(path: &str, what: &str, fingerprint: String) -> Self {
+        let (path, title) = (path.to_owned(), what.to_owned());
+        Self { path, name: String::new(), title, arguments: Value::Null, seen: fingerprint.into() }
+    }
+
+    /// What is different in what was looked at, one line each.
+    fn drift(&self, now: &Self) -> Vec<String> {
+        if self.name.is_empty() {
+            let is_another = self.title != now.title || self.seen != now.seen;
+            return is_another.then(|| format!("{} is another one", self.title)).into_iter().collect();
+        }
+        let changes = value_changes(&self.seen, &now.seen);
+        changes.iter().map(|change| format!("{}: {}", self.title, shown(change))).collect()
+    }
 }
 
 /// Where a plan ends before the script does.
@@ -111,10 +129,9 @@ impl Plan {
         for look in &self.looks {
             match now.looks.iter().find(|other| other.path == look.path) {
                 // Arguments come out of other looks: what is different in them is told there, and what passes is not.
-                Some(other) if other.name == look.name => {
-                    let changes = value_changes(&look.seen, &other.seen);
-                    lines.extend(changes.iter().map(|change| format!("{}: {}", look.title, shown(change))));
-                }
+                Some(other) if other.name == look.name => lines.extend(look.drift(other)),
+                // Whatever it was: the change itself is not the planned one then.
+                _ if look.name.is_empty() => {}
                 _ => lines.push(format!("`{}` is not looked at any more", look.title)),
             }
         }

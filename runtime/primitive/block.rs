@@ -2,6 +2,10 @@ use serde_json::Value;
 
 use super::Failure;
 
+/// The stack of a thread in which a script runs, of which a system gives what is used: room for every level of calls, and for
+/// the deepest value that a script can put together before it has computed for too long.
+pub const STACK: usize = 64 << 20;
+
 /// A closure of the script, as a primitive sees it.
 ///
 /// Calls inside it get paths below the call that runs it. A failure that comes out of a block carries the script's own

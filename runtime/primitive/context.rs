@@ -162,6 +162,11 @@ pub trait Services: Send + Sync {
     }
     /// In a plan: notes in what state a planned change leaves a path of this machine. Elsewhere there is nothing to note.
     fn leaves(&self, _path: &Path, _left: Left) {}
+    /// In a plan: notes what the call at `path` found where it would change something, by its checksum. The plan is stale
+    /// when that is another by then.
+    fn found(&self, _path: &str, _what: &str, _checksum: &str) -> Result<(), Failure> {
+        Ok(())
+    }
     /// In a plan: how planned changes leave that path, and whether that is certain.
     fn left(&self, _path: &Path) -> Option<(Left, bool)> {
         None

@@ -3,10 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Builder;
 
-use crate::primitive::{Failure, FailureKind};
-
-/// The stack of a branch: enough for as many nested functions as a script may call.
-const STACK: usize = 8 << 20;
+use crate::primitive::{Failure, FailureKind, STACK};
 
 /// Branches at work at the same time, in the whole process.
 const MOST: usize = 256;

@@ -131,6 +131,7 @@ pub(super) fn foresee_as(
         },
     };
     if !prediction.changes.is_empty() {
+        note_found(context, &place)?;
         context.services.leaves(&place.name(), Left::File { text: text.map(str::to_owned), mode });
     }
     Ok(prediction)
@@ -140,6 +141,15 @@ pub(super) fn foresee_as(
 fn foreseen(told: Outcome, written: &Written) -> (Prediction, Option<FileMode>) {
     let Outcome { value, changes, .. } = told;
     (Prediction { value, changes }, written.mode.or_else(|| disk::usual_mode(0o666)))
+}
+
+/// Notes for a plan what a file holds that a planned change replaces or takes away: whoever looked at the plan meant this.
+pub(super) fn note_found(context: &Context<'_>, place: &Place) -> Result<(), Failure> {
+    if !context.planning || context.left(place).is_some() || !place.path().is_file() {
+        return Ok(());
+    }
+    let checksum = disk::checksum(place, &|| context.still_wanted())?;
+    context.services.found(context.path, &format!("the content of `{}`", place.written()), &checksum)
 }
 
 /// May the folder of a file come with a planned change?

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 /// The longest that a thread of a script computes between two calls.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// The clock is read after so many operations: reading it takes longer than most of them.
 const BETWEEN: u32 = 64;

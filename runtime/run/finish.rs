@@ -12,11 +12,9 @@ use super::frame::{Past, Place};
 use super::{Execution, Halt, admission, frame, hosts, leases, signals};
 use crate::journal::{CallState, Event, Parked, Plan, RunState, ScriptEnd};
 use crate::primitive::{
-    Block, Cancel, CancelReason, Effect, Failure, FailureKind, LogStream, MARKERS_DROPPED, ReleaseState, Services, Site,
+    Block, Cancel, CancelReason, Effect, Failure, FailureKind, LogStream, MARKERS_DROPPED, ReleaseState, STACK,
+    Services, Site,
 };
-
-/// The stack of a script's thread: deep enough for every call level the engine allows.
-const STACK: usize = 8 << 20;
 
 /// How the script ended.
 pub struct Ending {

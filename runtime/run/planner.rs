@@ -43,6 +43,12 @@ impl Planner {
         self.with(|found| found.calls.iter().flat_map(|call| call.changes.iter().cloned()).collect())
     }
 
+    /// Notes what a call that changes something found where it would.
+    pub(super) fn found(&self, path: &str, what: &str, fingerprint: String) {
+        let found = Look::found(path, what, fingerprint);
+        self.with(|plan| plan.looks.push(found));
+    }
+
     /// Notes how a planned change leaves a path.
     pub(super) fn leaves(&self, path: &Path, left: Left) {
         self.with(|found| found.disk.note(path, left));

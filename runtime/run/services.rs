@@ -156,6 +156,13 @@ impl Services for Execution {
         }
     }
 
+    fn found(&self, path: &str, what: &str, checksum: &str) -> Result<(), Failure> {
+        let Some(planner) = &self.planner else { return Ok(()) };
+        let key = Key::of(&self.project.state_folder())?;
+        planner.found(path, what, key.fingerprint(&["found", checksum]));
+        Ok(())
+    }
+
     fn left(&self, path: &Path) -> Option<(Left, bool)> {
         self.planner.as_ref()?.left(path)
     }

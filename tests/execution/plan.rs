@@ -153,6 +153,22 @@ fn a_stale_plan_is_refused_and_the_difference_named() {
     }
 }
 
+/// As many lines come and go as before: only what they were is different.
+#[test]
+fn a_file_that_holds_something_else_by_then_makes_a_plan_stale() {
+    for change in ["file(\"out\").write(\"new\");", "file(\"out\").remove();", "file(\"out\").append_line(\"x\");"] {
+        let project = Project::script(change).file("out", "apples\n");
+        project.runbook(&["plan", "test.rhai", "--out", "plan.json"]).success();
+        assert!(!project.read("plan.json").contains("apples"));
+        project.file_now("out", "pears\n");
+        let ran = project.runbook(&["run", "--plan", "plan.json"]).code(2);
+        ran.says("the plan is stale").says("the content of `out` is another one");
+        assert_eq!(project.read("out"), "pears\n");
+        project.file_now("out", "apples\n");
+        project.runbook(&["run", "--plan", "plan.json"]).success();
+    }
+}
+
 #[test]
 fn a_run_with_its_plan_does_it() {
     let project = Project::script("file(\"out\").write(file(\"in\").read());").file("in", "a");

@@ -2,6 +2,7 @@ use std::io::ErrorKind;
 
 use serde_json::Value;
 
+use super::super::writing;
 use super::{FILE, place, touches};
 use crate::drivers::disk::Held;
 use crate::primitive::{
@@ -74,6 +75,7 @@ impl Primitive for Remove {
             Some((Left::Gone, _)) | None => Prediction::nothing(false),
         };
         if !prediction.changes.is_empty() {
+            writing::note_found(context, &place)?;
             context.services.leaves(&place.name(), Left::Gone);
         }
         Ok(prediction)

@@ -41,7 +41,13 @@ impl Placed<'_> {
 
     /// What would change.
     pub fn foresee(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
-        let change = self.change(context, call, &Seen::look(context, call, self.path)?)?;
+        let now = Seen::look(context, call, self.path)?;
+        let change = self.change(context, call, &now)?;
+        if now.is_there
+            && let Some(change) = &change
+        {
+            context.services.found(context.path, &format!("the content of {}", change.what), &now.checksum)?;
+        }
         Ok(change.map_or_else(|| Prediction::nothing(false), |change| Prediction::one(change, true)))
     }
 
