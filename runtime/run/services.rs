@@ -16,6 +16,7 @@ use crate::primitive::{
     Block, Cancel, Catalogue, Change, Failure, FailureKind, Guard, Lease, LeaseRequest, Left, LogStream, MakeSecret,
     Need, NeedKind, Progress, Reached, Release, Services,
 };
+use crate::secrets::Key;
 
 impl Services for Execution {
     fn log(&self, path: &str, stream: LogStream, line: &str) {

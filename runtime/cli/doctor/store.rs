@@ -8,7 +8,7 @@ use crate::report::Condition;
 use crate::units::ByteSize;
 
 /// Chains that are verified: those of the newest runs.
-const NEWEST: usize = 5;
+const NEWEST: usize = 100;
 
 /// Runs that are named, the newest ones.
 const NAMED: usize = 10;
