@@ -100,18 +100,18 @@ fn steps(out: &mut dyn Write, difference: &Difference, style: Style) -> Result<(
         return Ok(());
     }
     heading(out, "steps", style)?;
-    let over = (difference.a.state != RunState::Running, difference.b.state != RunState::Running);
+    let runs = (difference.a.state, difference.b.state);
     for change in &difference.steps {
         let name = change.step.join(style.pick(" › ", " > "));
         match (&change.a, &change.b) {
             (Some(a), Some(b)) => {
-                writeln!(out, "~ {}{}", clean(&name), comparison(change, a, b, over, style))?;
+                writeln!(out, "~ {}{}", clean(&name), comparison(change, a, b, runs, style))?;
                 if change.result_differs {
                     results(out, &value_changes(&a.result, &b.result), style)?;
                 }
             }
-            (Some(a), None) => signed(out, '-', &format!("{name}: {}", ended(a, over.0)), style)?,
-            (None, Some(b)) => signed(out, '+', &format!("{name}: {}", ended(b, over.1)), style)?,
+            (Some(a), None) => signed(out, '-', &format!("{name}: {}", ended(a, runs.0)), style)?,
+            (None, Some(b)) => signed(out, '+', &format!("{name}: {}", ended(b, runs.1)), style)?,
             (None, None) => {}
         }
     }
@@ -135,18 +135,18 @@ fn results(out: &mut dyn Write, changes: &[ValueChange], style: Style) -> Result
 }
 
 /// `: failed in 1.2s`.
-fn ended(side: &StepSide, over: bool) -> String {
+fn ended(side: &StepSide, run: RunState) -> String {
     let word = match side.changed {
         Some(false) => "unchanged",
-        _ => of_call(side.state, over).0,
+        _ => of_call(side.state, run).0,
     };
     side.milliseconds.map_or_else(|| word.to_owned(), |time| format!("{word} in {}", elapsed(time)))
 }
 
-fn comparison(change: &StepChange, a: &StepSide, b: &StepSide, over: (bool, bool), style: Style) -> String {
+fn comparison(change: &StepChange, a: &StepSide, b: &StepSide, runs: (RunState, RunState), style: Style) -> String {
     let arrow = style.pick(" → ", " -> ");
     if change.state_differs {
-        return format!(": {}{arrow}{}", ended(a, over.0), ended(b, over.1));
+        return format!(": {}{arrow}{}", ended(a, runs.0), ended(b, runs.1));
     }
     match (change.time_differs, a.milliseconds, b.milliseconds) {
         (true, Some(a), Some(b)) => format!(": {}{arrow}{}", elapsed(a), elapsed(b)),

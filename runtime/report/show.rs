@@ -131,7 +131,6 @@ fn order(path: &str, calls: &[CallRecord]) -> Vec<usize> {
 
 fn row(out: &mut dyn Write, depth: usize, call: &CallRecord, run: &RunRecord, style: Style) -> Result<()> {
     let width = style.width.min(WIDEST);
-    let over = run.state != RunState::Running;
     let indent = "  ".repeat(depth.min(width / 8));
     let said_below = |failure: &Failure| run.failure.as_ref().is_some_and(|other| other.message == failure.message);
     let time = call.milliseconds.map(elapsed).unwrap_or_default();
@@ -140,7 +139,7 @@ fn row(out: &mut dyn Write, depth: usize, call: &CallRecord, run: &RunRecord, st
         (Some(failure), ..) => clean(&failure.message),
         (None, Some(note), _) => clean(note),
         (None, None, CallState::Done) => String::new(),
-        (None, None, state) => of_call(state, over).0.to_owned(),
+        (None, None, state) => of_call(state, run.state).0.to_owned(),
     };
     let note = if note.is_empty() { note } else { format!("{}{note}", style.pick(" — ", " - ")) };
     let ellipsis = style.pick("…", "...");
@@ -151,7 +150,7 @@ fn row(out: &mut dyn Write, depth: usize, call: &CallRecord, run: &RunRecord, st
     let title = if call.is_step() { style.paint(Paint::Strong, &title) } else { title };
     let line = format!(
         "{indent}{} {title}{}{}{}",
-        mark(call, over, style),
+        mark(call, run.state, style),
         style.paint(Paint::Faint, &note),
         " ".repeat(gap),
         style.paint(Paint::Faint, &time)

@@ -34,11 +34,14 @@ pub(super) fn of_run(state: RunState) -> (&'static str, Paint) {
     }
 }
 
-/// A call's state in a word; `over` says that its run has ended.
-pub(super) fn of_call(state: CallState, over: bool) -> (&'static str, Paint) {
+/// A call's state in a word, in a run of that state: one that was begun is not always under way.
+pub(super) fn of_call(state: CallState, run: RunState) -> (&'static str, Paint) {
     match state {
-        CallState::Started if over => ("in doubt", Paint::Bad),
-        CallState::Started => ("running", Paint::Active),
+        CallState::Started => match run {
+            RunState::Running => ("running", Paint::Active),
+            RunState::Waiting => ("waiting", Paint::Warning),
+            _ => ("in doubt", Paint::Bad),
+        },
         CallState::Done => ("ok", Paint::Good),
         CallState::Failed => ("failed", Paint::Bad),
         CallState::Cancelled => ("cancelled", Paint::Warning),
@@ -46,16 +49,16 @@ pub(super) fn of_call(state: CallState, over: bool) -> (&'static str, Paint) {
 }
 
 /// The mark of a call, the same as on the console.
-pub(super) fn mark(call: &CallRecord, over: bool, style: Style) -> String {
+pub(super) fn mark(call: &CallRecord, run: RunState, style: Style) -> String {
     let mark = match (call.state, call.changed) {
-        (CallState::Started, _) if over => "?",
+        (CallState::Started, _) if run != RunState::Running => "?",
         (CallState::Started, _) => style.pick("▸", ">"),
         (CallState::Done, Some(false)) => return style.paint(Paint::Faint, "="),
         (CallState::Done, _) => style.pick("✓", "+"),
         (CallState::Failed, _) => style.pick("✗", "x"),
         (CallState::Cancelled, _) => "-",
     };
-    style.paint(of_call(call.state, over).1, mark)
+    style.paint(of_call(call.state, run).1, mark)
 }
 
 /// How long a run took, or has taken so far.
