@@ -30,9 +30,10 @@ pub(super) fn within(
         None => Ok(()),
         Some(excess) => {
             let message = format!("`{}` would go beyond the budget of this run: {excess}", primitive.preview(call));
-            Err(Failure::new(FailureKind::Refused, message)
+            let failure = Failure::new(FailureKind::Refused, message)
                 .hint("`@budget` in the header and `budget` in policy.toml say how much it may do")
-                .hint("in a protected environment no volume is removed unless policy.toml says `budget = { volumes = 1 }`"))
+                .hint("in a protected environment no volume is removed unless policy.toml says `budget = { volumes = 1 }`");
+            Err(Failure { nothing_begun: true, ..failure })
         }
     }
 }

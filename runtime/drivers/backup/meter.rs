@@ -109,7 +109,7 @@ impl Meter {
         let Stage { doing, done, total, began, seen, .. } = stage.as_mut()?;
         // What was expected to be all was not.
         let total = total.filter(|total| *total >= *done);
-        while seen.get(1).is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+        while seen.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= WINDOW) {
             seen.pop_front();
         }
         let (since, before) = seen.front().copied().unwrap_or((*began, 0));
@@ -165,7 +165,8 @@ mod tests {
             meter.count(Flow::Content, 20);
             at(second);
         }
-        assert_eq!(at(71), (500, Some(1000), Some(37)));
+        // 380 in 30 seconds, and 500 to go.
+        assert_eq!(at(71), (500, Some(1000), Some(39)));
         meter.count(Flow::Content, 600);
         assert_eq!(at(72), (1100, None, None));
         meter.begin("comparing", Flow::Content, None);

@@ -140,10 +140,10 @@ impl Hosts {
             self.end_kept(target, command, key).await?;
         }
         Ok(match said.words.as_str() {
-            words if words == "never" || words.starts_with("absent ") => Err(Failure::new(
-                FailureKind::Unreachable,
-                format!("`{}`: the connection was lost before the command was started", target.name),
-            )),
+            words if words == "never" || words.starts_with("absent ") => {
+                let message = format!("`{}`: the connection was lost before the command was started", target.name);
+                Err(Failure { nothing_begun: true, ..Failure::new(FailureKind::Unreachable, message) })
+            }
             "lost" => return Err(Failure::new(FailureKind::System, format!("`{}`: {}", target.name, lost_words()))),
             _ => end_of(target, command, listener, &said),
         })

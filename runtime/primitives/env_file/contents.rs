@@ -121,7 +121,7 @@ fn failure(path: &str, problems: &[String]) -> Failure {
             Failure::new(FailureKind::Invalid, message).evidence("all problems", all.join("\n"))
         }
     };
-    failure.hint("nothing was written")
+    Failure { nothing_begun: true, ..failure.hint("nothing was written") }
 }
 
 /// The names of the variables that differ.
