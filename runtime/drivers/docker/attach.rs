@@ -24,12 +24,13 @@ impl Engine {
         on_line: &mut (dyn FnMut(OutputStream, &str) + Send),
     ) -> Result<i64, Failure> {
         let what = || format!("attach to container `{container}`");
+        // The engine listens to the container before it answers, so nothing is lost. What is in its log would come a second time
+        // where the container prints before the engine has looked into that.
         let options = AttachContainerOptionsBuilder::default()
             .stdin(input.is_some())
             .stdout(true)
             .stderr(true)
             .stream(true)
-            .logs(true)
             .build();
         let attached = self.api().await?.attach_container(container, Some(options)).await;
         let attached = attached.map_err(|error| failure(self.address(), what(), error))?;

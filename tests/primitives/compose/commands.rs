@@ -1,3 +1,4 @@
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use runbook::primitive::FailureKind;
@@ -129,6 +130,23 @@ fn a_run_past_its_time_or_cancelled_leaves_nothing() {
     assert_eq!(failure.kind, FailureKind::Cancelled);
     assert!(begun.elapsed() < Duration::from_secs(2) + SLACK);
     assert_eq!(shop.containers(), Vec::<String>::new());
+}
+
+/// Whoever asks for the log besides gets a line twice that is printed before the engine has looked there: seldom, and on busy
+/// machines only, so what is asked is looked at.
+#[test]
+fn what_a_one_off_prints_is_asked_for_once() {
+    let Some(shop) = Shop::new(COMPOSE) else { return };
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let handle = shop.handle(json!({ "engine": shop.lab.overheard(Arc::clone(&asked)) }));
+    let ran = shop.direct.method("compose.run", handle, json!(["api", ["echo", "once"]]), json!({ "deps": false }));
+    assert_eq!(ran.unwrap().value["stdout"], "once");
+    let asked = asked.lock().unwrap();
+    let attached: Vec<&String> = asked.iter().filter(|line| line.contains("/attach?")).collect();
+    assert!(
+        attached.len() == 1 && !attached[0].contains("logs=true") && !attached[0].contains("logs=1"),
+        "{attached:?}"
+    );
 }
 
 #[test]
