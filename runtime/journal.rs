@@ -155,6 +155,7 @@ impl Journal {
             | Event::RunParked { .. }
             | Event::Decided { .. }
             | Event::PolicyApplied { .. }
+            | Event::SecretUsed { .. }
             | Event::CancelRequested { .. }
             | Event::UndoStarted { .. } => {}
         }

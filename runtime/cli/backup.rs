@@ -27,7 +27,7 @@ use crate::journal::{Event, Journal, Redacted};
 use crate::primitive::{Catalogued, Effect, Site, opening, reconcile};
 use crate::project::{BackupRepository, Project};
 use crate::report::{self, Console, JsonLines, Sink, Style};
-use crate::secrets::{Redactor, SecretText};
+use crate::secrets::{Redactor, SecretText, Sources};
 
 /// Look after repositories of backups, and restore out of them.
 #[derive(Subcommand)]
@@ -121,8 +121,8 @@ impl Where {
 impl Ground {
     /// Where it is, and its password.
     fn opening(&self) -> Result<(Location, SecretText), Failure> {
-        // Nothing here prints what it is told besides what the repository says.
-        opening(&self.project, &self.entry, &|_| ())
+        let sources = Sources::of(&self.project)?;
+        opening(&self.project, &self.entry, &|_, name| Ok(sources.get(name)?.text))
     }
 
     /// Opens it, and compares the catalogue with what is there.

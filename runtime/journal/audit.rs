@@ -70,20 +70,23 @@ pub enum What {
 impl Journal {
     /// Everything of this kind, oldest first.
     pub fn deeds(&self) -> Result<Vec<Deed>, Failure> {
-        let entries: Vec<(i64, i64, String)> = self.read("read the entries", |connection| {
+        let entries: Vec<(i64, i64, String, Option<String>)> = self.read("read the entries", |connection| {
             connection
                 .prepare(
-                    "SELECT run, number, body FROM entry
+                    "SELECT run, number, body,
+                            iif(body ->> '$.event' = 'secret_used',
+                                (SELECT name FROM call WHERE call.run = entry.run AND path = body ->> '$.path'), NULL)
+                     FROM entry
                      WHERE body ->> '$.event' <> 'call_started' OR instr(body, '⟨secret ')
                      ORDER BY run, number",
                 )?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
                 .collect()
         })?;
         let mut runs: HashMap<i64, Begun> = HashMap::new();
         let mut policies: HashMap<String, Option<String>> = HashMap::new();
         let mut deeds = Vec::new();
-        for (run, number, body) in entries {
+        for (run, number, body, call) in entries {
             let entry = Entry::parse(&body).map_err(|_| {
                 Failure::new(FailureKind::Invalid, format!("entry {number} of run {run} cannot be read"))
                     .hint(format!("`runbook show {run} --verify` says what is wrong with it"))
@@ -100,6 +103,10 @@ impl Journal {
                         let before = policies.insert(begun.environment.clone(), now.clone()).flatten();
                         let changed = (before != now).then_some(What::PolicyChanged { before, now });
                         (*at, Some(by.as_str()), changed.into_iter().collect())
+                    }
+                    Event::SecretUsed { path, secret, sink, at } => {
+                        let (name, sink, path) = (secret.clone(), sink.clone(), path.clone());
+                        (*at, None, vec![What::Secret { name, call: call.unwrap_or_default(), sink, path }])
                     }
                     event => of(event),
                 },

@@ -191,6 +191,17 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// A call is about to put a secret somewhere that its recorded arguments do not show.
+    SecretUsed {
+        /// The call's path; that of the call it is asked for, where it is a look of a probe.
+        path: String,
+        /// The secret's name; of one that was made out of another, how.
+        secret: String,
+        /// Where: `env.PGPASSWORD`, `the repository's password`.
+        sink: String,
+        /// When.
+        at: Timestamp,
+    },
     /// A call that goes on left something for its probe.
     CallMarked {
         /// The call's path.
@@ -317,6 +328,7 @@ impl Event {
             | Self::ScriptReplaced { .. }
             | Self::Decided { .. }
             | Self::PolicyApplied { .. }
+            | Self::SecretUsed { .. }
             | Self::CancelRequested { .. }
             | Self::UndoStarted { .. } => {}
             Self::RunFinished { result, failure, .. } => {

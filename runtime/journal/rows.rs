@@ -52,6 +52,7 @@ fn apply_event(connection: &Connection, run: i64, event: &Event) -> rusqlite::Re
         // ways (lines, progress).
         Event::RunResumed { .. }
         | Event::PolicyApplied { .. }
+        | Event::SecretUsed { .. }
         | Event::CancelRequested { .. }
         | Event::RunStarted { .. }
         | Event::ScriptReplaced { .. }

@@ -13,8 +13,8 @@ use super::{
 use crate::drivers::Drivers;
 use crate::drivers::backup::Reach;
 use crate::drivers::disk::{Place, Tree};
-use crate::project::Project;
-use crate::secrets::SecretText;
+use crate::project::{Project, RegistryCredential};
+use crate::secrets::{SecretText, Sources};
 
 /// A file of this name in a run's folder says that what its calls left behind was dropped.
 pub const MARKERS_DROPPED: &str = "dropped";
@@ -152,6 +152,9 @@ pub trait Services: Send + Sync {
     fn mask(&self, secret: &str);
     /// The handle of a secret of the environment.
     fn secret(&self, name: &str) -> Result<Value, Failure>;
+    /// Records, before it happens, that the call at `path` puts that secret there: one that does not stand among what is
+    /// recorded of the call.
+    fn note_secret(&self, path: &str, secret: &str, sink: &str) -> Result<(), Failure>;
     /// The handle of a secret that is made out of texts in which there are others. It is named after `how`.
     fn make_secret(&self, how: &str, texts: &[&str], make: MakeSecret) -> Result<Value, Failure>;
     /// The names of the run's secrets that stand as they are in this text.
@@ -276,6 +279,26 @@ impl Context<'_> {
     /// includes.
     pub fn granted(&self, need: &Need) -> Result<(), Failure> {
         self.services.granted(need)
+    }
+
+    /// The value of a secret that a call has by its name only, for that place: masked, granted and recorded. The one way to
+    /// read one.
+    pub fn secret_for(&self, sink: &str, name: &str) -> Result<SecretText, Failure> {
+        self.granted(&Need::secret(name))?;
+        let text = Sources::of(self.project)?.get(name)?.text;
+        self.services.mask(text.expose());
+        self.services.note_secret(self.path, name, sink)?;
+        Ok(text)
+    }
+
+    /// Who to be at a registry, as the project file or the Docker client has it: masked and recorded, likewise.
+    pub fn registry_login(&self, registry: &str) -> Result<Option<RegistryCredential>, Failure> {
+        let found = self.project.registry_login(registry)?;
+        if let Some(login) = &found {
+            self.services.mask(&login.password);
+            self.services.note_secret(self.path, &login.name, &format!("the login at {registry}"))?;
+        }
+        Ok(found)
     }
 
     /// A path of a script that is looked into: not outside of what is granted, wherever links lead.

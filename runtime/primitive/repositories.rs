@@ -7,20 +7,14 @@ use crate::drivers::backup::Location;
 use crate::drivers::bucket::{Keys, Place, Style};
 use crate::drivers::pace::Limits;
 use crate::project::{BackupRepository, BucketStyle, Project, ProjectFile, RepositoryPlace};
-use crate::secrets::{SecretText, Sources};
+use crate::secrets::SecretText;
 
-/// Where a repository is, and its password. Every secret is handed to `mask` as soon as it is known.
+/// Where a repository is, and its password. `secret` gives the value of a secret for a place by its name.
 pub fn opening(
     project: &Project,
     repository: &BackupRepository,
-    mask: &dyn Fn(&str),
+    secret: &dyn Fn(&str, &str) -> Result<SecretText, Failure>,
 ) -> Result<(Location, SecretText), Failure> {
-    let sources = Sources::of(project)?;
-    let secret = |name: &str| {
-        let text = sources.get(name)?.text;
-        mask(text.expose());
-        Ok::<SecretText, Failure>(text)
-    };
     let location = match place_of(repository)? {
         RepositoryPlace::Folder(path) => Location::Folder(project.backup_folder(path)),
         RepositoryPlace::Host { host, path } => {
@@ -29,15 +23,15 @@ pub fn opening(
         RepositoryPlace::Bucket { url, region, style, access_key, secret_key } => {
             let style = if style == BucketStyle::Path { Style::Path } else { Style::VirtualHost };
             let place = Place::parse(url, region, style)?;
-            let access = secret(access_key)?.expose().to_owned();
-            let secret = secret(secret_key)?.expose().to_owned();
+            let access = secret("the bucket's access key", access_key)?.expose().to_owned();
+            let secret = secret("the bucket's secret key", secret_key)?.expose().to_owned();
             Location::Bucket(place, Keys { access, secret })
         }
     };
     let bytes = |size: ByteSize| size.0;
     let limits = Limits { upload: repository.limit_upload.map(bytes), download: repository.limit_download.map(bytes) };
     let location = if limits == Limits::default() { location } else { Location::Limited(Box::new(location), limits) };
-    Ok((location, secret(&repository.password)?))
+    Ok((location, secret("the repository's password", &repository.password)?))
 }
 
 /// What has to be granted to work with a repository.

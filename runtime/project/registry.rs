@@ -7,13 +7,15 @@ use serde_json::Value;
 use super::Project;
 use crate::failure::{Failure, FailureKind};
 
-/// A user and a password for one registry. Whoever takes it masks the password first.
+/// A user and a password for one registry. A call gets it from its context, which masks and records it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RegistryCredential {
     /// The user name.
     pub username: String,
     /// The password or token.
     pub password: String,
+    /// What the password is called: its environment variable, or the login that the Docker client has kept.
+    pub name: String,
 }
 
 impl std::fmt::Debug for RegistryCredential {
@@ -32,7 +34,7 @@ impl Project {
         let variable = &login.password_env;
         match std::env::var(variable) {
             Ok(password) if !password.is_empty() => {
-                Ok(Some(RegistryCredential { username: login.username.clone(), password }))
+                Ok(Some(RegistryCredential { username: login.username.clone(), password, name: variable.clone() }))
             }
             _ => Err(Failure::new(
                 FailureKind::Unauthorized,
@@ -62,7 +64,8 @@ fn credential(config: &str, registry: &str) -> Option<RegistryCredential> {
     let (_, entry) = config.get("auths")?.as_object()?.iter().find(|(key, _)| host(key) == address)?;
     let decoded = String::from_utf8(base64(entry.get("auth")?.as_str()?)?).ok()?;
     let (username, password) = decoded.split_once(':')?;
-    (!password.is_empty()).then(|| RegistryCredential { username: username.into(), password: password.into() })
+    let name = format!("docker login {registry}");
+    (!password.is_empty()).then(|| RegistryCredential { username: username.into(), password: password.into(), name })
 }
 
 /// Decodes standard base64 (RFC 4648, section 4), padded or not.

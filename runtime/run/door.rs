@@ -314,6 +314,7 @@ impl Execution {
             let message = format!("`{}` changes something: a probe may only look", primitive.spec().qualified_name());
             return Err(Failure::new(FailureKind::Refused, message));
         }
+        self.note_secrets(primitive, call, &here.path)?;
         self.act(primitive, &self.context(&here.path, here, None), call).map(|outcome| outcome.value)
     }
 

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -123,6 +124,8 @@ pub struct Execution {
     pub(super) halted: OnceLock<Halt>,
     /// Calls that left something behind for their probe, and may still have it there.
     pub(super) left_behind: Mutex<Vec<LeftBehind>>,
+    /// Which secrets which calls were recorded to have put where.
+    pub(super) used: Mutex<HashSet<(String, String, String)>>,
     pub(super) resumed: bool,
     listeners: Vec<Listener>,
     operations: AtomicU64,
@@ -146,33 +149,24 @@ impl Execution {
         let (resumes, follows) = (start.resumes.take(), start.follows.take());
         let plan = follows.as_ref().and_then(|plan| serde_json::to_value(plan).ok());
         let digest = approval::digest(&start.sources, &start.parameters, environment, plan.as_ref());
+        let facts = |id, uid, started_at| RunFacts {
+            id,
+            uid,
+            environment: environment.name.clone(),
+            runbook: runbook.clone(),
+            started_by: start.started_by.clone(),
+            started_at,
+        };
         let (facts, replay, script_end) = match &resumes {
             Some(resumes) => {
-                let run = resumes.run.id;
+                let run = &resumes.run;
                 if !resumes.only_replays {
-                    start.journal.take_up(run, &start.started_by)?;
+                    start.journal.take_up(run.id, &start.started_by)?;
                 }
-                let facts = RunFacts {
-                    id: run,
-                    uid: resumes.run.uid.clone(),
-                    environment: environment.name.clone(),
-                    runbook,
-                    started_by: start.started_by,
-                    started_at: resumes.run.started_at,
-                };
-                (facts, Replay::load(&start.journal, run)?, resumes.run.script_end.clone())
+                let replay = Replay::load(&start.journal, run.id)?;
+                (facts(run.id, run.uid.clone(), run.started_at), replay, run.script_end.clone())
             }
-            None if start.plans => {
-                let facts = RunFacts {
-                    id: 0,
-                    uid: "plan".into(),
-                    environment: environment.name.clone(),
-                    runbook,
-                    started_by: start.started_by,
-                    started_at: Timestamp::now(),
-                };
-                (facts, Replay::default(), None)
-            }
+            None if start.plans => (facts(0, "plan".into(), Timestamp::now()), Replay::default(), None),
             None => {
                 let uid = approval::uid(&start.project, &start.started_by);
                 let id = start.journal.begin(&NewRun {
@@ -191,15 +185,7 @@ impl Execution {
                     narrowing: serde_json::to_value(&start.policy.record().narrowing).unwrap_or_default(),
                     fire: start.fire,
                 })?;
-                let facts = RunFacts {
-                    id,
-                    uid,
-                    environment: environment.name.clone(),
-                    runbook,
-                    started_by: start.started_by,
-                    started_at: Timestamp::now(),
-                };
-                (facts, Replay::default(), None)
+                (facts(id, uid, Timestamp::now()), Replay::default(), None)
             }
         };
         let execution = Arc::new(Self {
@@ -233,6 +219,7 @@ impl Execution {
             script_end,
             halted: OnceLock::new(),
             left_behind: Mutex::default(),
+            used: Mutex::default(),
             resumed: resumes.is_some(),
             listeners: start.listeners,
             operations: AtomicU64::new(0),

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::Execution;
 use crate::journal::each_string;
 use crate::primitive::{
-    Call, Change, Context, Effect, Failure, FailureKind, MakeSecret, ON, Outcome, Prediction, Primitive, Probe, Spec,
-    Ty, handle, kind_of, misplaced, place,
+    Call, Change, Context, Effect, Failure, FailureKind, MakeSecret, ON, Outcome, Prediction, Primitive, Probe,
+    Services, Spec, Ty, handle, kind_of, misplaced, place,
 };
 use crate::secrets::{Key, Secret, Sources, Tokens};
 
@@ -120,6 +120,18 @@ impl Execution {
             if let Some(failure) = misplaced(spec, at, &name, &sinks) {
                 return Err(failure);
             }
+        }
+        Ok(())
+    }
+
+    /// Records which secrets stand in a call that is made without being recorded itself.
+    pub(super) fn note_secrets(&self, primitive: &dyn Primitive, call: &Call, path: &str) -> Result<(), Failure> {
+        let Some(tokens) = self.tokens.get().filter(|tokens| !tokens.is_idle()) else { return Ok(()) };
+        for (at, value) in places(primitive.spec(), call) {
+            let mut names = Vec::new();
+            find(value, tokens, &mut names)?;
+            let sink = format!("{at} of {}", primitive.spec().qualified_name());
+            names.iter().try_for_each(|name| self.note_secret(path, name, &sink))?;
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! What the run does on behalf of its calls.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -141,6 +142,16 @@ impl Services for Execution {
 
     fn secret(&self, name: &str) -> Result<Value, Failure> {
         Execution::secret(self, name)
+    }
+
+    fn note_secret(&self, path: &str, secret: &str, sink: &str) -> Result<(), Failure> {
+        let (path, secret, sink) = (path.to_owned(), secret.to_owned(), sink.to_owned());
+        // However often the call takes it there, that is one use.
+        let told = |mut used: MutexGuard<'_, HashSet<_>>| !used.insert((path.clone(), secret.clone(), sink.clone()));
+        if self.used.lock().is_ok_and(told) {
+            return Ok(());
+        }
+        self.emit(Event::SecretUsed { path, secret, sink, at: Timestamp::now() })
     }
 
     fn make_secret(&self, how: &str, texts: &[&str], make: MakeSecret) -> Result<Value, Failure> {

@@ -20,7 +20,6 @@ use super::repository::wanted;
 use crate::drivers::backup::{Entry, EntryKind, Manifest, Opener, Packer, Stat, hex};
 use crate::drivers::bucket::{self, Keys, Object, ObjectReader, Place, Style};
 use crate::primitive::{Context, Failure, FailureKind, Need, parse_options, text_of};
-use crate::secrets::Sources;
 
 pub use link::Link;
 pub use placing::{AllWanted, Differing, Placing, Wanting, writing};
@@ -197,13 +196,9 @@ impl Bucket {
 
     /// A client with its keys.
     fn client(&self, context: &Context<'_>, wanted: bucket::Wanted) -> Result<Arc<bucket::Bucket>, Failure> {
-        let sources = Sources::of(context.project)?;
-        let secret = |name: &str| {
-            let text = sources.get(name)?.text;
-            context.services.mask(text.expose());
-            Ok::<String, Failure>(text.expose().to_owned())
-        };
-        let keys = Keys { access: secret(&self.access_key)?, secret: secret(&self.secret_key)? };
+        let access = context.secret_for("the bucket's access key", &self.access_key)?.expose().to_owned();
+        let secret = context.secret_for("the bucket's secret key", &self.secret_key)?.expose().to_owned();
+        let keys = Keys { access, secret };
         Ok(Arc::new(bucket::Bucket::new(self.place.clone(), keys, wanted)?))
     }
 

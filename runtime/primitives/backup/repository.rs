@@ -53,7 +53,7 @@ impl Place {
     /// Opens it for that. What the project file says of it is asked for here, too: nobody opens one without a grant.
     pub fn open_for(&self, context: &Context<'_>, access: Access, wanted: Wanted) -> Result<Repository, Failure> {
         repository_needs(&self.entry)?.iter().try_for_each(|need| context.granted(need))?;
-        let (location, password) = opening(context.project, &self.entry, &|text| context.services.mask(text))?;
+        let (location, password) = opening(context.project, &self.entry, &|sink, name| context.secret_for(sink, name))?;
         let keyring = context.drivers.keyring();
         Repository::open_with(location, password.expose(), access, wanted, keyring).map_err(|failure| {
             if failure.kind == FailureKind::NotFound {

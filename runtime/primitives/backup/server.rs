@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::Program;
 use crate::primitive::{Context, Failure, Need, text_of};
-use crate::secrets::Sources;
 
 /// What reaching a server needs, as a script writes it: these tools, or leave to run them in `container`, and the secret
 /// that `password` names.
@@ -25,8 +24,7 @@ pub fn unlock(
     env: &mut BTreeMap<String, String>,
 ) -> Result<(), Failure> {
     let Some(name) = password else { return Ok(()) };
-    let password = Sources::of(context.project)?.get(name)?.text;
-    context.services.mask(password.expose());
+    let password = context.secret_for(&format!("env.{variable}"), name)?;
     env.insert(variable.to_owned(), password.expose().to_owned());
     Ok(())
 }

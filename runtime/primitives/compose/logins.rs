@@ -43,10 +43,7 @@ impl Logins {
         {
             return Ok(Some(Login { username: given.username.clone(), password: given.password.clone() }));
         }
-        let found = context.project.registry_login(registry)?;
-        if let Some(login) = &found {
-            context.services.mask(&login.password);
-        }
+        let found = context.registry_login(registry)?;
         Ok(found.map(|login| Login { username: login.username, password: login.password }))
     }
 }

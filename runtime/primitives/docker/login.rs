@@ -9,17 +9,13 @@ pub(super) fn login(
     option: Option<BTreeMap<String, String>>,
     registry: &str,
 ) -> Result<Option<Login>, Failure> {
-    let login = match option {
-        Some(given) => Some(from_option(given)?),
-        None => context
-            .project
-            .registry_login(registry)?
-            .map(|found| Login { username: found.username, password: found.password }),
+    let Some(given) = option else {
+        let found = context.registry_login(registry)?;
+        return Ok(found.map(|found| Login { username: found.username, password: found.password }));
     };
-    if let Some(login) = &login {
-        context.services.mask(&login.password);
-    }
-    Ok(login)
+    let login = from_option(given)?;
+    context.services.mask(&login.password);
+    Ok(Some(login))
 }
 
 fn from_option(mut given: BTreeMap<String, String>) -> Result<Login, Failure> {

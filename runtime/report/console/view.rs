@@ -107,6 +107,7 @@ impl View {
             | Event::ScriptReplaced { .. }
             | Event::Decided { .. }
             | Event::PolicyApplied { .. }
+            | Event::SecretUsed { .. }
             | Event::CancelRequested { .. } => {}
             Event::UndoStarted { blocks, .. } => {
                 // Each host of a `rolling` is put back by itself.
@@ -278,6 +279,7 @@ fn at(event: &Event) -> Option<Timestamp> {
         | Event::ScriptReplaced { at, .. }
         | Event::Decided { at, .. }
         | Event::PolicyApplied { at, .. }
+        | Event::SecretUsed { at, .. }
         | Event::CancelRequested { at, .. }
         | Event::CallMarked { at, .. }
         | Event::ScriptEnded { at, .. }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::harness::http::{Reply, Server};
 use crate::harness::{Direct, Project, primitive};
 use runbook::primitive::Probe;
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
 
 /// Runs `test.rhai` and kills it once its command has made the file `ready`.
 fn killed(script: &str) -> Project {
-    let project = Project::script(script);
+    let project = Project::script(script).env("PROBE_KEY", "correct-horse-battery");
     let mut child = project.command(&["run", "test.rhai"]).stderr(Stdio::null()).spawn().unwrap();
     until("ready", || project.path().join("ready").exists());
     // The lines that were read reach the run log.
@@ -155,6 +156,24 @@ fn a_probe_answers_when_nothing_is_known() {
     let (ran, times) = resumed("42");
     ran.code(1).says("option `probe` must return `true`, `false` or a map, and it returned `42`");
     assert_eq!(times, 1);
+}
+
+#[test]
+fn a_secret_that_a_probe_puts_somewhere_is_told_by_the_audit() {
+    let site = Server::start(|_| Reply::text(200, "there"));
+    let project = killed(&format!(
+        r#"let key = secret("PROBE_KEY");
+        sh(["sh", "-c", "touch ready; sleep 300"], #{{
+            probe: || http_check("{}", #{{ headers: #{{ "X-Token": key }} }}).status == 200,
+        }});"#,
+        site.url("/state")
+    ));
+    end_unseen(&project);
+    project.runbook(&["resume"]).success();
+    assert_eq!(site.asked().last().unwrap().header("x-token"), Some("correct-horse-battery"));
+    let told = project.runbook(&["audit"]).success();
+    told.prints("PROBE_KEY to sh, headers of http_check").never_says("correct");
+    project.runbook(&["show", "1", "--verify"]).success();
 }
 
 #[test]
