@@ -32,6 +32,7 @@ mod step;
 mod template;
 mod this_machine;
 mod threads;
+mod to_json;
 mod undo;
 mod wait_until;
 mod warn;
@@ -62,6 +63,7 @@ pub fn all() -> Vec<&'static dyn Primitive> {
         &step::Step,
         &template::Template,
         &this_machine::ThisMachine,
+        &to_json::ToJson,
         &undo::Undo,
         &wait_until::WaitUntil,
         &warn::Warn,

@@ -25,5 +25,5 @@ pub use redactor::{Redactor, Stream, is_masked, matches_masked};
 pub use sources::{Found, Source, Sources};
 pub use strength::{entropy_bits, is_placeholder};
 pub use text::SecretText;
-pub use token::is_in as is_token_in;
+pub use token::{is_in as is_token_in, replace_tokens};
 pub use tokens::{Secret, Tokens, named_in};

@@ -63,7 +63,7 @@ impl Audit {
 
     fn asks_for(&self, deed: &Deed) -> bool {
         let about_secret = |wanted: &str| match &deed.what {
-            What::Secret { name, .. } => name.split(['(', ')', ' ']).any(|part| part == wanted),
+            What::Secret { name, .. } => name.split(['(', ')', ',', ' ']).any(|part| part == wanted),
             _ => false,
         };
         self.secret.as_deref().is_none_or(about_secret)

@@ -49,7 +49,15 @@ pub(super) fn register(engine: &mut Engine, primitives: &[&'static dyn Primitive
         let overloads: Overloads = Arc::new(overloads);
         // One argument more than any form takes, so that "too many" is said by the door as well.
         for count in 0..=most + 1 {
-            add(&mut module, name, is_method, count, &overloads, binding);
+            let mut types = vec![TypeId::of::<Dynamic>(); count];
+            if is_method {
+                types.insert(0, TypeId::of::<Handle>());
+            }
+            add(&mut module, name, is_method, types, &overloads, binding);
+        }
+        // The language has a function of this name for maps, which would be preferred.
+        if name == "to_json" {
+            add(&mut module, name, is_method, vec![TypeId::of::<rhai::Map>()], &overloads, binding);
         }
     }
     engine.register_global_module(module.into());
@@ -60,11 +68,7 @@ fn most_arguments(primitive: &dyn Primitive) -> usize {
     spec.args.len() + usize::from(spec.options.is_some())
 }
 
-fn add(module: &mut Module, name: &str, is_method: bool, count: usize, overloads: &Overloads, binding: &Binding) {
-    let mut types = vec![TypeId::of::<Dynamic>(); count];
-    if is_method {
-        types.insert(0, TypeId::of::<Handle>());
-    }
+fn add(module: &mut Module, name: &str, is_method: bool, types: Vec<TypeId>, overloads: &Overloads, binding: &Binding) {
     let (overloads, binding) = (overloads.clone(), binding.clone());
     let function = move |context: Option<NativeCallContext<'_>>, arguments: &mut [&mut Dynamic]| {
         let Some(context) = context else { return Err("called without a context".into()) };

@@ -4,6 +4,8 @@
 //! sixteen between them, each four bits of a number that nobody outside of the run can guess. So a token keeps its shape in
 //! everything a script does with strings, and the smallest piece of one that was cut is known for what it is.
 
+use crate::failure::Failure;
+
 /// The first letter of the block, of which each token takes its sixteen inner ones.
 const FIRST: u32 = 0x0010_F7C0;
 const OPEN: char = '\u{10F7D0}';
@@ -63,6 +65,15 @@ pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
         found.push(Piece::Plain(rest));
     }
     found
+}
+
+/// The text with each whole token in it replaced; pieces of one stay what they are.
+pub fn replace_tokens(text: &str, replace: &mut dyn FnMut(&str) -> Result<String, Failure>) -> Result<String, Failure> {
+    let replaced = pieces(text).into_iter().map(|piece| match piece {
+        Piece::Plain(same) | Piece::Broken(same) => Ok(same.to_owned()),
+        Piece::Token(token) => replace(token),
+    });
+    replaced.collect()
 }
 
 /// How long the token is that the text begins with.

@@ -126,7 +126,19 @@ impl Tokens {
                 _ => String::new(),
             },
             // Other words of the script may stand between them: none of its business where names are shown.
-            _ => self.key.fingerprint(texts),
+            several => {
+                let parts = several.iter().flatten();
+                let mut of = parts.fold(Vec::<&str>::new(), |mut names, part| match part {
+                    Part::Secret(secret) if !names.contains(&secret.name()) => {
+                        names.push(secret.name());
+                        names
+                    }
+                    _ => names,
+                });
+                let fingerprint = self.key.fingerprint(texts);
+                of.push(&fingerprint);
+                of.join(", ")
+            }
         };
         let (key, salted) = (self.key.clone(), how.to_owned());
         let make = move || {

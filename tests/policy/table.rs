@@ -41,6 +41,7 @@ pub const FREE: &[&str] = &[
     "ssh",
     "step",
     "this_machine",
+    "to_json",
     "undo",
     "wait_until",
     "warn",

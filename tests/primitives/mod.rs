@@ -40,6 +40,7 @@ mod ssh;
 mod step;
 mod template;
 mod this_machine;
+mod to_json;
 mod undo;
 mod wait_until;
 mod warn;

@@ -30,12 +30,28 @@ pub(super) fn register(engine: &mut Engine) {
                 Ok(())
             },
         )
+        // Within lists and maps texts are shown in quotes; the language's own way would take a token apart.
+        .register_fn("to_debug", |text: &mut ImmutableString| quoted(text))
         .register_fn("==", |handle: &mut Handle, _: ImmutableString| compared(handle, false))
         .register_fn("!=", |handle: &mut Handle, _: ImmutableString| compared(handle, true))
         .register_fn("==", |_: &mut ImmutableString, handle: Handle| compared(&handle, false))
         .register_fn("!=", |_: &mut ImmutableString, handle: Handle| compared(&handle, true))
         .register_fn("in", |_: &mut ImmutableString, handle: Handle| compared(&handle, false))
         .register_fn("contains", |_: &mut ImmutableString, handle: Handle| compared(&handle, false));
+}
+
+/// A text as lists and maps show it: in quotes, its special letters escaped. Those of the last private plane, of which the
+/// texts that stand for secrets are made, stay what they are.
+fn quoted(text: &str) -> String {
+    let shown = text.chars().fold(String::from('"'), |mut shown, letter| {
+        if letter == '\'' || letter >= '\u{10_0000}' {
+            shown.push(letter);
+        } else {
+            shown.extend(letter.escape_debug());
+        }
+        shown
+    });
+    shown + "\""
 }
 
 /// The text that stands for a secret; no other handle is one.
