@@ -220,7 +220,7 @@ fn a_secret_stands_where_it_may() {
     );
     finds!(
         "info(`is ${secret(\"B\").base64()}`);",
-        "1:24 misplaced-secret the secret `…` may not stand in `text` of `info`"
+        "1:24 misplaced-secret the secret `base64(B)` may not stand in `text` of `info`"
     );
     finds!(
         "file(\"out\").write(secret(\"A\"), #{ mode: \"0644\" });",

@@ -48,8 +48,7 @@ fn check<'a>(cx: &mut Cx<'a>, call: &'a Call, spec: &'static Spec) {
 fn secret<'a>(cx: &Cx<'a>, node: &'a Node, depth: usize) -> Option<(&'a Node, String)> {
     let depth = depth.checked_sub(1)?;
     if cx.guess(node) == Guess::Handle("secret") {
-        let name = cx.maker(node).filter(|call| call.name == "secret").and_then(|call| call.args.first()?.text());
-        return Some((node, name.unwrap_or("…").to_owned()));
+        return Some((node, name_of(cx, node, DEEPEST).unwrap_or_else(|| "…".to_owned())));
     }
     match &node.kind {
         Kind::List(items) | Kind::Template(items) => items.iter().find_map(|item| secret(cx, item, depth)),
@@ -62,5 +61,15 @@ fn secret<'a>(cx: &Cx<'a>, node: &'a Node, depth: usize) -> Option<(&'a Node, St
             call.args.iter().find_map(|part| secret(cx, part, depth))
         }
         _ => None,
+    }
+}
+
+/// What a secret is called: by its own name, or after what was made of it.
+fn name_of<'a>(cx: &Cx<'a>, node: &'a Node, depth: usize) -> Option<String> {
+    let call = cx.maker(node)?;
+    match &call.receiver {
+        None if call.name == "secret" => call.args.first()?.text().map(str::to_owned),
+        None => Some(format!("{}(…)", call.name)),
+        Some(of) => Some(format!("{}({})", call.name, name_of(cx, of, depth.checked_sub(1)?)?)),
     }
 }
