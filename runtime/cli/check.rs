@@ -44,13 +44,14 @@ impl Check {
         let all = self.targets()?;
         let mut report = Findings::default();
         for target in &all {
-            let environments = self.environments(&target.root)?;
+            let file = ProjectFile::load(&target.root)?;
+            let environments = self.environments(&file)?;
             let library = Library::load(&target.root, &target.script)?;
             if self.fix {
-                fix(target, &library, &environments)?;
+                fix(target, &file, &library, &environments)?;
             }
             let library = if self.fix { Library::load(&target.root, &target.script)? } else { library };
-            report.merge(checked(&target.root, &library, &environments, &Narrowing::default())?);
+            report.merge(checked(&target.root, &file, &library, &environments, &Narrowing::default())?);
         }
         self.show(&report, all.len())?;
         Ok(if report.has_errors() { ExitCode::from(2) } else { ExitCode::SUCCESS })
@@ -85,8 +86,7 @@ impl Check {
     }
 
     /// The environments to check against: none when there are several and nobody said which.
-    fn environments(&self, root: &Path) -> Result<Vec<Environment>, Failure> {
-        let file = ProjectFile::load(root)?;
+    fn environments(&self, file: &ProjectFile) -> Result<Vec<Environment>, Failure> {
         if self.all_envs {
             let all: Vec<Environment> = file.environments.values().cloned().collect();
             if all.is_empty() {
@@ -105,6 +105,7 @@ impl Check {
 /// Checks a program against the environments it must be right for; none when that is not known.
 pub(super) fn checked(
     project: &Path,
+    file: &ProjectFile,
     library: &Library,
     environments: &[Environment],
     narrowing: &Narrowing,
@@ -114,6 +115,7 @@ pub(super) fn checked(
     let policy = PolicyFile::load(project)?;
     Ok(check(&Request {
         project,
+        file,
         library,
         environments,
         primitives: &primitives::all(),
@@ -125,9 +127,10 @@ pub(super) fn checked(
 }
 
 /// Writes what the script needs into its header.
-fn fix(target: &Target, library: &Library, environments: &[Environment]) -> Result<(), Failure> {
+fn fix(target: &Target, file: &ProjectFile, library: &Library, environments: &[Environment]) -> Result<(), Failure> {
     let found = declare(&Request {
         project: &target.root,
+        file,
         library,
         environments,
         primitives: &primitives::all(),

@@ -126,7 +126,8 @@ impl Job {
     /// Executes it and says how it ended.
     pub(super) fn conduct(self) -> CommandResult {
         let journal = Arc::new(Journal::open(&self.project.state_folder())?);
-        let teller = Teller::start(self.project.root(), false)?;
+        let nobody = self.project.file().notify.is_idle();
+        let teller = if nobody { None } else { Teller::start(self.project.root(), false)? };
         journal.settle()?;
         let (listener, prompt) = self.view.audience(&self.library);
         let file = self.project.file().clone();

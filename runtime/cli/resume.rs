@@ -163,7 +163,8 @@ impl Again {
     /// Goes through what was done, with no effect. True when the script did the same until there.
     fn rehearse(&self, journal: Journal) -> Result<bool, Failure> {
         let environments = [self.project.environment().clone()];
-        let found = super::check::checked(self.project.root(), &self.library, &environments, &Narrowing::default())?;
+        let (root, file) = (self.project.root(), self.project.file());
+        let found = super::check::checked(root, file, &self.library, &environments, &Narrowing::default())?;
         if found.has_errors() {
             let style = report::Style::detect();
             report::findings(&mut report::stderr(), &found, style)

@@ -62,7 +62,8 @@ impl Run {
 /// Shows everything that is wrong with the runbook; errors keep it from starting.
 pub(super) fn passes_check<T>(wanted: &Wanted<T>, view: &View, narrowing: &Narrowing) -> Result<bool, Failure> {
     let environments = [wanted.project.environment().clone()];
-    let found = super::check::checked(wanted.project.root(), &wanted.library, &environments, narrowing)?;
+    let (root, file) = (wanted.project.root(), wanted.project.file());
+    let found = super::check::checked(root, file, &wanted.library, &environments, narrowing)?;
     if !found.findings.is_empty() {
         report::findings(&mut report::stderr(), &found, view.style())
             .map_err(|error| Failure::system("write the findings", &error))?;

@@ -56,6 +56,8 @@ pub struct ComposeUpdate {
 pub struct Request<'a> {
     /// The project's folder.
     pub project: &'a Path,
+    /// Its project file; its schedules do not count.
+    pub file: &'a ProjectFile,
     /// The runbook and its modules: exactly the texts that would run.
     pub library: &'a Library,
     /// The environments it must be right for; none when it is not known where it will run.
@@ -90,8 +92,7 @@ fn look(request: &Request<'_>) -> (Findings, Vec<needed::Needed>) {
     let specs: Vec<&'static Spec> = request.primitives.iter().map(|primitive| primitive.spec()).collect();
     let known = known::Known::new(&specs);
     let header = header::Header::parse(request.library.text(&program.runbook).unwrap_or_default());
-    let project = ProjectFile::load(request.project).unwrap_or_default();
-    let all_environments: Vec<Environment> = project.environments.values().cloned().collect();
+    let all_environments: Vec<Environment> = request.file.environments.values().cloned().collect();
     if let Some(runbook) = program.files.get(&program.runbook) {
         let mut lints = lints::all();
         let scope = scope::Scope::default();
@@ -102,7 +103,7 @@ fn look(request: &Request<'_>) -> (Findings, Vec<needed::Needed>) {
             header: &header,
             file: runbook,
             all_environments: &all_environments,
-            project: &project,
+            project: request.file,
             scope,
             findings,
             needed: Vec::new(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use runbook::policy::Narrowing;
-use runbook::project::Environment;
+use runbook::project::{Environment, ProjectFile};
 use runbook::script::Library;
 use runbook::script::check::{Request, check};
 
@@ -19,6 +19,7 @@ fn found(text: &str) -> Vec<String> {
     let environments: [Environment; 0] = [];
     let request = Request {
         project: folder.path(),
+        file: &ProjectFile::default(),
         library: &library,
         environments: &environments,
         primitives: &runbook::primitives::all(),

@@ -33,6 +33,7 @@ pub fn check_text(text: &str, environments: &[Environment]) -> Findings {
     let services = |environment: &Environment, files: &[String]| services::services(environment, files);
     check(&Request {
         project: &project(),
+        file: &ProjectFile::load(&project()).unwrap(),
         library: &library,
         environments,
         primitives: &runbook::primitives::all(),
