@@ -10,7 +10,7 @@ use crate::report::{self, Style};
 
 const EXAMPLES: &str = "\
 Examples:
-  runbook show last
+  runbook show                        the newest run
   runbook show 12 --calls
   runbook show 12 --script > deploy-as-it-ran.rhai
   runbook show 12 --script std/deploy
@@ -20,8 +20,8 @@ Examples:
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Show {
-    /// The run's number, or `last`
-    #[arg(value_name = "RUN")]
+    /// The run's number; the newest run when left out
+    #[arg(value_name = "RUN", default_value = "last", hide_default_value = true)]
     run: RunName,
     /// Print the script exactly as it ran, or a module of it by name
     #[arg(long, value_name = "MODULE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["json", "calls"])]
