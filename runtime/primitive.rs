@@ -168,7 +168,7 @@ pub trait Primitive: Send + Sync {
     }
 }
 
-/// What only one run at a time may change.
+/// What only one run at a time may change, or remember as it was before its changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
     /// The engine's address as the handle has it; empty for the default one.

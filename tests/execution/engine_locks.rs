@@ -111,6 +111,37 @@ fn the_one_who_comes_second_is_told_who_since_when_and_at_which_step() {
 }
 
 #[test]
+fn nobody_remembers_what_somebody_else_is_in_the_middle_of_changing() {
+    let Some(two) = Two::new(WORKS) else { return };
+    let deploys = "let app = compose(\"NAME\");\nlet before = app.release();\nundo(\"put back\", || app.up(before));\n\
+                   app.up(#{ wait: \"0s\" });\ninfo(`had ${before.services.len()}`);\n";
+    two.bob.file_now("test.rhai", &deploys.replace("NAME", &two.name));
+    let holder = two.start("migrate");
+    let refused = two.bob.run().code(1);
+    refused
+        .says("is locked on its engine by run 1 of ann@")
+        .says("nothing changed")
+        .never_says("undo")
+        .never_says("put back");
+    let waiting = two.bob.command(&["run", "test.rhai", "--wait", "60s"]).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    two.go();
+    ended(holder).success().says("finished");
+    ended(waiting).success().says("waiting for `").says("had 1");
+    assert!(two.lock().is_none());
+
+    // One that died after it had remembered gives the lock back as well.
+    let dies = "let app = compose(\"NAME\");\nstep(\"remember\", || app.release());\nwait_until(\"go\", || file(\"no\").exists(), #{ within: \"60s\" });\n";
+    two.bob.file_now("test.rhai", &dies.replace("NAME", &two.name));
+    let mut child = two.bob.command(&["run", "test.rhai"]).stderr(Stdio::null()).spawn().unwrap();
+    two.until_at("bob", "remember");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    two.bob.runbook(&["cancel", "3"]).success();
+    assert!(two.lock().is_none());
+}
+
+#[test]
 fn whoever_has_nothing_to_do_takes_no_lock() {
     let Some(two) = Two::new(DEPLOYS) else { return };
     let asked = Arc::<Mutex<Vec<String>>>::default();

@@ -13,8 +13,8 @@ use super::app::App;
 use super::descriptor::Descriptor;
 use super::{needs, short, touches};
 use crate::primitive::{
-    Arg, Call, Context, Effect, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Release, ReleaseState,
-    Spec, Touches, Ty, handle, unknown,
+    Arg, Call, Context, Effect, Failure, FailureKind, Guard, Need, Outcome, Prediction, Primitive, Release,
+    ReleaseState, Spec, Touches, Ty, handle, unknown,
 };
 
 pub(super) use history::{is_recorded, measured, record};
@@ -89,6 +89,11 @@ impl Primitive for Remember {
 
     fn needs(&self, call: &Call) -> Vec<Need> {
         needs(call, &REMEMBER)
+    }
+
+    /// What somebody else is in the middle of changing is nothing to go back to.
+    fn guards(&self, _: &Context<'_>, call: &Call) -> Option<Guard> {
+        Descriptor::guard(call).filter(|_| call.optional(0).is_none())
     }
 
     fn preview(&self, call: &Call) -> String {

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::drivers::docker::{Engine, EngineLease, HeldLock, HolderProcess, LockHolder, LockRequest};
 use crate::journal::CallRecord;
-use crate::primitive::{
-    Call, Cancel, CancelReason, Effect, Failure, FailureKind, Guard, LogStream, Primitive, Services, Span,
-};
+use crate::primitive::{Call, Cancel, CancelReason, Failure, FailureKind, Guard, LogStream, Primitive, Services, Span};
 use crate::run::{Execution, frame};
 
 /// Between two looks at a lock that somebody else holds.
@@ -203,9 +201,6 @@ fn changed(
 }
 
 fn guard_of(run: &Execution, primitive: &dyn Primitive, call: &Call, path: &str, here: &frame::Frame) -> Option<Guard> {
-    if !matches!(primitive.effect(call), Effect::Change | Effect::Destroy) {
-        return None;
-    }
     primitive.guards(&run.context(path, here, None), call)
 }
 
