@@ -36,7 +36,7 @@ pub use catalogue::{
 };
 pub use change::{
     Action, Change, Prediction, Touches, as_planned, unknown, unknown_in_text, unknown_of, unknown_shown, unknown_text,
-    unknown_within, without_unknown,
+    unknown_within, unknowns_within, without_unknown,
 };
 pub use context::{Context, LogStream, MARKERS_DROPPED, MakeSecret, Progress, Reached, RunFacts, Services};
 pub use drills::{Drill, standing};

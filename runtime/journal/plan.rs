@@ -98,8 +98,8 @@ impl Look {
 pub struct Uncertain {
     /// Where in the script; none when it is not known.
     pub site: Option<Site>,
-    /// What it depends on: ``what `migrate` returns``.
-    pub depends_on: String,
+    /// What it depends on: ``what `migrate` returns``; none when that cannot be told for sure.
+    pub depends_on: Option<String>,
 }
 
 impl Plan {

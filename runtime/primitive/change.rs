@@ -138,6 +138,18 @@ pub fn unknown_within(value: &Value) -> Option<&str> {
     }
 }
 
+/// Everything that a value and what is in it depends on.
+pub fn unknowns_within(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => text.split(OPEN).skip(1).filter_map(|rest| rest.split(CLOSE).next()).collect(),
+        Value::Array(items) => items.iter().flat_map(unknowns_within).collect(),
+        Value::Object(map) => {
+            single(map).map_or_else(|| map.values().flat_map(unknowns_within).collect(), |what| vec![what])
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// A text for people: what is unknown in it in words.
 pub fn unknown_shown(text: &str) -> String {
     text.replace(OPEN, "(").replace(CLOSE, ")")

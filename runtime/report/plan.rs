@@ -27,7 +27,8 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, style: Style) -> io::Result<()> {
     }
     if let Some(end) = &plan.certain_until {
         let place = end.site.as_ref().map_or_else(String::new, |site| format!(" up to {site}"));
-        writeln!(out, "Certain{place}, which depends on {}. What follows is not planned.", end.depends_on)?;
+        let on = end.depends_on.as_ref().map_or_else(String::new, |what| format!(", which depends on {what}"));
+        writeln!(out, "Certain{place}{on}. What follows is not planned.")?;
     }
     if let Some(failure) = &plan.failure {
         writeln!(out, "It would fail: {failure}")?;

@@ -30,7 +30,7 @@ impl Halt {
                 Failure::new(FailureKind::Halted, format!("the run {what} `{}`", parked.question))
             }
             Self::Stopped(failure) => Failure { kind: FailureKind::Halted, carried: None, ..failure.clone() },
-            Self::Unforeseen(end) => Failure::new(FailureKind::Halted, &*end.depends_on),
+            Self::Unforeseen(end) => Failure::new(FailureKind::Halted, end.depends_on.clone().unwrap_or_default()),
             Self::Replayed => Failure::new(FailureKind::Halted, "everything that was done has been gone through"),
         }
     }

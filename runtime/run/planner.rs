@@ -1,5 +1,6 @@
 //! The door's plan stage: looks are made, changes are recorded and not made.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -10,7 +11,7 @@ use super::{Execution, Halt, arguments, frame};
 use crate::journal::{Look, Plan, PlannedCall, Uncertain};
 use crate::primitive::{
     Action, Call, Change, Effect, Failure, FailureKind, Left, PlannedDisk, Prediction, Primitive, Site, Touches,
-    unknown, unknown_shown, unknown_within,
+    unknown, unknown_shown, unknown_within, unknowns_within,
 };
 
 /// What has been found out so far.
@@ -24,8 +25,8 @@ struct Found {
     calls: Vec<PlannedCall>,
     looks: Vec<Look>,
     questions: Vec<String>,
-    /// What the last value depends on that was handed out without being known.
-    last_unknown: String,
+    /// What the values depend on that were handed out without being known.
+    unknown: BTreeSet<String>,
     /// What the planned changes touch.
     touched: Vec<Touches>,
     /// How they leave the files and folders of this machine.
@@ -64,9 +65,10 @@ impl Planner {
         self.with(|found| found.disk.is_doubtful(path))
     }
 
-    /// What the last value depends on that was handed out without being known.
-    fn last_unknown(&self) -> String {
-        self.with(|found| found.last_unknown.clone())
+    /// What a decision depends on that the script engine came to by itself: it does not say on which value, so that this is only known
+    /// when everything unknown so far depends on the same.
+    fn only_unknown(&self) -> Option<String> {
+        self.with(|found| found.unknown.first().filter(|_| found.unknown.len() == 1).cloned())
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Found) -> T) -> T {
@@ -140,9 +142,8 @@ impl Execution {
                 });
             });
         }
-        if let Some(what) = unknown_within(&prediction.value) {
-            planner.with(|found| what.clone_into(&mut found.last_unknown));
-        }
+        let unknown = unknowns_within(&prediction.value).into_iter().map(str::to_owned);
+        planner.with(|found| found.unknown.extend(unknown));
         Ok(prediction.value)
     }
 
@@ -162,7 +163,7 @@ impl Execution {
             Some(Halt::Unforeseen(end)) => Some(Uncertain { site: end.site.or_else(|| trace.first().cloned()), ..end }),
             // A condition, or a method, of something unknown: the script engine said so itself.
             _ if failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Halted) => {
-                Some(Uncertain { site: trace.first().cloned(), depends_on: planner.last_unknown() })
+                Some(Uncertain { site: trace.first().cloned(), depends_on: planner.only_unknown() })
             }
             _ => None,
         };
@@ -215,7 +216,10 @@ impl Execution {
         let what: Vec<String> =
             now.iter().map(|change| format!("{} {}", change.action.symbol(), change.what)).collect();
         let hint = match plan.certain_until.as_ref().filter(|_| planned.is_none()) {
-            Some(end) => format!("the plan ended before that: it depends on {}", end.depends_on),
+            Some(Uncertain { depends_on: Some(what), .. }) => {
+                format!("the plan ended before that: it depends on {what}")
+            }
+            Some(_) => "the plan ended before that".into(),
             None => "something has changed since the plan was checked: plan again".into(),
         };
         Err(Failure::new(FailureKind::Conflict, format!("`{}` would do what was not planned", primitive.preview(call)))
@@ -225,8 +229,8 @@ impl Execution {
 
     /// A script decides on an unknown value: the plan ends here.
     pub(super) fn unforeseen(&self, what: Option<&str>, site: Option<Site>) -> Failure {
-        let last = || self.planner.as_ref().map(Planner::last_unknown).unwrap_or_default();
-        self.halt(Halt::Unforeseen(Uncertain { site, depends_on: what.map_or_else(last, str::to_owned) }))
+        let only = || self.planner.as_ref().and_then(Planner::only_unknown);
+        self.halt(Halt::Unforeseen(Uncertain { site, depends_on: what.map(str::to_owned).or_else(only) }))
     }
 }
 

@@ -2,19 +2,22 @@
 //!
 //! The script engine says so with an error of its own, which a `catch` would take for a failure; and to a `switch` an unknown value is
 //! one that no case names. So the text of a program that is planned gets a second `try` inside of each, which ends the plan at such an
-//! error and passes every other on, and each `switch` asks first.
+//! error and passes every other on, and each `switch` asks first. Its error names no value either, so that conditions ask as well: only
+//! the value itself tells what it depends on.
 
 use std::collections::BTreeMap;
 
-use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Map, NativeCallContext, Position, Stmt, Token};
+use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, Map, NativeCallContext, Position, Stmt, Token};
 
 use super::bind::Binding;
-use super::{convert, fault, unknown};
+use super::unknown::{self, Unknown};
+use super::{convert, fault};
 use crate::primitive::unknown_within;
 
 const BEGIN: &str = " try {";
 const END: &str = "} catch (__caught) { __pass_on(__caught); throw; } ";
 const ASK: &str = " __known(";
+const ASK_CONDITION: &str = " __decides(";
 const ASKED: &str = ")";
 
 /// Line and column, from 1.
@@ -22,28 +25,49 @@ type Place = (usize, usize);
 
 /// What was put into a text, by places of the text as it was written.
 #[derive(Clone, Default)]
-pub(super) struct Insertions(BTreeMap<Place, &'static str>);
+pub(super) struct Insertions(BTreeMap<Place, String>);
 
 impl Insertions {
     /// What a compiled text needs for a plan.
     pub(super) fn of(engine: &Engine, text: &str, ast: &AST) -> Self {
-        let mut found = BTreeMap::new();
+        let mut all = Self::default();
         ast.walk(&mut |nodes: &[ASTNode<'_>]| {
-            let around = match nodes.last() {
+            match nodes.last() {
                 Some(ASTNode::Stmt(Stmt::TryCatch(attempt, _))) => {
-                    let (begin, end) = (place(attempt.body.position()), place(attempt.body.end_position()));
-                    begin.zip(end).map(|((line, column), end)| [((line, column + 1), BEGIN), (end, END)])
+                    let begin = place(attempt.body.position()).map(|(line, column)| (line, column + 1));
+                    all.put_around(begin, BEGIN, place(attempt.body.end_position()), END);
                 }
-                Some(ASTNode::Stmt(Stmt::Switch(_, position))) => place(*position).and_then(|(line, column)| {
-                    let value = (line, column + "switch".len());
-                    Some([(value, ASK), (opening(engine, text, value)?, ASKED)])
-                }),
-                _ => None,
-            };
-            found.extend(around.into_iter().flatten());
+                Some(ASTNode::Stmt(Stmt::Switch(_, position))) => {
+                    let value = place(*position).map(|(line, column)| (line, column + "switch".len()));
+                    all.put_around(value, ASK, value.and_then(|value| opening(engine, text, value)), ASKED);
+                }
+                Some(ASTNode::Stmt(Stmt::If(flow, _) | Stmt::While(flow, _) | Stmt::Do(flow, ..))) => {
+                    all.ask(engine, text, &flow.expr);
+                }
+                Some(ASTNode::Expr(Expr::And(operands, _) | Expr::Or(operands, _))) => {
+                    operands.iter().for_each(|operand| all.ask(engine, text, operand));
+                }
+                _ => {}
+            }
             true
         });
-        Self(found)
+        all
+    }
+
+    /// Has a condition asked for, unless it is a truth value anyway.
+    fn ask(&mut self, engine: &Engine, text: &str, condition: &Expr) {
+        if !matches!(condition, Expr::And(..) | Expr::Or(..)) {
+            let begin = start(condition).and_then(place);
+            self.put_around(begin, ASK_CONDITION, begin.and_then(|begin| end(engine, text, begin)), ASKED);
+        }
+    }
+
+    /// Puts something before and behind a part of the text, inside of what is around that part already. Nothing without both places.
+    fn put_around(&mut self, begin: Option<Place>, before: &str, end: Option<Place>, behind: &str) {
+        if let Some((begin, end)) = begin.zip(end) {
+            self.0.entry(begin).or_default().push_str(before);
+            self.0.entry(end).or_default().insert_str(0, behind);
+        }
     }
 
     /// The text with all of it.
@@ -75,8 +99,41 @@ fn place(position: Position) -> Option<Place> {
     Some((position.line()?, position.position().unwrap_or(1)))
 }
 
+/// Where an expression begins; none for one that is a block.
+fn start(expression: &Expr) -> Option<Position> {
+    match expression {
+        Expr::Stmt(..) => None,
+        Expr::FnCall(call, own) => {
+            let own = if call.namespace.is_empty() { *own } else { call.namespace.position() };
+            // An operator stands behind its first operand.
+            call.args.iter().map(start).chain([Some(own)]).min()?
+        }
+        Expr::And(operands, _) | Expr::Or(operands, _) | Expr::Coalesce(operands, _) => start(operands.first()?),
+        Expr::Dot(both, ..) | Expr::Index(both, ..) => start(&both.lhs),
+        other => Some(other.start_position()),
+    }
+}
+
 /// The first brace after a place that opens a block, and no map, closure or part of a text.
-fn opening(engine: &Engine, text: &str, (line, column): Place) -> Option<Place> {
+fn opening(engine: &Engine, text: &str, begin: Place) -> Option<Place> {
+    ahead(engine, text, begin, |token| matches!(token, Token::LeftBrace))
+}
+
+/// Where a condition, or an operand of `&&` and `||`, ends; none when there is a block in it.
+fn end(engine: &Engine, text: &str, begin: Place) -> Option<Place> {
+    let mut has_block = false;
+    let end = ahead(engine, text, begin, |token| {
+        has_block |= matches!(token, Token::If | Token::Switch | Token::While | Token::Loop | Token::For | Token::Do);
+        let is_weaker = matches!(token, Token::And | Token::Or | Token::Ampersand | Token::Pipe | Token::XOr);
+        let closes = matches!(token, Token::RightParen | Token::RightBracket | Token::RightBrace | Token::EOF);
+        let follows = matches!(token, Token::LeftBrace | Token::Comma | Token::SemiColon | Token::DoubleArrow);
+        is_weaker || closes || follows
+    });
+    end.filter(|_| !has_block)
+}
+
+/// The first token that fits after a place, in no bracket, map, closure or part of a text that is opened there.
+fn ahead(engine: &Engine, text: &str, (line, column): Place, mut fits: impl FnMut(&Token) -> bool) -> Option<Place> {
     let mut rest: Vec<&str> = text.split('\n').skip(line - 1).collect();
     let first = rest.first_mut()?;
     *first = first.char_indices().nth(column - 1).map_or("", |(at, _)| &first[at..]);
@@ -85,11 +142,11 @@ fn opening(engine: &Engine, text: &str, (line, column): Place) -> Option<Place> 
     let (tokens, control) = engine.lex(rest);
     let (mut open, mut in_text) = (Vec::new(), false);
     for (token, position) in tokens {
+        if open.is_empty() && !in_text && fits(&token) {
+            let (lines, letters) = place(position)?;
+            return Some((line + lines - 1, if lines == 1 { column + letters - 1 } else { letters }));
+        }
         match token {
-            Token::LeftBrace if open.is_empty() && !in_text => {
-                let (lines, letters) = place(position)?;
-                return Some((line + lines - 1, if lines == 1 { column + letters - 1 } else { letters }));
-            }
             Token::LeftBrace | Token::LeftParen | Token::LeftBracket | Token::QuestionBracket | Token::MapStart => {
                 open.push(in_text);
             }
@@ -113,6 +170,13 @@ pub(super) fn register(engine: &mut Engine, binding: &Binding) {
         match known.ok().as_ref().and_then(unknown_within) {
             Some(what) => Err(unknown::ends(&own, &context, what)),
             None => Ok(value),
+        }
+    });
+    let own = binding.clone();
+    engine.register_fn("__decides", move |context: NativeCallContext<'_>, value: Dynamic| {
+        match value.read_lock::<Unknown>() {
+            Some(unknown) => Err(unknown::ends(&own, &context, &unknown.0)),
+            None => Ok(value.clone()),
         }
     });
     let own = binding.clone();

@@ -37,21 +37,21 @@ fn a_plan_ends_where_the_script_decides_on_what_nobody_knows() {
 #[test]
 fn no_catch_handles_what_nobody_knows() {
     let cases = [
-        ("try { if r.ok { info(\"\") } } catch { file(\"no\").write(\"\"); }", "test.rhai:2:11"),
+        ("try { if r.ok { info(\"\") } } catch { file(\"no\").write(\"\"); }", "test.rhai:2:10"),
         ("try { r.stdout.sub_string(1) } catch (error) { file(\"no\").write(error.message); }", "test.rhai:2:16"),
         (
             "try {\n    info(\"\"); if r.stdout == \"x\" { info(\"\") }\n} catch { file(\"no\").write(\"\"); }",
-            "test.rhai:3:27",
+            "test.rhai:3:18",
         ),
         (
             "try { step(\"s\", || { if r.ok && true { info(\"\") } }) } catch { file(\"no\").write(\"\"); }",
-            "test.rhai:2:7",
+            "test.rhai:2:25",
         ),
         (
             "fn look(r) {\n    if r.ok { 1 } else { 2 }\n}\ntry { look(r) } catch { file(\"no\").write(\"\"); }",
-            "test.rhai:5:7",
+            "test.rhai:3:8",
         ),
-        ("fn look(r) { try { while r.ok {} } catch { 1 } }\nfile(`no${look(r)}`).write(\"\");", "test.rhai:2:27"),
+        ("fn look(r) { try { while r.ok {} } catch { 1 } }\nfile(`no${look(r)}`).write(\"\");", "test.rhai:2:26"),
         (
             "try { try { parse_int(r.stdout); } catch (inner) { throw inner; } } catch { file(\"no\").write(\"\"); }",
             "test.rhai:2:13",
@@ -74,7 +74,7 @@ fn no_catch_handles_what_nobody_knows() {
         ("switch #{ a: [r.code] }\n{ _ => file(\"no\").write(\"\") }", "test.rhai:2:7"),
         (
             "try { /* ü */ } catch { } switch 1 { _ => 2 } try { if r.ok { } } catch { file(\"no\").write(\"\"); }",
-            "test.rhai:2:57",
+            "test.rhai:2:56",
         ),
         (
             "try { retry(#{ times: 3, delay: \"1ms\" }, || r.lines.len()) } catch { file(\"no\").write(\"\"); }",
@@ -87,6 +87,57 @@ fn no_catch_handles_what_nobody_knows() {
         assert!(plan.stdout.contains(&format!("Certain up to {place}")), "{script}\n{}", plan.stdout);
         assert!(plan.stdout.contains("which depends on what `sh echo` returns"), "{script}\n{}", plan.stdout);
         assert!(!plan.stdout.contains("file no"), "{script}\n{}", plan.stdout);
+    }
+}
+
+#[test]
+fn a_plan_names_the_value_that_it_ends_at_and_not_a_later_one() {
+    let conditions = [
+        ("if one.ok { }", "3:4"),
+        ("if !one.ok { }", "3:4"),
+        ("if (one.code == 0) { }", "3:5"),
+        ("if one.code + 1 == 1 { } else { }", "3:4"),
+        ("if known { } else if one.ok { }", "3:22"),
+        ("while one.ok { break; }", "3:7"),
+        ("do { } until one.ok;", "3:14"),
+        ("do { } while one.ok", "3:14"),
+        ("if !known && one.ok || other.ok { }", "3:14"),
+        ("if known || (one.code == 0 && other.ok) { }", "3:14"),
+        ("let both = !known && one.ok;", "3:22"),
+        ("let text = `${ one.ok && !known } {`;", "3:16"),
+        ("info(\"ä\"); try {one.ok && other.ok} catch { file(\"no\").write(\"\"); }", "3:17"),
+        ("if [known].some(|k| { !k && one.ok }) { }", "3:29"),
+        ("switch one.ok && other.ok { _ => file(\"no\").write(\"\") }", "3:8"),
+        ("if known { } else if 1 in [1] && one.ok /* { && */ && other.ok { }", "3:34"),
+    ];
+    for (condition, place) in conditions {
+        let project = Project::script(&format!(
+            "let known = false; let one = sh([\"one\"]);\nlet other = sh([\"other\"]);\n{condition}"
+        ));
+        let plan = project.runbook(&["plan", "test.rhai"]).success();
+        let end = format!("Certain up to test.rhai:{place}, which depends on what `sh one` returns. What follows");
+        assert!(plan.stdout.contains(&end), "{condition}\n{}", plan.stdout);
+        assert!(!plan.stdout.contains("file no"), "{condition}\n{}", plan.stdout);
+    }
+}
+
+#[test]
+fn a_plan_names_no_value_where_the_language_does_not_tell_which_it_was() {
+    let cases = [
+        ("one.stdout.sub_string(1);", "2:12. What follows"),
+        ("try { [1, 2][one.code] } catch { file(\"no\").write(\"\"); }", "2:14. What follows"),
+        ("if if one.ok { true } else { false } { }", "2:7, which depends on what `sh one` returns."),
+        ("if if known { one.ok } else { one.ok } { file(\"no\").write(\"\"); }", "2:4. What follows"),
+    ];
+    for (case, end) in cases {
+        let project = Project::script(&format!(
+            "let known = false; let one = sh([\"one\"]); let other = sh([\"other\"]);\n{case}"
+        ));
+        let plan = project.runbook(&["plan", "test.rhai", "--out", "plan.json"]).success();
+        assert!(plan.stdout.contains(&format!("Certain up to test.rhai:{end}")), "{case}\n{}", plan.stdout);
+        assert!(!plan.stdout.contains("file no"), "{case}\n{}", plan.stdout);
+        let has_no_name = end.ends_with("follows");
+        assert_eq!(project.read("plan.json").contains("\"depends_on\": null"), has_no_name, "{case}");
     }
 }
 
