@@ -28,6 +28,7 @@ mod notice;
 mod notices;
 mod owner;
 mod plan;
+mod pulse;
 mod queries;
 mod records;
 mod redacted;

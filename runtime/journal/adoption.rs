@@ -12,7 +12,7 @@ use super::table::{OF_A_RUN, Table};
 /// Begins the chain of every run that has none.
 pub(super) fn adopt_all(connection: &Connection) -> rusqlite::Result<()> {
     let runs: Vec<i64> = connection
-        .prepare("SELECT id FROM run WHERE NOT EXISTS (SELECT 1 FROM entry WHERE run = id) ORDER BY id")?
+        .prepare("SELECT id FROM run WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.run = run.id) ORDER BY id")?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for run in runs {

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
@@ -14,6 +15,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
+use super::pulse::{self, Pulse};
 use crate::failure::{Failure, FailureKind};
 
 /// How long a lock may stay taken that no living owner has.
@@ -60,7 +62,8 @@ impl Process {
 /// The lock that says "this run has a living owner", held until dropped.
 #[derive(Debug)]
 pub(super) struct Claim {
-    _file: File,
+    _pulse: Pulse,
+    _file: Arc<File>,
     path: PathBuf,
 }
 
@@ -75,7 +78,10 @@ impl Claim {
             let file = open(&path).map_err(|error| failed(&error))?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 // Whoever had it before may have removed the file after it was opened here.
-                Ok(()) if is_at(&file, &path) => return Ok(Self { _file: file, path }),
+                Ok(()) if is_at(&file, &path) => {
+                    let file = Arc::new(file);
+                    return Ok(Self { _pulse: Pulse::of(&file), _file: file, path });
+                }
                 Ok(()) => {}
                 // Somebody who only looks whether the owner lives holds it for a moment, and so does an owner about to go.
                 Err(Errno::WOULDBLOCK) if began.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(2)),
@@ -114,6 +120,11 @@ pub(super) fn is_alive(state_folder: &Path, run: i64, owner: &Process) -> bool {
 /// The name alone says little: a container gets a new one each time, and keeps the machine's boot.
 pub(super) fn is_elsewhere(owner: &Process, here: &Process) -> bool {
     owner.machine != here.machine && (owner.boot_id.is_none() || owner.boot_id != here.boot_id)
+}
+
+/// When the run's owner was alive for the last time, to the second; none when there is no lock file.
+pub(super) fn last_seen(state_folder: &Path, run: i64) -> Option<jiff::Timestamp> {
+    pulse::last(&lock_file(state_folder, run))
 }
 
 /// Removes the lock file of a run found dead: only inside the transaction that says so.

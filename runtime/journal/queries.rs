@@ -176,7 +176,8 @@ fn run_from_row(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         state: row.get::<_, Word<_>>("state")?.0,
         started_at: row.get::<_, Moment>("started_at")?.0,
         finished_at: row.get::<_, Option<Moment>>("finished_at")?.map(|moment| moment.0),
-        milliseconds: row.get::<_, Option<i64>>("milliseconds")?.map(i64::cast_unsigned),
+        milliseconds: took(row)?,
+        owned_since: row.get::<_, Moment>("owned_since")?.0,
         undo_blocks: row.get::<_, Option<i64>>("undo_blocks")?.map(size),
         failure: row.get::<_, Option<Json<_>>>("failure")?.map(|json| json.0),
         trace: row.get::<_, Json<_>>("trace")?.0,
@@ -187,6 +188,15 @@ fn run_from_row(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         machine: row.get("machine")?,
         pid: row.get("pid")?,
     })
+}
+
+/// How long the run took since it was gone on with. What is recorded of a killed one reaches from its beginning.
+fn took(row: &Row<'_>) -> rusqlite::Result<Option<u64>> {
+    let (recorded, finished_at): (Option<i64>, Option<i64>) = (row.get("milliseconds")?, row.get("finished_at")?);
+    let since: i64 = row.get("owned_since")?;
+    let is_killed = row.get::<_, Word<RunState>>("state")?.0 == RunState::Killed;
+    let killed_after = finished_at.filter(|_| is_killed).map(|last_sign| (last_sign - since).max(0) / 1_000);
+    Ok(killed_after.or(recorded).map(i64::cast_unsigned))
 }
 
 /// The columns of a call in the order in which `call_from_row` takes them: by name, finding them takes longer than reading

@@ -84,8 +84,10 @@ pub struct RunRecord {
     pub started_at: Timestamp,
     /// When it ended; for a killed run, its last sign of life.
     pub finished_at: Option<Timestamp>,
-    /// How long it took, in milliseconds; none while it runs.
+    /// How long it took, in milliseconds, since it began or was gone on with; none while it runs.
     pub milliseconds: Option<u64>,
+    /// Since when the process named here has it, or had it: since it began or was gone on with.
+    pub owned_since: Timestamp,
     /// How many undo blocks ran or were to run; none when nothing was undone.
     pub undo_blocks: Option<usize>,
     /// Why it failed.

@@ -211,11 +211,11 @@ pub(super) fn bury(
     };
     let last_sign: Moment = transaction.query_row(
         "SELECT max(owned_since, started_at,
-                    ifnull((SELECT max(started_at) FROM call WHERE run = id), 0),
-                    ifnull((SELECT max(finished_at) FROM call WHERE run = id), 0),
+                    ifnull((SELECT max(started_at) FROM call WHERE run = ?1), 0),
+                    ifnull((SELECT max(finished_at) FROM call WHERE run = ?1), 0),
                     ?2)
          FROM run WHERE id = ?1",
-        params![run, last_line.map_or(0, Timestamp::as_microsecond)],
+        params![run, last_line.max(owner::last_seen(state_folder, run)).map_or(0, Timestamp::as_microsecond)],
         |row| row.get(0),
     )?;
     let message = format!("its process ({} on {}) ended without finishing the run", process.pid, process.machine);

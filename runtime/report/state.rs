@@ -61,9 +61,10 @@ pub(super) fn mark(call: &CallRecord, run: RunState, style: Style) -> String {
     style.paint(of_call(call.state, run).1, mark)
 }
 
-/// How long a run took, or has taken so far.
+/// How long a run took, or has taken so far, since it began or was gone on with. One that stands still takes no longer.
 pub(super) fn duration(run: &RunRecord, now: Timestamp) -> String {
-    let so_far = || u64::try_from(now.duration_since(run.started_at).as_millis()).unwrap_or(0);
+    let until = run.parked.as_ref().filter(|_| run.state != RunState::Running).map_or(now, |parked| parked.at);
+    let so_far = || u64::try_from(until.duration_since(run.owned_since).as_millis()).unwrap_or(0);
     elapsed(run.milliseconds.unwrap_or_else(so_far))
 }
 

@@ -142,7 +142,7 @@ fn log(path: &str, stream: LogStream, line: &str, at: Timestamp) -> Event {
 fn record(journal: &Journal, run: i64, at: Timestamp, events: &[Event]) {
     // A run begins when it begins; here it must have begun at a time that expected output can hold.
     let file = journal.state_folder().join("journal.sqlite");
-    let moved = "UPDATE run SET started_at = ?2, pid = 4711, machine = 'desk' WHERE id = ?1";
+    let moved = "UPDATE run SET started_at = ?2, owned_since = ?2, pid = 4711, machine = 'desk' WHERE id = ?1";
     rusqlite::Connection::open(file).unwrap().execute(moved, (run, at.as_microsecond())).unwrap();
     for event in events {
         journal.record(run, &crate::harness::fit(event)).unwrap();

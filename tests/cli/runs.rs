@@ -74,6 +74,7 @@ fn json_holds_everything_known_of_a_run() {
     "started_at": "2026-11-02T09:30:00Z",
     "finished_at": "2026-11-02T09:30:09Z",
     "milliseconds": 62000,
+    "owned_since": "2026-11-02T09:30:00Z",
     "undo_blocks": null,
     "failure": {
       "kind": "check",
@@ -140,6 +141,15 @@ fn a_run_whose_process_was_killed_is_never_running_for_ever() {
     project.runbook(&["runs"]).success().prints("  killed  ");
     project.runbook(&["runs", "--state", "running"]).success().says("no run matches");
     project.runbook(&["show", "last"]).success().prints("ended without finishing the run");
+}
+
+#[test]
+fn a_run_that_waits_for_a_person_takes_no_longer() {
+    let project = Project::script("confirm(\"Go on?\");");
+    project.runbook(&["run", "test.rhai"]);
+    let first = project.runbook(&["runs"]).success().prints("  waiting  ").stdout;
+    std::thread::sleep(Duration::from_millis(1_100));
+    assert_eq!(project.runbook(&["runs"]).success().stdout, first);
 }
 
 #[test]

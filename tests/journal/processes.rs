@@ -35,7 +35,11 @@ struct Holder(Child);
 
 impl Holder {
     fn start(folder: &Path) -> Self {
-        let holder = Self(start("hold", folder));
+        Self::doing("hold", folder)
+    }
+
+    fn doing(task: &str, folder: &Path) -> Self {
+        let holder = Self(start(task, folder));
         let began = Instant::now();
         while !folder.join("ready").exists() {
             assert!(began.elapsed() < Duration::from_secs(60), "the other process never became ready");
@@ -130,6 +134,13 @@ fn another_process() {
                 std::thread::park();
             }
         }
+        "silent" => {
+            record(&journal, run, &[started("1", "sh", "sh migrate", Effect::Change)]);
+            std::fs::write(folder.join("ready"), "").unwrap();
+            loop {
+                std::thread::park();
+            }
+        }
         "write" => {
             for step in 1..=100 {
                 let path = step.to_string();
@@ -174,6 +185,58 @@ fn a_run_whose_process_was_killed_is_settled_as_killed() {
     assert!(journal.leases().unwrap().is_empty());
     assert!(!folder.path().join("runs/1.lock").exists());
     assert_eq!(journal.settle().unwrap(), [0i64; 0], "it is settled once");
+}
+
+#[test]
+fn a_killed_run_went_on_to_its_last_sign_of_life_however_silent_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let earlier = journal.begin(&new_run()).unwrap();
+    record(&journal, earlier, &[started("1", "sh", "sh true", Effect::Change), done("1", json!(1), 1)]);
+    let mut holder = Holder::doing("silent", folder.path());
+    let began = Instant::now();
+    std::thread::sleep(Duration::from_millis(2_500));
+    holder.kill();
+    let longest = began.elapsed();
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert_eq!(journal.settle().unwrap(), [2]);
+    let run = journal.run(2).unwrap();
+    let begun = journal.call(2, "1").unwrap().unwrap().started_at;
+    let silent = Duration::try_from(run.finished_at.unwrap().duration_since(begun)).unwrap();
+    assert!(silent > Duration::from_secs(1) && silent < longest + Duration::from_millis(500), "{silent:?}");
+    let took = u64::try_from(run.finished_at.unwrap().duration_since(run.started_at).as_millis()).unwrap();
+    assert_eq!(run.milliseconds, Some(took));
+}
+
+#[test]
+fn a_killed_run_whose_lock_file_is_gone_went_on_to_its_last_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    journal.begin(&new_run()).unwrap();
+    let mut holder = Holder::doing("silent", folder.path());
+    holder.kill();
+    std::fs::remove_file(folder.path().join("runs/2.lock")).unwrap();
+    assert_eq!(journal.settle().unwrap(), [2]);
+    let begun = journal.call(2, "1").unwrap().unwrap().started_at;
+    assert_eq!(journal.run(2).unwrap().finished_at, Some(begun));
+}
+
+#[test]
+fn the_time_of_a_run_that_was_resumed_and_killed_again_leaves_out_how_long_it_lay_still() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut holder = Holder::doing("silent", folder.path());
+    holder.kill();
+    let lay_still = Duration::from_secs(3);
+    std::thread::sleep(lay_still);
+    let journal = Journal::open(folder.path()).unwrap();
+    journal.take_up(1, "bob@desk").unwrap();
+    let owned_since = journal.run(1).unwrap().owned_since;
+    drop(journal);
+    let journal = Journal::open(folder.path()).unwrap();
+    assert_eq!(journal.settle().unwrap(), [1]);
+    let run = journal.run(1).unwrap();
+    assert!(Duration::try_from(owned_since.duration_since(run.started_at)).unwrap() >= lay_still);
+    assert!(Duration::from_millis(run.milliseconds.unwrap()) < lay_still, "{:?}", run.milliseconds);
 }
 
 #[test]
