@@ -3,7 +3,8 @@
 //! What the file says is verified by what it says. Between the cells of its pages lie bytes that say nothing, and one that
 //! a tired disk alters shows nowhere. So what all bytes come to is noted beside the file, with the file's size and the time
 //! at which it was last written to. A disk that forgets changes neither; whoever writes, in whatever program, changes the
-//! time, and then the note counts no more until it is made again.
+//! time, and then the note counts no more until it is made again. That time is first put back a little when the last write was only
+//! now: the next one could otherwise have the same.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -16,13 +17,13 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 
 use super::chain::hex;
-use super::{FILE, Journal, locked};
+use super::{FILE, Journal, locked, schema};
 use crate::failure::Failure;
 
 /// The name of the note in the state folder.
 const NOTE: &str = "bytes";
 
-/// A file that was written to so lately may be written to again without its time changing.
+/// A file that was written to so lately may be written to again without its time changing, unless its time was set apart.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// A larger file is read only by those who verify it: reading this much takes some 50 ms.
@@ -76,9 +77,12 @@ impl Bytes {
     fn note(&self, largest: u64) -> io::Result<()> {
         let file = self.file()?;
         let stamp = Stamp::of(&file)?;
-        if stamp.size > largest || !stamp.is_settled() || self.noted().is_some_and(|(noted, _)| noted == stamp) {
+        if stamp.size > largest || self.noted().is_some_and(|(noted, _)| noted == stamp) {
             return Ok(());
         }
+        let Some(stamp) = (if stamp.is_settled() { Some(stamp) } else { stamp.set_apart(&file)? }) else {
+            return Ok(());
+        };
         let sum = sum(&file)?;
         if Stamp::of(&file)? == stamp {
             std::fs::write(&self.note, format!("{} {} {sum}\n", stamp.written, stamp.size))?;
@@ -108,8 +112,10 @@ impl Drop for Bytes {
 }
 
 impl Journal {
-    /// Notes what all bytes of the file come to, where that takes no time worth mentioning.
+    /// Notes what all bytes of the file come to, where that takes no time worth mentioning. A write-ahead log that would be folded into
+    /// it when it is closed is so before.
     pub fn note_bytes(&self) -> Result<(), Failure> {
+        schema::fold(&locked(&self.writer).connection, &self.file);
         self.bytes.note(QUICK).map_err(|error| Failure::system(format!("note what `{FILE}` holds"), &error))
     }
 
@@ -143,10 +149,26 @@ impl Stamp {
         Ok(Self { written, size: data.len() })
     }
 
+    /// Puts the file's time back, by less than a millisecond and each time by another part of it, to one that no write will give it:
+    /// times of writes do not go back. None where the file system keeps times less exactly, or the clock was put back.
+    fn set_apart(&self, file: &File) -> io::Result<Option<Self>> {
+        let now = SystemTime::now();
+        let written = file.metadata()?.modified()?;
+        let back = Duration::from_nanos(1 + u64::from(since_1970(now).subsec_nanos()) % 1_000_000);
+        let Some(apart) = written.checked_sub(back).filter(|_| written <= now) else { return Ok(None) };
+        file.set_modified(apart)?;
+        let exact = i128::try_from(since_1970(apart).as_nanos()).ok();
+        Ok(Some(Self::of(file)?).filter(|stamp| Some(stamp.written) == exact && stamp.size == self.size))
+    }
+
     fn is_settled(&self) -> bool {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = since_1970(SystemTime::now());
         i128::try_from(now.saturating_sub(SETTLED).as_nanos()).is_ok_and(|latest| self.written < latest)
     }
+}
+
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 fn identity(data: &Metadata) -> Identity {

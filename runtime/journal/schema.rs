@@ -71,9 +71,8 @@ impl Format {
         }
         connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;").map_err(explain)?;
         connection.pragma_update(None, "wal_autocheckpoint", FOLDED).map_err(explain)?;
-        let log_size = std::fs::metadata(beside(file, "-wal")).map_or(0, |data| data.len());
         connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log_size < LEFT_BEHIND)
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log_size(file) < LEFT_BEHIND)
             .map_err(explain)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
@@ -164,6 +163,17 @@ impl Format {
         }
         Ok(())
     }
+}
+
+/// Folds a long write-ahead log into the file as far as nobody needs it. Whoever uses it now, or a full disk, only puts that off.
+pub(super) fn fold(connection: &Connection, file: &Path) {
+    if log_size(file) >= LEFT_BEHIND {
+        let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    }
+}
+
+fn log_size(file: &Path) -> u64 {
+    std::fs::metadata(beside(file, "-wal")).map_or(0, |data| data.len())
 }
 
 /// How a statement waits for another process: whether to try again is asked after each try.

@@ -34,6 +34,17 @@ fn a_run_is_verified_by_show() {
 }
 
 #[test]
+fn the_bytes_of_the_run_log_are_noted_at_the_end_of_the_first_run() {
+    let project = Project::script("file(\"a\").write(\"1\");");
+    project.run().success();
+    let file = project.path().join(".runbook/journal.sqlite").metadata().unwrap();
+    let written = file.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    let noted = project.read(".runbook/bytes");
+    assert!(noted.starts_with(&format!("{written} {} ", file.len())), "{noted}");
+    project.runbook(&["state", "verify"]).success();
+}
+
+#[test]
 fn the_whole_run_log_is_verified() {
     let project = with_a_run();
     let shown = project.runbook(&["state", "verify"]).success().stdout;

@@ -188,6 +188,42 @@ fn every_flipped_bit_is_noticed() {
     assert_eq!(silent_flips(&bytes, few, make, is_noticed), [0usize; 0], "of {} bytes", bytes.len());
 }
 
+/// As a run leaves it, however short that was.
+#[test]
+fn every_flipped_bit_of_a_file_that_was_only_just_written_to_is_noticed() {
+    let origin = tempfile::tempdir().unwrap();
+    fill(origin.path());
+    let file = origin.path().join("journal.sqlite");
+    Journal::open(origin.path()).unwrap().note_bytes().unwrap();
+    let (bytes, written) = (std::fs::read(&file).unwrap(), file.metadata().unwrap().modified().unwrap());
+    assert!(written.elapsed().unwrap() < Duration::from_secs(2), "the test took too long to show anything");
+    let places: Vec<u64> = numbers(0x5eed_1e55_0dd5_eedd).take(wanted()).collect();
+    let make = |folder: &Path, flipped: &[u8]| {
+        std::fs::copy(origin.path().join("bytes"), folder.join("bytes")).unwrap();
+        write_as_of(&folder.join("journal.sqlite"), flipped, written);
+    };
+    assert_eq!(silent_flips(&bytes, &places, make, is_seen), [0usize; 0], "of {} bytes", bytes.len());
+    assert!(!is_seen(origin.path()) && !is_noticed(origin.path()));
+}
+
+#[test]
+fn a_file_that_is_written_to_at_once_after_its_bytes_were_noted_is_not_called_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let other = Connection::open(folder.path().join("journal.sqlite")).unwrap();
+    let note = || std::fs::read_to_string(folder.path().join("bytes")).unwrap();
+    let mut last = String::new();
+    for _ in 0..200 {
+        journal.begin(&new_run()).unwrap();
+        other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        assert_eq!(journal.damage().unwrap(), [""; 0], "{last}");
+        journal.note_bytes().unwrap();
+        assert_ne!(note(), last, "it is noted each time");
+        last = note();
+        assert_eq!(journal.damage().unwrap(), [""; 0], "{last}");
+    }
+}
+
 #[test]
 fn a_file_that_somebody_wrote_to_since_is_not_called_damaged() {
     let folder = tempfile::tempdir().unwrap();
