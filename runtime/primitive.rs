@@ -118,6 +118,12 @@ pub trait Primitive: Send + Sync {
         Ok(Probe::Unknown)
     }
 
+    /// What the script gets when a person says that the call happened, and not what it returned: what one returns that ended well, as
+    /// far as that can be known.
+    fn presumed(&self, _call: &Call) -> Value {
+        Value::Null
+    }
+
     /// Does the call leave something behind only to be probed by? Then [`clean_up`](Self::clean_up) is called for it.
     fn leaves_marker(&self, _call: &Call) -> bool {
         false

@@ -54,9 +54,9 @@ pub struct Resolve {
     /// The call's path, as in 3.1.2
     #[arg(value_name = "CALL")]
     call: String,
-    /// It happened, and returned this (JSON; `null` when nothing looks at it)
-    #[arg(long, value_name = "JSON", group = "what")]
-    done: Option<String>,
+    /// It happened, and returned this; without JSON, what such a call returns that ends well, as far as that is known
+    #[arg(long, value_name = "JSON", group = "what", num_args = 0..=1)]
+    done: Option<Option<String>>,
     /// It did not happen: make it again
     #[arg(long, group = "what")]
     retry: bool,
@@ -98,7 +98,8 @@ impl Resolve {
     /// Writes the decision down and goes on.
     pub fn run(self) -> CommandResult {
         let decision = match &self.done {
-            Some(text) => Decision::Done { value: json(text)? },
+            Some(Some(text)) => Decision::Done { value: json(text)? },
+            Some(None) => Decision::Happened,
             None if self.retry => Decision::Retry,
             None => Decision::Fail,
         };

@@ -163,7 +163,7 @@ fn of(event: &Event) -> (Timestamp, Option<&str>, Vec<What>) {
         }
         Event::Decided { path, decision, by, at } => {
             let decision = match decision {
-                Decision::Done { .. } => "done",
+                Decision::Done { .. } | Decision::Happened => "done",
                 Decision::Retry => "retry",
                 Decision::Fail => "fail",
                 Decision::Approve { .. } => "approve",

@@ -87,13 +87,13 @@ fn refusal(connection: &Connection, run: i64, path: &str, decision: &Decision) -
             }
         }
         (RunState::Waiting, Decision::Reject { .. })
-        | (RunState::InDoubt, Decision::Done { .. } | Decision::Retry | Decision::Fail) => None,
+        | (RunState::InDoubt, Decision::Done { .. } | Decision::Happened | Decision::Retry | Decision::Fail) => None,
         (RunState::Waiting, _) => refused(format!("run {run} waits for an answer to `{}`", parked.question))
             .map(|failure| failure.hint(format!("`runbook approve {run}` says yes, `runbook reject {run}` says no"))),
         _ => {
             refused(format!("run {run} is in doubt about `{}`, which is no question", parked.question)).map(|failure| {
                 failure.hint(format!(
-                    "`runbook resolve {run} {path}` with --done JSON, --retry or --fail says what became of it"
+                    "`runbook resolve {run} {path}` with --done, --retry or --fail says what became of it"
                 ))
             })
         }

@@ -49,6 +49,8 @@ pub enum Decision {
         /// The result.
         value: Value,
     },
+    /// The call in doubt happened, and nobody says what it returned.
+    Happened,
     /// The call in doubt did not happen: make it.
     Retry,
     /// The call in doubt failed.

@@ -74,15 +74,18 @@ pub(super) fn unknown(call: &Call, probe: Option<BlockRef>, is_idempotent: bool)
 fn answered(answer: Value) -> Result<Probe, Failure> {
     match answer {
         Value::Bool(false) => Ok(Probe::NotDone),
-        Value::Bool(true) => Ok(Probe::Done(
-            json!({ "code": 0, "ok": true, "signal": null, "truncated": false, "stdout": "", "stderr": "" }).into(),
-        )),
+        Value::Bool(true) => Ok(Probe::Done(presumed().into())),
         Value::Object(map) => Ok(Probe::Done(Value::Object(map).into())),
         other => {
             let message = format!("option `probe` must return `true`, `false` or a map, and it returned `{other}`");
             Err(Failure::new(FailureKind::Option, message))
         }
     }
+}
+
+/// The result of a command that ended well, and of whose output nothing is known.
+pub(super) fn presumed() -> Value {
+    json!({ "code": 0, "ok": true, "signal": null, "truncated": false, "stdout": "", "stderr": "" })
 }
 
 /// The result of a command that ended.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::running::{command_options, effect, hear, result, sinks, timed_out, unknown};
+use super::running::{command_options, effect, hear, presumed, result, sinks, timed_out, unknown};
 use crate::drivers::process::{Command, Exit, LastLines, Search, Whereabouts};
 use crate::primitive::{
     Action, Arg, ByteSize, Call, CancelReason, Change, Context, Effect, Failure, FailureKind, LogStream, Need, Outcome,
@@ -93,6 +93,10 @@ impl Primitive for Sh {
     /// Even what may be repeated is looked after first: while it still runs, it must not be started beside itself.
     fn recovery(&self, call: &Call) -> Recovery {
         if self.leaves_marker(call) { Recovery::Probe } else { Recovery::Pure }
+    }
+
+    fn presumed(&self, _call: &Call) -> Value {
+        presumed()
     }
 
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {

@@ -27,7 +27,7 @@ pub(super) fn parked(run: i64, parked: &Parked) -> String {
             format!("run {run} is in doubt: nobody can tell whether this happened before its process died"),
             format!("  {path} {question}"),
             "look, and say what became of it".into(),
-            format!("  it happened  runbook resolve {run} {path} --done null"),
+            format!("  it happened  runbook resolve {run} {path} --done"),
             format!("  it did not   runbook resolve {run} {path} --retry"),
             format!("  it failed    runbook resolve {run} {path} --fail"),
         ],

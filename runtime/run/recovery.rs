@@ -1,5 +1,7 @@
 //! Calls that were started and never finished, because the process before this one died: what is done about each.
 
+use serde_json::Value;
+
 use super::{Execution, frame};
 use crate::journal::{CallRecord, Decision, RunState};
 use crate::primitive::{Call, Cancel, CancelReason, Failure, FailureKind, Outcome, Primitive, Probe, Recovery};
@@ -22,7 +24,7 @@ impl Execution {
         here: &frame::Frame,
     ) -> Result<Found, Failure> {
         if let Some((decision, by)) = &record.decision {
-            return Ok(decided(decision, by, &record.title));
+            return Ok(decided(decision, by, &record.title, || primitive.presumed(call)));
         }
         match primitive.recovery(call) {
             Recovery::Pure | Recovery::Idempotent => Ok(Found::Again),
@@ -74,12 +76,11 @@ impl Execution {
     }
 }
 
-fn decided(decision: &Decision, by: &str, title: &str) -> Found {
+fn decided(decision: &Decision, by: &str, title: &str, presumed: impl FnOnce() -> Value) -> Found {
+    let done = |value: Value| Found::Ended(Ok(Outcome::changed(value).note(format!("done, says {by}"))));
     match decision {
-        Decision::Done { value } => {
-            let note = format!("done, says {by}");
-            Found::Ended(Ok(Outcome::changed(value.clone()).note(note)))
-        }
+        Decision::Done { value } => done(value.clone()),
+        Decision::Happened => done(presumed()),
         Decision::Fail => {
             let message = format!("`{title}` was interrupted, and failed, says {by}");
             Found::Ended(Err(Failure::new(FailureKind::System, message)))

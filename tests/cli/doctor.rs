@@ -123,7 +123,7 @@ fn runs_that_wait_for_somebody_are_shown_with_the_command_to_type() {
     );
     assert_eq!(
         about(&shown, "warn     run 2 ")[1].trim(),
-        "-> runbook resolve 2 3.1 with --done JSON, --retry or --fail"
+        "-> runbook resolve 2 3.1 with --done, --retry or --fail"
     );
 }
 

@@ -188,7 +188,7 @@ fn a_run_in_doubt_is_told_what_happened_and_not_asked_for_permission() {
     let run = waiting(&journal, RunState::InDoubt);
     let failure = journal.decide(run, "1", &approve("d1"), "bob@desk").unwrap_err();
     assert_eq!(failure.message, "run 1 is in doubt about `go on?`, which is no question");
-    assert_eq!(failure.hints, ["`runbook resolve 1 1` with --done JSON, --retry or --fail says what became of it"]);
+    assert_eq!(failure.hints, ["`runbook resolve 1 1` with --done, --retry or --fail says what became of it"]);
     journal.decide(run, "1", &Decision::Done { value: json!({ "code": 0 }) }, "bob@desk").unwrap();
 }
 

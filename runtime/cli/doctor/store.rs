@@ -90,7 +90,7 @@ fn condition(run: &RunRecord) -> Condition {
             .fix(format!("runbook approve {id}, or runbook reject {id}")),
         RunState::InDoubt => {
             Condition::warn(name, format!("{what} is in doubt about `{question}`: nobody knows whether it happened"))
-                .fix(format!("runbook resolve {id} {call} with --done JSON, --retry or --fail"))
+                .fix(format!("runbook resolve {id} {call} with --done, --retry or --fail"))
         }
         _ => {
             let reason = run.failure.as_ref().map(|failure| failure.message.as_str()).unwrap_or_default();

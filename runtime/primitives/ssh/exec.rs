@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::super::running::{command_options, effect, sinks};
+use super::super::running::{command_options, effect, presumed, sinks};
 use super::command::Command;
 use super::{needs, told};
 use crate::drivers::ssh::{RemoteCommand, Work};
@@ -121,6 +121,10 @@ impl Primitive for Exec {
     /// A change is looked after by its keeper; even what may be repeated must not be started beside itself.
     fn recovery(&self, call: &Call) -> Recovery {
         if effect(call) == Effect::Change { Recovery::Probe } else { Recovery::Pure }
+    }
+
+    fn presumed(&self, _call: &Call) -> serde_json::Value {
+        presumed()
     }
 
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
