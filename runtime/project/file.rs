@@ -197,7 +197,7 @@ impl ProjectFile {
 
     /// Parses the text of a project file; the error names line and column.
     pub fn parse(text: &str, folder_name: &str) -> Result<Self, String> {
-        let parsed: Text = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let parsed: Text = toml::from_str(text).map_err(|error| plain(error.to_string().trim_end()))?;
         let environments: BTreeMap<String, Environment> = parsed
             .env
             .into_iter()
@@ -258,6 +258,36 @@ impl ProjectFile {
                 Some(_) => Err(Failure::new(FailureKind::Argument, "which environment?")
                     .hint(format!("pass --env with one of {}", names()))),
             },
+        }
+    }
+}
+
+/// The parser's message without the names that the types of this program have.
+fn plain(message: &str) -> String {
+    let types =
+        ["expected internally tagged enum ", "expected adjacently tagged enum ", "expected struct ", "expected enum "];
+    types.into_iter().fold(message.to_owned(), |message, ty| {
+        let mut parts = message.split(ty);
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, rest| {
+            let name = rest.find(|letter: char| !letter.is_alphanumeric()).unwrap_or(rest.len());
+            text + "expected a table" + &rest[name..]
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_table_is_not_told_by_the_name_of_a_type() {
+        for text in
+            ["[secrets]\nsources = [\"env\"]\n", "[backup]\nmain = \"x\"\n", "secrets = 1\n", "[schedule]\nx = 1\n"]
+        {
+            let error = ProjectFile::parse(text, "shop").err().unwrap_or_default();
+            assert!(error.contains(", expected a table"), "{error}");
+            assert!(!error.contains("struct") && !error.contains("enum"), "{error}");
         }
     }
 }

@@ -101,7 +101,8 @@ fn a_run_that_is_cancelled_after_its_death_ends_the_command() {
 
 #[test]
 fn a_command_of_which_nothing_is_known_is_a_question() {
-    let project = killed(r#"let r = sh(["sh", "-c", "touch ready; sleep 300"]); info(`went on ${r.code}${r.stdout}`);"#);
+    let project =
+        killed(r#"let r = sh(["sh", "-c", "touch ready; sleep 300"]); info(`went on ${r.code}${r.stdout}`);"#);
     end_unseen(&project);
     let resumed = project.runbook(&["resume"]).code(3).says("run 1 is in doubt");
     let resumed = resumed.says("ended: the process that kept watch over it was killed");
