@@ -46,6 +46,7 @@ pub struct Reject {
 
 /// Say what became of a call that a run is in doubt about, and let it go on.
 #[derive(Args)]
+#[allow(clippy::option_option)] // the form in which clap tells an option alone from one that is not given
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub struct Resolve {
     /// The run's number

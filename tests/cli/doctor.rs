@@ -121,10 +121,7 @@ fn runs_that_wait_for_somebody_are_shown_with_the_command_to_type() {
         about(&shown, "warn     run 2 ")[0].ends_with("is in doubt about `go on?`: nobody knows whether it happened"),
         "{shown}"
     );
-    assert_eq!(
-        about(&shown, "warn     run 2 ")[1].trim(),
-        "-> runbook resolve 2 3.1 with --done, --retry or --fail"
-    );
+    assert_eq!(about(&shown, "warn     run 2 ")[1].trim(), "-> runbook resolve 2 3.1 with --done, --retry or --fail");
 }
 
 #[test]

