@@ -6,6 +6,7 @@ mod arguments;
 mod budget;
 mod computing;
 mod door;
+mod doorway;
 mod execution;
 mod finish;
 mod frame;
@@ -20,6 +21,7 @@ mod services;
 mod signals;
 
 pub use door::{Door, Invocation};
+pub use doorway::Doorway;
 pub use execution::{Execution, Listener, Resumes, Start};
 pub use finish::{Ending, Finished};
 

@@ -19,7 +19,7 @@ use crate::policy::{Narrowing, Policy, PolicyFile};
 use crate::primitives;
 use crate::project::{Project, revision};
 use crate::report::{self, Console, JsonLines, Sink, Style, Verbosity};
-use crate::run::{Door, Ending, Execution, Finished, Halted, Listener, Resumes, Start};
+use crate::run::{Door, Doorway, Ending, Execution, Finished, Halted, Listener, Resumes, Start};
 use crate::script::{Header, Library, Program};
 
 /// How a run is shown, and who is asked.
@@ -163,8 +163,8 @@ impl Job {
         let library = self.library.clone();
         let execution = Execution::begin(Start { plans: true, ..self.start(journal, Vec::new(), Box::new(Yes))? })?;
         let door: Arc<dyn Door> = execution.clone();
-        let mut compiled = None;
-        execution.foresee(|| run(&library, &execution, &door, &mut compiled))
+        let program = Program::compile(&library, execution.environment(), &primitives::all(), &door);
+        execution.foresee(|| run(&program))
     }
 
     /// Executes it before these listeners. Says how it ended, and why it stood still if it did.
@@ -177,16 +177,18 @@ impl Job {
         let library = self.library.clone();
         let fire = self.fire.take();
         let mut start = self.start(journal, listeners, prompt)?;
+        let doorway = Arc::new(Doorway::default());
+        let door: Arc<dyn Door> = doorway.clone();
+        // The program outlives the script's end: undo and always blocks are closures of it.
+        let program = Program::compile(&library, start.project.environment(), &primitives::all(), &door);
         // Everything is ready now, so that what is due begins at its second.
         start.fire = fire.map(Calling::ticket).transpose()?;
         if start.resumes.is_none() {
             start.policy.is_open(Timestamp::now())?;
         }
         let execution = Execution::begin(start)?;
-        let door: Arc<dyn Door> = execution.clone();
-        // The program outlives the script's end: undo and always blocks are closures of it.
-        let mut compiled = None;
-        let finished = execution.conduct(|| run(&library, &execution, &door, &mut compiled))?;
+        doorway.open(execution.clone());
+        let finished = execution.conduct(|| run(&program))?;
         Ok((finished, execution.stands_still()))
     }
 
@@ -236,11 +238,11 @@ fn narrowed_before(journal: &Journal, run: i64) -> Result<Narrowing, Failure> {
     })
 }
 
-/// Compiles the script and runs it; the program is kept by the caller.
-fn run(library: &Library, execution: &Execution, door: &Arc<dyn Door>, compiled: &mut Option<Program>) -> Ending {
-    match Program::compile(library, execution.environment(), &primitives::all(), door) {
-        Ok(program) => compiled.insert(program).run(),
-        Err(failure) => Ending { result: Err(failure), trace: Vec::new() },
+/// Runs a compiled script. One that could not be compiled fails where it would have begun.
+fn run(program: &Result<Program, Failure>) -> Ending {
+    match program {
+        Ok(program) => program.run(),
+        Err(failure) => Ending { result: Err(failure.clone()), trace: Vec::new() },
     }
 }
 

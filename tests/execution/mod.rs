@@ -1,6 +1,7 @@
 //! Tests of `runtime/run`.
 
 mod cancel;
+mod doorway;
 mod engine_locks;
 mod foresight;
 mod late_word;
