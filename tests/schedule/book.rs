@@ -1,6 +1,6 @@
 //! A ledger in memory that keeps what the run log keeps: for simulations of many years.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use runbook::journal::{ClockReading, Fire, FireChange, FireState, Pause, RunState, ScheduleRow};
 use runbook::schedule::ledger::Standing;
@@ -8,28 +8,62 @@ use runbook::schedule::ledger::Standing;
 #[derive(Default)]
 pub struct Book {
     pub schedules: BTreeMap<String, ScheduleRow>,
-    pub fires: BTreeMap<i64, Fire>,
+    /// Those with nothing left to do.
+    closed: BTreeMap<i64, Fire>,
+    /// The others, by number.
+    open: Vec<Fire>,
     by_time: BTreeMap<(i64, String), i64>,
-    open: BTreeSet<i64>,
+    newest: i64,
     seen: Option<ClockReading>,
 }
 
 impl Book {
     pub fn standing(&self) -> Standing {
-        self.standing_with(self.schedules.keys())
+        Standing { open: self.open.clone(), ..self.standing_of(self.schedules.keys()) }
     }
 
-    /// With the rows of these schedules only.
-    pub fn standing_with<'n>(&self, names: impl Iterator<Item = &'n String>) -> Standing {
+    /// These schedules, and no fires.
+    pub fn standing_of<'n>(&self, names: impl Iterator<Item = &'n String>) -> Standing {
         Standing {
             schedules: names.filter_map(|name| self.schedules.get(name)).cloned().collect(),
-            open: self.open.iter().map(|id| self.fires[id].clone()).collect(),
+            open: Vec::new(),
             seen: self.seen.clone(),
         }
     }
 
+    /// The open fires, with the schedules of those that `wants` picks: given away, as there may be many, until they are given back.
+    pub fn lend_open(&mut self, wants: impl Fn(&Fire) -> bool) -> Standing {
+        let open = std::mem::take(&mut self.open);
+        let standing = self.standing_of(open.iter().filter(|fire| wants(fire)).map(|fire| &fire.schedule));
+        Standing { open, ..standing }
+    }
+
+    pub fn give_back(&mut self, standing: Standing) {
+        self.open = standing.open;
+    }
+
     pub fn open(&self) -> impl Iterator<Item = &Fire> {
-        self.open.iter().map(|id| &self.fires[id])
+        self.open.iter()
+    }
+
+    pub fn fires(&self) -> impl Iterator<Item = &Fire> {
+        self.closed.values().chain(&self.open)
+    }
+
+    pub fn fire(&self, id: i64) -> Option<&Fire> {
+        self.place_of(id).map_or_else(|| self.closed.get(&id), |place| self.open.get(place))
+    }
+
+    fn fire_mut(&mut self, id: i64) -> Option<&mut Fire> {
+        match self.place_of(id) {
+            Some(place) => self.open.get_mut(place),
+            None => self.closed.get_mut(&id),
+        }
+    }
+
+    /// Where among those that are open.
+    fn place_of(&self, id: i64) -> Option<usize> {
+        self.open.binary_search_by_key(&id, |fire| fire.id).ok()
     }
 
     pub fn pause(&mut self, name: &str, pause: Option<Pause>) {
@@ -40,7 +74,7 @@ impl Book {
 
     /// What the worker of a fire does at its beginning; false when it may no longer.
     pub fn claim(&mut self, fire: i64, ticket: &str, run: i64, now: i64) -> bool {
-        let Some(fire) = self.fires.get_mut(&fire) else { return false };
+        let Some(fire) = self.fire_mut(fire) else { return false };
         let may = fire.state == FireState::Starting && fire.ticket == ticket;
         if may {
             fire.state = FireState::Running;
@@ -50,7 +84,7 @@ impl Book {
     }
 
     pub fn run_is(&mut self, fire: i64, state: RunState) {
-        if let Some(fire) = self.fires.get_mut(&fire) {
+        if let Some(fire) = self.fire_mut(fire) {
             fire.run_state = Some(state);
         }
     }
@@ -72,9 +106,9 @@ impl Book {
                 let later: Vec<_> =
                     self.by_time.range((to + 1, String::new())..).map(|(key, id)| (key.clone(), *id)).collect();
                 for (key, id) in later {
-                    if self.fires.get(&id).is_some_and(|fire| fire.state == FireState::Skipped) {
+                    if self.fire(id).is_some_and(|fire| fire.state == FireState::Skipped) {
                         self.by_time.remove(&key);
-                        self.fires.remove(&id);
+                        self.closed.remove(&id);
                     }
                 }
                 self.schedules.values_mut().for_each(|row| row.accounted = row.accounted.min(to));
@@ -85,7 +119,8 @@ impl Book {
                 if self.by_time.contains_key(&(at, schedule.clone())) {
                     return;
                 }
-                let id = self.fires.last_key_value().map_or(1, |(id, _)| id + 1);
+                self.newest += 1;
+                let id = self.newest;
                 let state = if skip.is_some() { FireState::Skipped } else { FireState::Due };
                 self.by_time.insert((at, schedule.clone()), id);
                 let fire = Fire {
@@ -106,9 +141,10 @@ impl Book {
                     run_since: None,
                     note: None,
                 };
-                self.fires.insert(id, fire);
                 if state == FireState::Due {
-                    self.open.insert(id);
+                    self.open.push(fire);
+                } else {
+                    self.closed.insert(id, fire);
                 }
             }
             FireChange::Skip { fire, reason } => {
@@ -135,12 +171,17 @@ impl Book {
     }
 
     fn change(&mut self, id: i64, change: impl FnOnce(&mut Fire)) {
-        let fire = self.fires.get_mut(&id).unwrap();
+        let fire = self.fire_mut(id).unwrap();
         change(fire);
-        if matches!(fire.state, FireState::Ran | FireState::Skipped) {
-            self.open.remove(&id);
-        } else {
-            self.open.insert(id);
+        let is_closed = matches!(fire.state, FireState::Ran | FireState::Skipped);
+        match self.place_of(id) {
+            Some(place) if is_closed => drop(self.closed.insert(id, self.open.remove(place))),
+            None if !is_closed => {
+                let fire = self.closed.remove(&id).unwrap();
+                let place = self.open.partition_point(|other| other.id < id);
+                self.open.insert(place, fire);
+            }
+            _ => {}
         }
     }
 }

@@ -70,6 +70,8 @@ struct Machine {
     kills: u64,
     /// How many schedules there are at first.
     crowd: u64,
+    /// How many runs there may be at once.
+    places: usize,
 }
 
 impl Machine {
@@ -93,6 +95,7 @@ impl Machine {
             newest_run: 0,
             kills: 0,
             crowd: schedules,
+            places: usize::try_from(schedules / 12).unwrap(),
         };
         for number in 0..schedules {
             let name = format!("schedule-{number}");
@@ -195,7 +198,7 @@ impl Machine {
     fn step(&mut self, registers: bool) {
         if registers {
             self.upcoming.forget();
-            let (standing, now) = (self.book.standing(), self.reading());
+            let (standing, now) = (self.book.standing_of(self.book.schedules.keys()), self.reading());
             let nobody = HashSet::new();
             let world = World { definitions: &self.definitions, now: &now, working: &nobody };
             let changes = register(&standing, &world);
@@ -212,7 +215,9 @@ impl Machine {
             self.upcoming.forget();
         }
         let due = self.upcoming.due(now.wall);
-        let standing = if reads_all { self.book.standing() } else { self.book.standing_with(due.iter()) };
+        let rows: Box<dyn Iterator<Item = &String>> =
+            if reads_all { Box::new(self.book.schedules.keys()) } else { Box::new(due.iter()) };
+        let standing = self.book.standing_of(rows);
         let world = World { definitions: &self.definitions, now: &now, working: &working };
         let changes = account(&standing, &world, &mut self.upcoming);
         if !self.write(&changes) {
@@ -224,10 +229,10 @@ impl Machine {
                 self.upcoming.next(&self.definitions[schedule], *at);
             }
         }
-        let unknown = self.book.open().map(|fire| &fire.schedule).filter(|name| !self.definitions.contains_key(*name));
-        let standing = self.book.standing_with(unknown);
+        let standing = self.book.lend_open(|fire| !self.definitions.contains_key(&fire.schedule));
         let world = World { definitions: &self.definitions, now: &now, working: &working };
         let (changes, actions) = settle(&standing, &world);
+        self.book.give_back(standing);
         if !self.write(&changes) {
             return;
         }
@@ -237,11 +242,12 @@ impl Machine {
         if !self.book.open().any(|fire| fire.state == FireState::Due && fire.due <= now.wall) {
             return;
         }
-        let standing = self.book.standing_with(self.book.open().map(|fire| &fire.schedule));
+        let standing = self.book.lend_open(|_| true);
         let world = World { definitions: &self.definitions, now: &now, working: &working };
-        let limits = ServiceLimits { runs: usize::try_from(self.crowd / 4).unwrap(), ..ServiceLimits::default() };
+        let limits = ServiceLimits { runs: self.places, ..ServiceLimits::default() };
         let dice = &mut self.dice;
         let (changes, actions) = dispatch(&standing, &world, &limits, &mut || dice.next().to_string());
+        self.book.give_back(standing);
         if !self.write(&changes) {
             return;
         }
@@ -284,7 +290,7 @@ impl Machine {
                 _ => RunState::Ok,
             };
             if worker.resumes {
-                let fire = &self.book.fires[&worker.fire];
+                let fire = self.book.fire(worker.fire).unwrap();
                 if let (Some(run), Some(RunState::Killed)) = (fire.run, fire.run_state) {
                     self.book.run_is(worker.fire, RunState::Running);
                     self.runs.insert(run, (worker.fire, time + lasts, state));
@@ -347,6 +353,8 @@ impl Machine {
             7 => {
                 let definition = self.definition(&name);
                 self.definitions.insert(name, definition);
+                // From far too few to more than are needed at once.
+                self.places = 2 + self.roll(self.crowd / 3);
                 return true;
             }
             8 => {
@@ -404,7 +412,7 @@ impl Machine {
     /// Compares the ledger with what was expected.
     fn audit(&self) -> (usize, usize) {
         let mut by_schedule: HashMap<&str, HashMap<i64, usize>> = HashMap::new();
-        for fire in self.book.fires.values() {
+        for fire in self.book.fires() {
             *by_schedule.entry(&fire.schedule).or_default().entry(fire.at).or_default() += 1;
         }
         let (mut expected, mut missing, mut meant) = (0, Vec::new(), HashSet::new());
@@ -427,7 +435,7 @@ impl Machine {
         let mut editions: HashMap<&str, Vec<&Edition>> = HashMap::new();
         self.editions.iter().for_each(|edition| editions.entry(&edition.name).or_default().push(edition));
         let mut ran = 0;
-        for fire in self.book.fires.values() {
+        for fire in self.book.fires() {
             let is_meant = |edition: &&Edition| edition.definition.fires_after(fire.at - 1).next() == Some(fire.at);
             let is_meant = meant.contains(&(fire.schedule.as_str(), fire.at))
                 || editions[fire.schedule.as_str()].iter().any(is_meant);

@@ -96,18 +96,18 @@ impl Desk {
     }
 
     fn ends(&mut self, run: i64, state: RunState) {
-        let fire = self.book.fires.values().find(|fire| fire.run == Some(run)).unwrap().id;
+        let fire = self.book.fires().find(|fire| fire.run == Some(run)).unwrap().id;
         self.book.run_is(fire, state);
     }
 
     fn fire(&self, schedule: &str, second: i64) -> &Fire {
-        let mut fires = self.book.fires.values();
+        let mut fires = self.book.fires();
         fires.find(|fire| fire.schedule == schedule && fire.at == NOON + second).unwrap()
     }
 
     /// What became of each fire of a schedule, in order.
     fn story(&self, schedule: &str) -> Vec<String> {
-        let mut fires: Vec<&Fire> = self.book.fires.values().filter(|fire| fire.schedule == schedule).collect();
+        let mut fires: Vec<&Fire> = self.book.fires().filter(|fire| fire.schedule == schedule).collect();
         fires.sort_by_key(|fire| fire.at);
         let word = |fire: &Fire| match fire.state {
             FireState::Skipped => format!("{:?}", fire.reason.unwrap()),

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{LATE, Standing, World};
@@ -87,8 +87,9 @@ pub fn register(standing: &Standing, world: &World<'_>) -> Vec<FireChange> {
             None => FireChange::Remove { name },
         });
     }
+    let known: HashSet<&str> = standing.schedules.iter().map(|row| row.name.as_str()).collect();
     for (name, told) in world.definitions {
-        if !standing.schedules.iter().any(|row| row.name == *name) {
+        if !known.contains(name.as_str()) {
             changes.push(FireChange::Register { name: name.clone(), definition: says(told), accounted: now });
         }
     }

@@ -11,7 +11,7 @@ const MOST_RESUMES: u32 = 5;
 pub fn settle(standing: &Standing, world: &World<'_>) -> (Vec<FireChange>, Vec<Action>) {
     let (mut changes, mut actions) = (Vec::new(), Vec::new());
     for fire in &standing.open {
-        let entry = entry_of(standing, world, fire);
+        let entry = || entry_of(standing, world, fire);
         match (fire.state, fire.run_state) {
             // Its worker belongs to this service, and has yet to begin or to end.
             _ if world.working.contains(&fire.id) && fire.run_state != Some(RunState::Running) => {}
@@ -19,17 +19,17 @@ pub fn settle(standing: &Standing, world: &World<'_>) -> (Vec<FireChange>, Vec<A
             (FireState::Running, Some(RunState::Ok)) => changes.push(close(fire, FireResult::Ok)),
             (FireState::Running, Some(RunState::Cancelled)) => changes.push(close(fire, FireResult::Cancelled)),
             (FireState::Running, Some(RunState::Failed)) => {
-                changes.push(again_or_close(fire, &entry, world.now.wall, FireResult::Failed));
+                changes.push(again_or_close(fire, &entry(), world.now.wall, FireResult::Failed));
             }
-            (FireState::Running, Some(RunState::Killed)) => match entry.on_crash {
+            (FireState::Running, Some(RunState::Killed)) => match entry().on_crash {
                 OnCrash::Resume if fire.resumes < MOST_RESUMES => {
                     changes.push(FireChange::Resume { fire: fire.id });
                     actions.extend(fire.run.map(|run| Action::Resume { fire: fire.id, run }));
                 }
-                OnCrash::Fail => changes.push(again_or_close(fire, &entry, world.now.wall, FireResult::Killed)),
+                OnCrash::Fail => changes.push(again_or_close(fire, &entry(), world.now.wall, FireResult::Killed)),
                 OnCrash::Ask | OnCrash::Resume => changes.push(close(fire, FireResult::Killed)),
             },
-            (FireState::Running, Some(RunState::Running)) if over_time(fire, &entry, world.now.wall) => {
+            (FireState::Running, Some(RunState::Running)) if over_time(fire, &entry(), world.now.wall) => {
                 actions.extend(fire.run.map(|run| Action::Stop { run }));
             }
             _ => {}
