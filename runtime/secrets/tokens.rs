@@ -49,7 +49,7 @@ impl Secret {
             return Ok(text);
         }
         let text = (self.make)()?;
-        (self.told)(text.expose());
+        (self.told)(text.hidden());
         Ok(self.text.get_or_init(|| text))
     }
 

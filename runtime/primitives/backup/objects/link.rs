@@ -15,6 +15,9 @@ crate::options! {
     }
 }
 
+/// What stands before the part of a link that makes it one: without that, it opens nothing.
+const SIGNATURE: &str = "X-Amz-Signature=";
+
 /// `bucket_link(bucket, object, #{ … })`: a presigned link.
 pub struct Link;
 
@@ -68,7 +71,8 @@ impl Primitive for Link {
         let place = bucket.place.clone();
         let make: MakeSecret = Box::new(move |texts, _| {
             let text = |at: usize| texts.get(at).map(|text| text.expose().to_owned()).unwrap_or_default();
-            place.link(&object, &Keys { access: text(0), secret: text(1) }, valid.0).map(SecretText::new)
+            let link = place.link(&object, &Keys { access: text(0), secret: text(1) }, valid.0)?;
+            Ok(SecretText::new(link).hidden_behind(SIGNATURE))
         });
         context.services.make_secret(&how, &[&access, &secret], make).map(Outcome::from)
     }
