@@ -98,6 +98,7 @@ fn load_watched(request: &LoadRequest, watch: Option<&explain::Watch<'_>>) -> Re
     let mut variables = variables;
     variables.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
 
+    let read = RefCell::new(env_file.iter().cloned().collect());
     let loader = load::Loader {
         root: &directory,
         directory: &directory,
@@ -105,6 +106,7 @@ fn load_watched(request: &LoadRequest, watch: Option<&explain::Watch<'_>>) -> Re
         watch,
         problems: &problems,
         warned: RefCell::new(BTreeSet::new()),
+        read: &read,
         including: RefCell::new(Vec::new()),
     };
     let application = loader.merged(&files).map(|whole| {
@@ -132,7 +134,8 @@ fn load_watched(request: &LoadRequest, watch: Option<&explain::Watch<'_>>) -> Re
     let (errors, warnings) = problems.finish(&shown);
     match application {
         Some(application) if errors.is_empty() => {
-            Ok(Application { directory, files, env_file, variables, warnings, ..application })
+            let read = read.into_inner();
+            Ok(Application { directory, files, env_file, read, variables, warnings, ..application })
         }
         _ => Err(errors),
     }

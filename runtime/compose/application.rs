@@ -18,6 +18,8 @@ pub struct Application {
     pub files: Vec<PathBuf>,
     /// The environment file that was read for variables.
     pub env_file: Option<PathBuf>,
+    /// Every file that was read: the compose files with those they include and extend, and files of variables and labels.
+    pub read: BTreeSet<PathBuf>,
     /// The services whose profiles are active.
     pub services: BTreeMap<String, Service>,
     /// The services whose profiles are not.

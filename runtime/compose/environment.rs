@@ -55,6 +55,9 @@ pub(super) fn fold_files(
             let outside = |name: &str| {
                 variables.get(name).or_else(|| own.get(name)?.as_ref()).or_else(|| folded.get(name)).cloned()
             };
+            if path.is_file() {
+                loader.read.borrow_mut().insert(path.to_path_buf());
+            }
             let parse = if file.raw { dotenv::parse_raw } else { dotenv::parse_with };
             match read(path, &loader.shown(path), parse, &outside) {
                 Ok(found) => folded.extend(found.into_iter().map(|found| {
@@ -107,7 +110,10 @@ pub(super) fn fold_labels(application: &mut Application, whole: &Node, problems:
         for (index, file) in service.label_files.iter().enumerate() {
             let path = FilePath::new(file);
             match read(path, &loader.shown(path), dotenv::parse_with, &|name| folded.get(name).cloned()) {
-                Ok(found) => folded.extend(found.into_iter().map(|found| (found.name, found.value))),
+                Ok(found) => {
+                    loader.read.borrow_mut().insert(path.to_path_buf());
+                    folded.extend(found.into_iter().map(|found| (found.name, found.value)));
+                }
                 Err(problem) => {
                     let keys = Path::of(&["services", name, "label_file"]);
                     problems.error(named_at(whole, problem, &keys, index, "make the file, or remove its name here"));

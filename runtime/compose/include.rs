@@ -65,9 +65,12 @@ fn included(item: &Node, path: &Path, loader: &Loader) -> Option<Node> {
     let mut environment = loader.environment.clone();
     for file in environment_files(&wanted, &directory, loader) {
         match read(&file, loader) {
-            Ok(found) => found.into_iter().for_each(|(name, value)| {
-                environment.entry(name).or_insert(value);
-            }),
+            Ok(found) => {
+                loader.read.borrow_mut().insert(file);
+                for (name, value) in found {
+                    environment.entry(name).or_insert(value);
+                }
+            }
             Err(message) => error(message),
         }
     }
@@ -78,6 +81,7 @@ fn included(item: &Node, path: &Path, loader: &Loader) -> Option<Node> {
         watch: loader.watch,
         problems: loader.problems,
         warned: RefCell::new(loader.warned.borrow().clone()),
+        read: loader.read,
         including: RefCell::new(loader.including.borrow().clone()),
     };
     let mut whole = inner.merged(&files)?;

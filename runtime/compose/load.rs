@@ -22,6 +22,8 @@ pub(super) struct Loader<'a> {
     pub problems: &'a Problems,
     /// Variables that were warned about.
     pub warned: RefCell<BTreeSet<String>>,
+    /// Every file that was read so far, whoever named it.
+    pub read: &'a RefCell<BTreeSet<PathBuf>>,
     /// The files being read, from the outermost to this one.
     pub including: RefCell<Vec<PathBuf>>,
 }
@@ -53,7 +55,10 @@ impl Loader<'_> {
     pub fn documents(&self, file: &FilePath) -> Option<Vec<Node>> {
         let shown = self.shown(file);
         let text = match std::fs::read(file) {
-            Ok(bytes) => bytes,
+            Ok(bytes) => {
+                self.read.borrow_mut().insert(file.to_path_buf());
+                bytes
+            }
             Err(error) => {
                 let reason = match error.kind() {
                     std::io::ErrorKind::NotFound => "there is no such file".to_owned(),

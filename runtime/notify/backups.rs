@@ -25,7 +25,9 @@ pub(super) fn stale<'a>(
                 StaleKind::DrillFailed => continue,
                 StaleKind::SlowDrill => NotifyEvent::DrillSlow,
                 StaleKind::TooOld | StaleKind::Missing => NotifyEvent::BackupTooOld,
-                StaleKind::Shrunk | StaleKind::Gone | StaleKind::Future => NotifyEvent::BackupDoubtful,
+                StaleKind::Shrunk | StaleKind::Gone | StaleKind::Future | StaleKind::Partial => {
+                    NotifyEvent::BackupDoubtful
+                }
                 StaleKind::NotDrilled => NotifyEvent::DrillOverdue,
             };
             let summary = format!("backup {}: {}", finding.job, finding.text);

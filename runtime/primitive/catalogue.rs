@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Drill, Failure};
-use crate::drivers::backup::{Checked, Manifest, PARTS, Reads, Repository, Snapshot};
+use crate::drivers::backup::{Checked, Manifest, PARTIAL, PARTS, Reads, Repository, Snapshot};
 
 /// A snapshot as the run log knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -176,6 +176,11 @@ impl Catalogued {
             copies: Vec::new(),
             gone: false,
         }
+    }
+
+    /// Are sources missing in it? Then it counts as none.
+    pub fn is_partial(&self) -> bool {
+        !self.parts.is_empty() && self.tags.iter().any(|tag| tag == PARTIAL)
     }
 
     /// The newest proof.

@@ -83,6 +83,9 @@ pub fn judge(
         let signs = Signs { now, noted, failed: failed.map(|(run, _)| run) };
         let times = snapshots.iter().map(|snapshot| snapshot.time.timestamp());
         judgement.doubts.extend(doubt(times, &signs).map(|why| format!("{job}: {why}")));
+        if let Some(newest) = snapshots.last().filter(|newest| newest.is_partial()) {
+            judgement.doubts.push(format!("{job}: its newest snapshot, {}, is partial", newest.short()));
+        }
         judgement.all.extend(decide(entry, &job, snapshots, &known));
     }
     Ok(judgement)
@@ -90,12 +93,26 @@ pub fn judge(
 
 fn decide(entry: &BackupRepository, job: &str, snapshots: Vec<Snapshot>, known: &[Catalogued]) -> Vec<Judged> {
     let is_proven = |id: &str| known.iter().any(|row| row.id == id && row.proven().is_some());
+    // What is partial takes nobody's place, and goes once something whole is newer.
+    let newest =
+        snapshots.iter().rev().find(|snapshot| !snapshot.is_partial()).map(|snapshot| snapshot.time.timestamp());
     let candidates: Vec<Candidate<'_>> = snapshots
         .iter()
+        .filter(|snapshot| !snapshot.is_partial())
         .map(|snapshot| Candidate { time: &snapshot.time, tags: &snapshot.tags, verified: is_proven(&snapshot.id) })
         .collect();
-    let verdicts = entry.keep_of(job).decide(&candidates);
-    snapshots.into_iter().zip(verdicts).map(|(snapshot, verdict)| Judged { snapshot, verdict }).collect()
+    let mut verdicts = entry.keep_of(job).decide(&candidates).into_iter();
+    let judged = |snapshot: Snapshot| {
+        let verdict = if !snapshot.is_partial() {
+            verdicts.next().unwrap_or_default()
+        } else if newest.is_some_and(|newest| newest > snapshot.time.timestamp()) {
+            Verdict { dropped_by: vec!["partial, and a whole one is newer".into()], ..Verdict::default() }
+        } else {
+            Verdict { kept_by: vec!["partial, and none that is whole is newer".into()], ..Verdict::default() }
+        };
+        Judged { snapshot, verdict }
+    };
+    snapshots.into_iter().map(judged).collect()
 }
 
 /// Snapshots by job, each job's oldest first.
@@ -118,6 +135,7 @@ impl Catalogued {
             bytes: self.bytes,
             drilled: drills.map(|proof| proof.at).max(),
             gone: self.gone,
+            partial: self.is_partial(),
         }
     }
 }

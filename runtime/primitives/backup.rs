@@ -4,6 +4,7 @@
 mod check;
 mod copy;
 mod database;
+mod deployment;
 mod drilled;
 mod feeding;
 mod find;
@@ -18,33 +19,32 @@ mod record;
 mod redis;
 mod repository;
 mod restore;
+mod saving;
 mod server;
 mod source;
 mod volume;
 
-use std::sync::{Arc, OnceLock};
-use std::thread;
-
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
-use crate::drivers::backup::{self, Content, Manifest, Order, Packer, Part, Pump, Snapshot};
+use crate::drivers::backup::{self, Content, Manifest, Order, Part, Snapshot};
 use crate::primitive::{
     Action, Arg, Call, Catalogued, Change, Context, Effect, Failure, FailureKind, LogStream, Need, Outcome, Prediction,
-    Primitive, Probe, Recovery, Span, Spec, Touches, Ty, unknown,
+    Primitive, Probe, Recovery, Sink, Span, Spec, Touches, Ty, unknown,
 };
 
 use crate::project::BEFORE_RESTORE;
 
 use database::Database;
+use deployment::{Deployment, ImagesPlacing};
 use objects::Bucket;
 use postgres::Postgres;
-use program::{Program, Pumping};
+use program::Program;
 use redis::Redis;
 use repository::{Opened, Place, told, wanted};
-use source::{Kind, Source};
+use saving::save;
+use source::Kind;
 use volume::Volume;
 
 pub use import::{Imports, moment};
@@ -75,6 +75,8 @@ crate::options! {
         tags: Vec<String>,
         /// Patterns, as in `.gitignore`, of what is left out of every folder.
         exclude: Vec<String>,
+        /// Where a source fails, save the others: the snapshot is marked as partial, and counts as none.
+        partial: bool = false,
         /// How long everything may take.
         within: Span = Span::seconds(6 * 60 * 60),
     }
@@ -89,7 +91,7 @@ static SPEC: Spec = Spec {
     args: &[Arg::new(
         "source",
         Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map, Ty::List]),
-        "A folder; `#{ folder, exclude, name }`; `#{ volume, engine, exclude, pause, name }`; `#{ bucket, access_key, secret_key, … }`; `#{ sqlite, name }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; `#{ command, container, engine, user, name }`; or a list of these.",
+        "A folder; `#{ folder, exclude, name }`; `#{ volume, engine, exclude, pause, name }`; `#{ bucket, access_key, secret_key, … }`; `#{ sqlite, name }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; `#{ deployment, images, … }`; `#{ command, container, engine, user, name }`; or a list of these.",
     )],
     options: Some(Options::SPEC),
     returns: None,
@@ -111,13 +113,20 @@ impl Primitive for Backup {
         vec![named(call, "to")]
     }
 
+    fn sinks(&self, call: &Call) -> Vec<Sink> {
+        Deployment::sinks(call)
+    }
+
     fn call(&self, context: &Context<'_>, call: &Call) -> Result<Outcome, Failure> {
         let options: Options = call.options()?;
         let sources = source::read(call.args.first(), &options.exclude)?;
         let place = Place::of(context, options.to.as_deref())?;
         let order = order(context, &options);
-        let (snapshot, manifest) = save(context, &place, &order, sources, options.within)?;
-        let note = format!("{} in {}, {} new", snapshot.short(), place.name, size(snapshot.added));
+        let (snapshot, manifest) = save(context, &place, &order, sources, options.within, options.partial)?;
+        let without: Vec<&str> = manifest.missing.iter().map(|missing| missing.name.as_str()).collect();
+        let partial =
+            if without.is_empty() { String::new() } else { format!(", partial: without {}", without.join(", ")) };
+        let note = format!("{} in {}, {} new{partial}", snapshot.short(), place.name, size(snapshot.added));
         let value = result(&place.name, &snapshot, &manifest);
         self::note(context, &place, &snapshot, manifest);
         Ok(Outcome::changed(value).note(note).made([change(&place.name, &order)]))
@@ -168,6 +177,7 @@ fn predicted(place: &Place, order: &Order) -> Prediction {
     let value = json!({
         "id": known("name"), "repository": place.name, "job": order.job, "time": known("time"),
         "files": known("files"), "bytes": known("size"), "added": known("size"), "parts": known("parts"),
+        "missing": known("missing parts"),
     });
     Prediction::one(change(&place.name, order), value)
 }
@@ -219,6 +229,7 @@ fn result(repository: &str, snapshot: &Snapshot, manifest: &Manifest) -> Value {
         "id": snapshot.id, "repository": repository, "job": snapshot.job, "time": snapshot.time.timestamp(),
         "files": snapshot.files, "bytes": snapshot.bytes, "added": snapshot.added,
         "parts": manifest.parts.iter().map(|part| &part.name).collect::<Vec<_>>(),
+        "missing": manifest.missing.iter().map(|missing| &missing.name).collect::<Vec<_>>(),
     })
 }
 
@@ -231,119 +242,6 @@ fn size(bytes: u64) -> String {
         left /= 1024;
     }
     String::new()
-}
-
-/// Makes a snapshot of these sources: commands run beside each other, each into its own stream.
-fn save(
-    context: &Context<'_>,
-    place: &Place,
-    order: &Order,
-    sources: Vec<Source>,
-    within: Span,
-) -> Result<(Snapshot, Manifest), Failure> {
-    // A command that fails ends everything, also where nobody has come to read it yet.
-    let fault: Arc<OnceLock<Failure>> = Arc::default();
-    let (seen, still_wanted) = (Arc::clone(&fault), wanted(context, within));
-    let repository =
-        place.open(context, Arc::new(move || seen.get().map_or_else(|| still_wanted(), |fault| Err(fault.clone()))))?;
-    let there = place.reconcile(context, &repository)?;
-    // What is known of buckets is in the last snapshot of the job.
-    let has_buckets = sources.iter().any(|source| matches!(source.kind, Kind::Bucket(_)));
-    let last = there.into_iter().rfind(|snapshot| snapshot.job.as_ref() == Some(&order.job));
-    let about = last.as_ref().map(|snapshot| snapshot.bytes);
-    let last = last.filter(|_| has_buckets);
-    let known = last.as_ref().map(|snapshot| repository.manifest(snapshot)).transpose()?.flatten();
-    let before = last.filter(|_| known.is_some()).map(|snapshot| snapshot.id);
-    let order = &Order { before, about, ..order.clone() };
-    let over = CancellationToken::new();
-    let pumping = Pumping { fault: &fault, over: &over, within };
-    let (mut parts, mut programs): (Vec<Part>, Vec<(Program, Pump)>) = (Vec::new(), Vec::new());
-    let mut databases: Vec<(Postgres, Pump)> = Vec::new();
-    let mut stores: Vec<(Redis, Pump)> = Vec::new();
-    let mut volumes: Vec<(Volume, Packer)> = Vec::new();
-    let mut buckets: Vec<(Bucket, Packer)> = Vec::new();
-    let mut copies = Vec::new();
-    for (number, Source { name, kind }) in sources.into_iter().enumerate() {
-        let (from, content) = match kind {
-            Kind::Folder { path, exclude } => {
-                let held = context.readable(&path)?.source()?;
-                (path, Content::Folder { root: held.real().to_owned(), excludes: exclude })
-            }
-            Kind::Sqlite(path) => {
-                let held = context.readable(&path)?.source()?;
-                let copy = Database::copy(context, held.real(), number)?;
-                let (pump, feed) = backup::feed();
-                pump.file(copy.file().to_owned(), copy.facts());
-                copies.push(copy);
-                (path, Content::Stream(feed))
-            }
-            Kind::Postgres(postgres) => {
-                let postgres = postgres.unlocked(context)?;
-                let from = postgres.shown();
-                if postgres.globals {
-                    let (pump, feed) = backup::feed();
-                    programs.push((postgres.globals(context, pumping)?, pump));
-                    let from = format!("roles for {from}");
-                    parts.push(Part { name: postgres.globals_name(), from, content: Content::Stream(feed) });
-                }
-                let (pump, feed) = backup::feed();
-                databases.push((postgres, pump));
-                (from, Content::Stream(feed))
-            }
-            Kind::Redis(redis) => {
-                let (pump, feed) = backup::feed();
-                let redis = redis.unlocked(context)?;
-                let from = redis.shown();
-                stores.push((redis, pump));
-                (from, Content::Stream(feed))
-            }
-            Kind::Bucket(bucket) => {
-                let (packer, archive) = backup::archive();
-                let from = bucket.shown();
-                buckets.push((*bucket, packer));
-                (from, Content::Archive(archive))
-            }
-            Kind::Volume(volume) => {
-                let (packer, archive) = backup::archive();
-                let from = volume.shown();
-                volumes.push((*volume, packer));
-                (from, Content::Archive(archive))
-            }
-            Kind::Program(program) => {
-                let (pump, feed) = backup::feed();
-                let from = program.shown();
-                programs.push((program, pump));
-                (from, Content::Stream(feed))
-            }
-        };
-        parts.push(Part { name, from, content });
-    }
-    let meter = repository.meter();
-    let saving = || {
-        thread::scope(|scope| {
-            for (program, pump) in programs {
-                scope.spawn(move || program.pump(context, pump, pumping));
-            }
-            for (postgres, pump) in databases {
-                scope.spawn(move || postgres.pump(context, pump, pumping));
-            }
-            for (bucket, packer) in buckets {
-                let before = known.as_ref().and_then(|manifest| bucket.known(manifest));
-                scope.spawn(move || bucket.pump(context, &packer, before, pumping));
-            }
-            for (volume, packer) in volumes {
-                scope.spawn(move || volume.pump(context, &packer, pumping));
-            }
-            for (redis, pump) in stores {
-                scope.spawn(move || redis.pump(context, pump, pumping));
-            }
-            let saved = repository.save(order, parts);
-            // Whether all was well or not: nobody reads what commands still print.
-            over.cancel();
-            saved
-        })
-    };
-    told(context, &meter, saving)
 }
 
 /// What the snapshot is known by that is made of what a restore is about to replace.

@@ -21,6 +21,8 @@ pub struct Made {
     pub drilled: Option<Timestamp>,
     /// It was there once, and nobody forgot it.
     pub gone: bool,
+    /// Are sources missing in it?
+    pub partial: bool,
 }
 
 /// What kind of thing is wrong with a job's backups.
@@ -39,6 +41,8 @@ pub enum StaleKind {
     Future,
     /// A snapshot is gone that nobody forgot.
     Gone,
+    /// The newest is only partial.
+    Partial,
     /// The last drill did not go well.
     DrillFailed,
     /// The last drill took longer than it may.
@@ -70,6 +74,13 @@ pub fn freshness(repository: &BackupRepository, all: &[Made], now: Timestamp) ->
             add(StaleKind::Gone, format!("snapshot {} of {job} is gone, and nobody forgot it here", lost.name));
         }
         made.retain(|made| !made.gone);
+        if let Some(newest) = made.last().filter(|made| made.partial) {
+            add(
+                StaleKind::Partial,
+                format!("the newest snapshot of {job}, {}, is partial, and counts as none", newest.name),
+            );
+        }
+        made.retain(|made| !made.partial);
         of_job(job, &made, repository.limits_of(job), now, &mut add);
     }
     found

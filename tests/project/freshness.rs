@@ -9,7 +9,7 @@ fn repository(text: &str) -> BackupRepository {
 }
 
 fn made(job: &str, at: &str, bytes: u64) -> Made {
-    Made { name: "0123abcd".into(), job: job.into(), at: time(at), bytes, drilled: None, gone: false }
+    Made { name: "0123abcd".into(), job: job.into(), at: time(at), bytes, drilled: None, gone: false, partial: false }
 }
 
 fn time(text: &str) -> Timestamp {

@@ -54,6 +54,9 @@ impl Show {
                 writeln!(out, "made by restic, of")?;
                 return snapshot.paths.iter().try_for_each(|path| writeln!(out, "  {path}"));
             };
+            for missing in &manifest.missing {
+                writeln!(out, "partial, without {}: {}", missing.name, missing.why)?;
+            }
             let rows: Vec<_> = manifest
                 .parts
                 .iter()

@@ -63,6 +63,7 @@ impl Pump {
 /// Reads a stream whose end counts as one only when its maker said so.
 pub struct FeedReader {
     name: String,
+    part: usize,
     feed: Feed,
     rest: Bytes,
     facts: Option<Value>,
@@ -71,8 +72,8 @@ pub struct FeedReader {
 
 impl FeedReader {
     /// Begins to read.
-    pub fn new(name: String, feed: Feed, guard: Arc<Guard>) -> Self {
-        Self { name, feed, rest: Bytes::new(), facts: None, guard }
+    pub fn new(name: String, part: usize, feed: Feed, guard: Arc<Guard>) -> Self {
+        Self { name, part, feed, rest: Bytes::new(), facts: None, guard }
     }
 
     /// What its maker said about it at the end.
@@ -82,7 +83,7 @@ impl FeedReader {
 
     fn fault(&self, failure: Failure) -> std::io::Error {
         let error = std::io::Error::other(failure.message.clone());
-        self.guard.note(failure);
+        self.guard.note_in(Some(self.part), failure);
         error
     }
 }

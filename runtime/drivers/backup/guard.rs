@@ -15,7 +15,8 @@ use crate::units::Span;
 
 /// Notes what went wrong, and keeps a snapshot from being written from then on.
 pub struct Guard {
-    fault: Mutex<Option<Failure>>,
+    /// And in which part, where that is known.
+    fault: Mutex<Option<(Failure, Option<usize>)>>,
     /// What could not be read last: the engine goes on or says something else.
     unread: Mutex<Option<Failure>>,
     wanted: Wanted,
@@ -40,12 +41,22 @@ impl Guard {
 
     /// Notes a fault; the first one is what people are told.
     pub fn note(&self, failure: Failure) {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+        self.note_in(None, failure);
+    }
+
+    /// Notes a fault of a part.
+    pub fn note_in(&self, part: Option<usize>, failure: Failure) {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((failure, part));
+    }
+
+    /// The part whose fault was the first one.
+    pub fn blamed(&self) -> Option<usize> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|(_, part)| *part)
     }
 
     /// Fails once anything went wrong, or nobody wants this any more.
     pub fn check(&self) -> Result<(), Failure> {
-        if let Some(failure) = &*self.fault.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some((failure, _)) = &*self.fault.lock().unwrap_or_else(PoisonError::into_inner) {
             return Err(failure.clone());
         }
         (self.wanted)().inspect_err(|failure| self.note(failure.clone()))
@@ -53,7 +64,7 @@ impl Guard {
 
     /// What went wrong, else this.
     pub fn reason(&self, otherwise: impl FnOnce() -> Failure) -> Failure {
-        if let Some(fault) = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some((fault, _)) = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return fault;
         }
         let told = otherwise();

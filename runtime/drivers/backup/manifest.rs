@@ -28,6 +28,18 @@ pub struct Manifest {
     pub started: Timestamp,
     /// The parts, by name.
     pub parts: Vec<PartRecord>,
+    /// What should be in it and is not: of a snapshot that is only partial.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
+}
+
+/// A source that is missing in a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The name that its part would have.
+    pub name: String,
+    /// What was wrong with it.
+    pub why: String,
 }
 
 /// What one part has to hold.

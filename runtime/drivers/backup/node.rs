@@ -84,6 +84,20 @@ fn extended<T: DeserializeOwned + Default>(attributes: Attributes) -> T {
     serde_json::from_value(attributes.into_iter().map(one).collect::<Vec<_>>().into()).unwrap_or_default()
 }
 
+/// What is known of an entry of this machine that somebody tells of; of a link, where it leads to.
+pub fn stat_of(path: &Path) -> std::io::Result<Stat> {
+    let metadata = std::fs::metadata(path)?;
+    let time = Timestamp::new(metadata.mtime(), i32::try_from(metadata.mtime_nsec()).unwrap_or(0));
+    Ok(Stat {
+        mode: metadata.mode() & 0o7777,
+        user: metadata.uid(),
+        group: metadata.gid(),
+        time: time.unwrap_or(Timestamp::UNIX_EPOCH),
+        attributes: attributes(path)?,
+        known: None,
+    })
+}
+
 /// The extended attributes of an entry of this machine, itself and not what it leads to, by name.
 pub fn attributes(path: &Path) -> std::io::Result<Attributes> {
     let names = match grown(|buffer| llistxattr(path, buffer)) {

@@ -105,10 +105,10 @@ struct Counted {
 }
 
 /// Opens what is read; a failure to do so is noted.
-fn begun(opener: Opener, guard: &Guard) -> RusticResult<Box<dyn Read + Send>> {
+fn begun(opener: Opener, part: usize, guard: &Guard) -> RusticResult<Box<dyn Read + Send>> {
     opener().map_err(|failure| {
         let error = passed(&failure);
-        guard.note(failure);
+        guard.note_in(Some(part), failure);
         error
     })
 }
@@ -125,7 +125,7 @@ impl ReadSourceOpen for Opening {
                     let failure = Failure::system(format!("read `{name}`"), &error);
                     let failure = failure.hint("exclude it, or let `runbook` run as somebody who may read it");
                     let error = passed(&failure);
-                    guard.note(failure);
+                    guard.note_in(Some(part), failure);
                     error
                 })?;
                 // A file that grows meanwhile is saved as long as it was: what is behind that was not there yet.
@@ -133,16 +133,16 @@ impl ReadSourceOpen for Opening {
                 (Data::File(file.take(bytes)), counted)
             }
             What::Entry { name, part, relative, rights, bytes, opener } => {
-                let data = begun(opener, &guard)?;
+                let data = begun(opener, part, &guard)?;
                 (Data::Entry(data), Counted { name, part: Some(part), relative, rights, bytes: Some(bytes) })
             }
             What::Same { name, same, opener } => {
                 let (part, relative, rights, bytes) = same.into_read();
-                let data = begun(opener, &guard)?;
+                let data = begun(opener, part, &guard)?;
                 (Data::Entry(data), Counted { name, part: Some(part), relative, rights, bytes: Some(bytes) })
             }
             What::Stream { name, part, feed } => {
-                let reader = FeedReader::new(name.clone(), feed, Arc::clone(&guard));
+                let reader = FeedReader::new(name.clone(), part, feed, Arc::clone(&guard));
                 let counted =
                     Counted { name, part: Some(part), relative: PathBuf::new(), rights: NOBODYS, bytes: None };
                 (Data::Stream(reader), counted)
@@ -162,12 +162,12 @@ impl Reader {
         match &mut self.data {
             Data::File(file) => file.read(buffer).inspect_err(|error| {
                 if error.kind() != ErrorKind::Interrupted {
-                    self.guard.note(Failure::system(format!("read `{}`", self.what.name), error));
+                    self.guard.note_in(self.what.part, Failure::system(format!("read `{}`", self.what.name), error));
                 }
             }),
             Data::Entry(entry) => entry.read(buffer).inspect_err(|error| {
                 if error.kind() != ErrorKind::Interrupted {
-                    self.guard.note(Failure::system(format!("read `{}`", self.what.name), error));
+                    self.guard.note_in(self.what.part, Failure::system(format!("read `{}`", self.what.name), error));
                 }
             }),
             Data::Stream(stream) => stream.read(buffer),
@@ -186,8 +186,8 @@ impl Reader {
         if let Some(bytes) = self.what.bytes.filter(|bytes| *bytes != self.read) {
             let message =
                 format!("`{}` became shorter while it was read: {} of {bytes} bytes", self.what.name, self.read);
-            self.guard
-                .note(Failure::new(FailureKind::Conflict, message.clone()).hint("save it while nobody writes it"));
+            let failure = Failure::new(FailureKind::Conflict, message.clone()).hint("save it while nobody writes it");
+            self.guard.note_in(self.what.part, failure);
             return Err(Error::other(message));
         }
         let Some(part) = self.what.part else { return Ok(()) };

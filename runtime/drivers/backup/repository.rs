@@ -25,6 +25,9 @@ pub const JOB: &str = "job:";
 /// What stands before the name of the call that made a snapshot.
 pub const CALL: &str = "call:";
 
+/// The tag of a snapshot in which sources are missing.
+pub const PARTIAL: &str = "partial";
+
 /// How large a pack of data becomes, as with restic: twice as much is in memory while one is made or looked at. In a large repository it
 /// is somewhat more.
 const PACK: &str = "16 MiB";
@@ -81,6 +84,11 @@ impl Snapshot {
     /// The part of the name that people use.
     pub fn short(&self) -> &str {
         &self.id[..8]
+    }
+
+    /// Are sources missing in it? Then it counts as none, unless somebody means it by its name.
+    pub fn is_partial(&self) -> bool {
+        self.job.is_some() && self.tags.iter().any(|tag| tag == PARTIAL)
     }
 
     /// What snapshots belong together: those of a job, or what `restic` saved on one machine from the same paths.
@@ -283,12 +291,17 @@ impl Repository {
     }
 }
 
-/// The snapshot of that name among these: by the first digits of it, or the newest of a job by `latest`.
+/// The snapshot of that name among these: by the first digits of it, or the newest whole one of a job by `latest`.
 pub fn find(all: Vec<Snapshot>, name: &str, job: &str) -> Result<Snapshot, Failure> {
     if name == "latest" {
-        let newest = all.into_iter().rfind(|snapshot| snapshot.group() == job);
+        let is_own = |snapshot: &&Snapshot| snapshot.group() == job;
+        let (parts, newest) = (all.iter().any(|one| is_own(&one) && one.is_partial()), {
+            let own = all.iter().rfind(|snapshot| is_own(snapshot) && !snapshot.is_partial());
+            own.cloned()
+        });
         return newest.ok_or_else(|| {
-            Failure::new(FailureKind::NotFound, format!("there is no snapshot of the job `{job}`"))
+            let whole = if parts { "whole snapshot" } else { "snapshot" };
+            Failure::new(FailureKind::NotFound, format!("there is no {whole} of the job `{job}`"))
                 .hint("`runbook backup list` shows what there is")
         });
     }

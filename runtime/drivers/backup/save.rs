@@ -1,5 +1,5 @@
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use rustic_core::{BackupOptions, ParentOptions, SnapshotOptions};
@@ -7,9 +7,9 @@ use rustic_core::{BackupOptions, ParentOptions, SnapshotOptions};
 use super::Feed;
 use super::archive::Archive;
 use super::fault::failure;
-use super::manifest::{DATA, Ledger, MANIFEST, Manifest, PartRecord};
+use super::manifest::{DATA, Ledger, MANIFEST, Manifest, Missing, PartRecord};
 use super::meter::Flow;
-use super::repository::{CALL, JOB, Repository, Snapshot, host};
+use super::repository::{CALL, JOB, PARTIAL, Repository, Snapshot, host};
 use super::scan;
 use super::source::Source;
 use crate::failure::{Failure, FailureKind};
@@ -52,6 +52,10 @@ pub struct Order {
     pub time: Option<Timestamp>,
     /// The snapshot in which is what is known to be the same.
     pub before: Option<String>,
+    /// What should be in it and cannot be: then the snapshot is only partial.
+    pub missing: Vec<Missing>,
+    /// Where it goes wrong because of a part: which.
+    pub blame: Arc<OnceLock<String>>,
     /// About how much it is; what is in folders is counted where nobody says it.
     pub about: Option<u64>,
 }
@@ -69,11 +73,12 @@ impl Repository {
             from: part.from.clone(),
             ..PartRecord::default()
         });
-        let manifest =
-            Manifest { version: 1, job: order.job.clone(), started: Timestamp::now(), parts: records.collect() };
+        let (job, missing) = (order.job.clone(), order.missing.clone());
+        let manifest = Manifest { version: 1, job, started: Timestamp::now(), parts: records.collect(), missing };
         let mut paths: Vec<PathBuf> = parts.iter().map(|part| format!("/{DATA}/{}", part.name).into()).collect();
         paths.push(format!("/{MANIFEST}").into());
 
+        let names: Vec<String> = parts.iter().map(|part| part.name.clone()).collect();
         let (store, engine, guard, hold) = self.into_parts();
         guard.meter().begin("saving", Flow::Content, order.about);
         if order.about.is_none() {
@@ -82,10 +87,19 @@ impl Repository {
         let ledger = Arc::new(Ledger::new(manifest, Arc::clone(&guard)));
         let now = order.before.as_ref().map(|_| Timestamp::now());
         let source = Source::new(parts, Arc::clone(&ledger), Arc::clone(&guard), store.folder(), now);
-        let failed = |error: Box<rustic_core::RusticError>| guard.reason(|| failure(&what, &error));
+        let blame = || {
+            if let Some(name) = guard.blamed().and_then(|part| names.get(part)) {
+                let _ = order.blame.set(name.clone());
+            }
+        };
+        let failed = |error: Box<rustic_core::RusticError>| {
+            blame();
+            guard.reason(|| failure(&what, &error))
+        };
 
         let tags = [format!("{JOB}{}", order.job), format!("{CALL}{}", order.call)];
-        let tags: Vec<&str> = tags.iter().chain(&order.tags).map(String::as_str).collect();
+        let partial = (!order.missing.is_empty()).then_some(PARTIAL);
+        let tags: Vec<&str> = tags.iter().chain(&order.tags).map(String::as_str).chain(partial).collect();
         // Whatever is said on the command line stays out of the snapshot: there may be secrets in it.
         let named = SnapshotOptions::default().host(host()).command("runbook backup".to_owned());
         let named = match order.time {
@@ -101,10 +115,10 @@ impl Repository {
         let options = BackupOptions::default().no_scan(true).parent_opts(parent);
         let indexed = engine.to_indexed_ids().map_err(failed)?;
         let saved = indexed.archive(&options, &source, named, &paths).map_err(failed)?;
-        guard.check()?;
+        guard.check().inspect_err(|_| blame())?;
 
         // Said to be there is what was found there.
-        let manifest = ledger.finished()?;
+        let manifest = ledger.finished().inspect_err(|_| blame())?;
         let engine = indexed.drop_index();
         let again = Repository::from_parts(store, engine, guard, hold);
         let found = again.snapshots()?.into_iter().find(|snapshot| snapshot.id == saved.id.to_hex()[..]);
@@ -133,6 +147,9 @@ fn check(order: &Order, parts: &[Part]) -> Result<(), Failure> {
         if parts[..place].iter().any(|other| other.name == *name) {
             return wrong(format!("two parts of the snapshot are named `{name}`: give one of them another `name`"));
         }
+    }
+    if order.tags.iter().any(|tag| tag == PARTIAL) {
+        return wrong(format!("the tag `{PARTIAL}` is that of snapshots in which sources are missing"));
     }
     for tag in order.tags.iter().chain([&order.job]) {
         let is_plain = !tag.is_empty() && !tag.contains(|c: char| c == ',' || c.is_control() || c.is_whitespace());

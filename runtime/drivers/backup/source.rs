@@ -66,6 +66,7 @@ impl ReadSource for Source {
             guard: Arc::clone(&self.guard),
             repository: self.repository,
             now: self.now,
+            at: None,
             is_done: false,
         }
     }
@@ -82,6 +83,8 @@ pub struct Entries {
     guard: Arc<Guard>,
     repository: Option<(u64, u64)>,
     now: Option<Timestamp>,
+    /// The part that is gone through.
+    at: Option<usize>,
     is_done: bool,
 }
 
@@ -116,7 +119,7 @@ impl Iterator for Entries {
             match self.step() {
                 Ok(Some(entry)) => return Some(Ok(entry)),
                 Ok(None) => {}
-                Err(failure) => self.guard.note(failure),
+                Err(failure) => self.guard.note_in(self.at, failure),
             }
         }
     }
@@ -149,9 +152,10 @@ impl Entries {
             }
         }
         let Some((number, Part { name, content, .. })) = self.parts.next() else {
-            self.is_done = true;
+            (self.is_done, self.at) = (true, None);
             return Ok(Some(self.file(Path::new(MANIFEST), What::Manifest)));
         };
+        self.at = Some(number);
         match content {
             Content::Stream(feed) => {
                 self.ledger.opened();

@@ -1,4 +1,5 @@
-//! Images from one engine to another without a registry: saved, and loaded without the layers that are there already.
+//! Images from one engine to another, or to whoever keeps them, without a registry: saved, and loaded without the layers that are
+//! there already.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -7,10 +8,11 @@ use std::path::Path;
 
 use bollard::errors::Error;
 use bollard::query_parameters::ImportImageOptions;
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures_util::stream::unfold;
-use serde::Deserialize;
+use futures_util::stream::{Stream, unfold};
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::build_context::Pieces;
@@ -19,7 +21,7 @@ use super::{Engine, stream};
 use crate::failure::{Failure, FailureKind};
 
 /// An image, by what two engines can compare.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layered {
     /// Its id. Engines that store images in different ways give different ones.
     pub id: String,
@@ -84,6 +86,23 @@ impl Engine {
         Ok(())
     }
 
+    /// Hands on several images in one archive, as `docker save` does; what is named by its id comes without a name. `false` ends it.
+    pub async fn save_all(
+        &self,
+        images: &[&str],
+        on_bytes: &mut (dyn FnMut(&[u8]) -> bool + Send),
+    ) -> Result<(), Failure> {
+        let what = format!("save {} images", images.len());
+        let api = self.patient(stream::IDLE).await?;
+        let mut answers = std::pin::pin!(api.export_images(images));
+        while let Some(piece) = stream::next(&mut answers, stream::IDLE, "saving images").await? {
+            if !on_bytes(&piece.map_err(|error| failure(self.address(), &what, error))?) {
+                return Err(Failure::new(FailureKind::Cancelled, "stopped because nobody reads it any more"));
+            }
+        }
+        Ok(())
+    }
+
     /// Loads an image from such a file, without so many of its lowest layers, which the engine has. Returns how many bytes
     /// of layers were sent, before they were compressed.
     pub async fn load(&self, image: &str, from: &Path, without: usize) -> Result<u64, Failure> {
@@ -97,16 +116,25 @@ impl Engine {
             }
         });
         let body = unfold(pieces, async |mut pieces| pieces.recv().await.map(|piece| (piece, pieces)));
+        self.load_from(&what, body).await.map(|()| size)
+    }
+
+    /// Loads what is in an archive that somebody hands over; `what` completes "cannot …".
+    pub async fn load_from(
+        &self,
+        what: &str,
+        archive: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    ) -> Result<(), Failure> {
         let api = self.patient(stream::IDLE * 60).await?;
         let options = ImportImageOptions::default();
-        let mut answers = std::pin::pin!(api.import_image(options, bollard::body_try_stream(Box::pin(body)), None));
-        while let Some(item) = stream::next(&mut answers, stream::IDLE * 60, format!("loading `{image}`")).await? {
-            let item = item.map_err(|error| failure(self.address(), &what, error))?;
+        let mut answers = std::pin::pin!(api.import_image(options, bollard::body_try_stream(Box::pin(archive)), None));
+        while let Some(item) = stream::next(&mut answers, stream::IDLE * 60, "loading images").await? {
+            let item = item.map_err(|error| failure(self.address(), what, error))?;
             if let Some(problem) = item.error_detail.and_then(|detail| detail.message) {
                 return Err(Failure::new(FailureKind::System, format!("cannot {what}: {problem}")));
             }
         }
-        Ok(size)
+        Ok(())
     }
 }
 

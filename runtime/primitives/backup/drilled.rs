@@ -68,6 +68,11 @@ impl Primitive for Drilled {
             let message = format!("this run did not restore snapshot {short} of {}", place.name);
             return Err(Failure::new(FailureKind::Refused, message).hint("restore it first, and try out what is there"));
         };
+        if row.is_partial() {
+            let message =
+                format!("snapshot {short} of {} is partial: that it is good proves nothing of the job", place.name);
+            return Err(Failure::new(FailureKind::Refused, message).hint("drill one that is whole"));
+        }
         let now = Timestamp::now();
         catalogue.note_proof(&place.name, &[id], Proof { how: ProofKind::Drilled, at: now })?;
         let value = json!({

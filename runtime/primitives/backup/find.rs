@@ -78,7 +78,7 @@ impl Primitive for Find {
         let options: Options = call.options()?;
         let place = Place::of(context, options.from.as_deref())?;
         let known = |what: &str| unknown(format!("the {what} of the snapshot"));
-        let names = ["id", "job", "host", "time", "unix", "tags", "files", "bytes", "parts"];
+        let names = ["id", "job", "host", "time", "unix", "tags", "files", "bytes", "parts", "missing"];
         let mut value: Value = names.into_iter().map(|name| (name.to_owned(), known(name))).collect();
         value["repository"] = json!(place.name);
         Ok(Prediction { value, changes: Vec::new() })
@@ -91,7 +91,8 @@ impl Primitive for Find {
 
 /// Any snapshot of a job, each as likely as the others.
 fn any(all: Vec<Snapshot>, job: &str) -> Result<Snapshot, Failure> {
-    let mut own: Vec<Snapshot> = all.into_iter().filter(|snapshot| snapshot.group() == job).collect();
+    let mut own: Vec<Snapshot> =
+        all.into_iter().filter(|snapshot| snapshot.group() == job && !snapshot.is_partial()).collect();
     if own.is_empty() {
         return backup::find(own, "latest", job);
     }
@@ -113,13 +114,14 @@ fn value(repository: &str, snapshot: &Snapshot, manifest: &Manifest) -> Value {
         json!({
             "name": part.name, "from": part.from, "files": part.tally.files, "bytes": part.tally.bytes,
             "holds": holds(part, globals.contains(part.name.as_str())),
-            "database": part.facts["postgres"]["database"]["name"],
+            "database": part.facts["postgres"]["database"]["name"], "deployment": part.facts["deployment"],
         })
     };
     json!({
         "id": snapshot.id, "repository": repository, "job": snapshot.group(), "host": snapshot.host, "time": time,
         "unix": time.as_second(), "tags": snapshot.tags, "files": snapshot.files, "bytes": snapshot.bytes,
         "parts": manifest.parts.iter().map(part).collect::<Vec<_>>(),
+        "missing": manifest.missing.iter().map(|missing| &missing.name).collect::<Vec<_>>(),
     })
 }
 

@@ -2,29 +2,20 @@
 
 mod database;
 mod dry;
+mod images;
 mod keys;
 mod objects;
+mod pouring;
 mod volume;
 
-use std::io::{self, Write};
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context as Task, Poll};
-use std::thread;
 
-use bytes::Bytes;
-use futures_util::stream::{Stream, unfold};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::mpsc;
-use tokio_util::io::StreamReader;
 
 use super::{
-    Bucket, Opened, Place, Postgres, Program, Redis, Volume, named, objects as buckets, postgres, redis, save_before,
-    told, volume as volumes, wanted,
+    Bucket, ImagesPlacing, Opened, Place, Postgres, Program, Redis, Volume, named, objects as buckets, postgres, redis,
+    save_before, told, volume as volumes, wanted,
 };
 use crate::drivers::backup::{self, Access, PartRecord, Placing, Repository, Snapshot, Tally};
 use crate::primitive::{
@@ -32,6 +23,8 @@ use crate::primitive::{
     ProofKind, Recovery, Span, Spec, Touches, Ty, kind_of, parse_options, text_of, unknown,
 };
 use crate::primitives::on_engine::{engine_of, short_key};
+
+pub use pouring::Pieces;
 
 crate::options! {
     /// Options of `restore`.
@@ -72,7 +65,7 @@ static SPEC: Spec = Spec {
         Arg::new(
             "target",
             Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map]),
-            "A path; `#{ volume, engine }`; `#{ bucket, access_key, secret_key, … }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; or a command that reads the part: `#{ command, container, engine, user }`.",
+            "A path; `#{ volume, engine }`; `#{ bucket, access_key, secret_key, … }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; `#{ images: true, engine, prefix }`; or a command that reads the part: `#{ command, container, engine, user }`.",
         ),
     ],
     options: Some(Options::SPEC),
@@ -110,6 +103,9 @@ impl Primitive for Restore {
         }
         if target.get("bucket").is_some() {
             return Bucket::needs(target);
+        }
+        if target.get("images").is_some() {
+            return ImagesPlacing::needs(target);
         }
         match (target.get("command"), path_of(target)) {
             (Some(command), None) => Program::needs(command, target.get("container"), target.get("engine")),
@@ -149,8 +145,11 @@ impl Primitive for Restore {
     fn recovery(&self, call: &Call) -> Recovery {
         let target = call.args.get(1);
         let has = |key: &str| target.is_some_and(|target| target.get(key).is_some());
-        let is_known =
-            target.and_then(path_of).is_some() || has("volume") || has("bucket") || target.is_some_and(is_store);
+        let is_known = target.and_then(path_of).is_some()
+            || has("volume")
+            || has("bucket")
+            || has("images")
+            || target.is_some_and(is_store);
         if is_known { Recovery::Probe } else { Recovery::Ask }
     }
 
@@ -169,6 +168,10 @@ impl Primitive for Restore {
         if let Target::Bucket(placing) = &work.target {
             let done = work.is_in_bucket(context, placing, &options)?;
             return Ok(done.map_or(Probe::NotDone, |value| Probe::Done(Outcome::changed(value).made([change(call)]))));
+        }
+        if let Target::Images(placing) = &work.target {
+            let done = work.are_there(context, placing)?;
+            return Ok(done.map_or(Probe::NotDone, |outcome| Probe::Done(outcome.made([change(call)]))));
         }
         if let Target::Postgres(placing) = &work.target {
             return Ok(work
@@ -207,6 +210,7 @@ impl Primitive for Restore {
         }
         let value = json!({
             "snapshot": known("snapshot"), "part": known("name"), "files": known("files"), "bytes": known("size"),
+            "images": known("images"),
         });
         Ok(Prediction::one(change(call), value))
     }
@@ -228,6 +232,7 @@ fn change(call: &Call) -> Change {
         None if target.is_some_and(|target| target.get("volume").is_some()) => {
             format!("what volume `{}` holds", text_of(target.and_then(|target| target.get("volume"))))
         }
+        None if target.is_some_and(|target| target.get("images").is_some()) => "images of a deployment".to_owned(),
         None => format!("what `{}` restores", text_of(target.and_then(|target| target.get("command")?.get(0)))),
     };
     Change::new(Action::Replace, what)
@@ -254,6 +259,7 @@ enum Target {
     Redis(Box<redis::Placing>),
     Volume(Box<volumes::Placing>),
     Bucket(Box<buckets::Placing>),
+    Images(ImagesPlacing),
 }
 
 /// What is restored, from where and to where.
@@ -282,6 +288,7 @@ impl Work {
         let kind = match target {
             Target::Postgres(_) => Some("postgres"),
             Target::Redis(_) => Some("redis"),
+            Target::Images(_) => Some("images"),
             Target::Path(_) | Target::Program(_) | Target::Volume(_) | Target::Bucket(_) => None,
         };
         let (inside, record) = part(&repository, &snapshot, options.part.as_deref(), kind)?;
@@ -302,6 +309,7 @@ impl Work {
             Target::Redis(placing) => return self.restore_keys(context, placing, options),
             Target::Volume(placing) => return self.restore_volume(context, placing, options),
             Target::Bucket(placing) => return self.restore_objects(context, placing, options),
+            Target::Images(placing) => return self.restore_images(context, placing),
         };
         if self.record.is_some() {
             self.place.note_proof(context, &self.snapshot.id, ProofKind::Restored)?;
@@ -333,44 +341,9 @@ impl Work {
         })
     }
 
-    /// Hands the part to somebody who reads it; how much was read of it.
-    fn pour_through(
-        &self,
-        read: impl FnOnce(Taken<Poured>) -> Result<(), Failure>,
-    ) -> (Result<Tally, Failure>, Result<(), Failure>, u64) {
-        let (id, inside) = (&self.snapshot.id, &self.inside);
-        let (sender, pieces) = mpsc::channel(4);
-        let pieces: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>> =
-            Box::pin(unfold(pieces, async |mut pieces: mpsc::Receiver<_>| Some((pieces.recv().await?, pieces))));
-        let taken = Arc::new(AtomicU64::new(0));
-        let input = Taken { input: StreamReader::new(pieces), bytes: Arc::clone(&taken) };
-        let (poured, fed) = thread::scope(|scope| {
-            let pouring = scope.spawn(move || {
-                let mut pieces = Pieces(sender.clone());
-                let poured = self.repository.pour(id, inside, &mut pieces);
-                if let Err(failure) = &poured {
-                    let _ = sender.blocking_send(Err(io::Error::other(failure.message.clone())));
-                }
-                poured
-            });
-            let fed = read(input);
-            let lost = || Failure::new(FailureKind::System, "what was restored was not read to its end");
-            (pouring.join().unwrap_or_else(|_| Err(lost())), fed)
-        });
-        (poured, fed, taken.load(Ordering::Relaxed))
-    }
-
     /// Reads the part once to see that it is what it has to be, and once more into the command.
     fn feed(&self, context: &Context<'_>, program: &Program, within: Span) -> Result<Tally, Failure> {
-        let (id, inside) = (&self.snapshot.id, &self.inside);
-        if self.repository.is_folder(id, inside)? {
-            return Err(Failure::new(FailureKind::Argument, format!("`{inside}` is a folder: restore it to a path")));
-        }
-        let tally = self.repository.pour(id, inside, &mut io::sink())?;
-        if self.record.as_ref().is_some_and(|record| record.tally.content != tally.content) {
-            let message = format!("`{inside}` of snapshot {} is not what was saved", self.snapshot.short());
-            return Err(Failure::new(FailureKind::Check, message));
-        }
+        let (tally, inside) = (self.intact()?, &self.inside);
         let (poured, fed, taken) = self.pour_through(|input| program.feed(context, input, within));
         fed?;
         // What a pipe holds may be left in it unread; what did not even go into one was not read.
@@ -444,40 +417,12 @@ fn target(context: &Context<'_>, call: &Call, options: &Options) -> Result<Targe
         let target = Bucket::read(&value, &[]).map_err(explained)?;
         return Ok(Target::Bucket(Box::new(buckets::Placing { target, within: options.within })));
     }
+    if value.get("images").is_some() {
+        let placing = ImagesPlacing::read(&value, options.replace, options.within).map_err(explained)?;
+        return Ok(Target::Images(placing));
+    }
     let Written { command, container, engine, user } = parse_options(&value).map_err(explained)?;
     let engine = engine.as_ref().map(engine_of).transpose()?;
     let engine = engine.and_then(|address| Some(address.as_str()?.to_owned()));
     Program::new(command, container, engine, user).map(Target::Program)
-}
-
-/// A part on its way to whoever reads it.
-type Poured = StreamReader<Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>, Bytes>;
-
-/// Counts what is taken of an input.
-struct Taken<R> {
-    input: R,
-    bytes: Arc<AtomicU64>,
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for Taken<R> {
-    fn poll_read(mut self: Pin<&mut Self>, task: &mut Task<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.input).poll_read(task, buffer);
-        self.bytes.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
-        polled
-    }
-}
-
-/// Hands pieces to whoever reads them.
-pub struct Pieces(pub mpsc::Sender<io::Result<Bytes>>);
-
-impl Write for Pieces {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let sent = self.0.blocking_send(Ok(Bytes::copy_from_slice(buffer)));
-        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe)).map(|()| buffer.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

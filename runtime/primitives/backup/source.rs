@@ -1,11 +1,12 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Bucket, Postgres, Program, Redis, Volume};
+use super::{Bucket, Deployment, Postgres, Program, Redis, Volume};
 use crate::primitive::{Failure, FailureKind, Need, kind_of, parse_options, text_of};
 use crate::primitives::on_engine::{engine_of, machine};
 
 /// One thing that is saved.
+#[derive(Clone)]
 pub struct Source {
     /// Its name in the snapshot.
     pub name: String,
@@ -13,6 +14,7 @@ pub struct Source {
 }
 
 /// What it is.
+#[derive(Clone)]
 pub enum Kind {
     /// A folder of this machine.
     Folder { path: String, exclude: Vec<String> },
@@ -24,6 +26,8 @@ pub enum Kind {
     Redis(Box<Redis>),
     /// A bucket.
     Bucket(Box<Bucket>),
+    /// An application as it is deployed.
+    Deployment(Box<Deployment>),
     /// A Docker volume.
     Volume(Box<Volume>),
     /// What a command prints.
@@ -63,6 +67,9 @@ fn needs_of(value: &Value) -> Vec<Need> {
     }
     if value.get("redis").is_some() {
         return Redis::needs(value);
+    }
+    if value.get("deployment").is_some() {
+        return Deployment::needs(value);
     }
     if value.get("volume").is_some() {
         return Volume::needs(value);
@@ -116,6 +123,10 @@ fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
         let bucket = Bucket::read(value, exclude).map_err(explained)?;
         return Ok(Source { name: bucket.name.clone(), kind: Kind::Bucket(Box::new(bucket)) });
     }
+    if value.get("deployment").is_some() {
+        let deployment = Deployment::read(value, exclude).map_err(explained)?;
+        return Ok(Source { name: deployment.name.clone(), kind: Kind::Deployment(Box::new(deployment)) });
+    }
     if value.get("volume").is_some() {
         let volume = Volume::read(value, exclude).map_err(explained)?;
         return Ok(Source { name: volume.name.clone(), kind: Kind::Volume(Box::new(volume)) });
@@ -145,7 +156,9 @@ fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
             Ok(Source { name, kind: Kind::Program(Program::new(command, container, engine, user)?) })
         }
         (Some(_), None) => Err(wrong("`container`, `engine` and `user` are for commands")),
-        _ => Err(wrong("a map has one of `folder`, `volume`, `bucket`, `sqlite`, `postgres`, `redis` and `command`")),
+        _ => Err(wrong(
+            "a map has one of `folder`, `volume`, `bucket`, `sqlite`, `postgres`, `redis`, `deployment` and `command`",
+        )),
     }
 }
 

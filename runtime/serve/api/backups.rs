@@ -21,7 +21,7 @@ struct Job {
 fn jobs(state: &State, name: &str, repository: &BackupRepository) -> Result<BTreeMap<String, Job>, Failure> {
     let mut jobs: BTreeMap<String, Job> = repository.jobs.keys().map(|job| (job.clone(), Job::default())).collect();
     // The oldest comes first.
-    for row in state.api.journal.catalogued(name)?.into_iter().filter(|row| !row.gone) {
+    for row in state.api.journal.catalogued(name)?.into_iter().filter(|row| !row.gone && !row.is_partial()) {
         let age = age(row.at);
         let told =
             json!({ "id": row.id, "at": row.at, "age_seconds": age, "bytes": row.bytes, "proven": row.proven() });

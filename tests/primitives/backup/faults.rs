@@ -87,7 +87,7 @@ fn what_cannot_be_right_is_refused_before_anything_is_read() {
     );
     assert_eq!(
         refused(json!({ "name": "x" }), json!({})),
-        "argument `source`: a map has one of `folder`, `volume`, `bucket`, `sqlite`, `postgres`, `redis` and `command`"
+        "argument `source`: a map has one of `folder`, `volume`, `bucket`, `sqlite`, `postgres`, `redis`, `deployment` and `command`"
     );
     assert_eq!(refused(json!({ "folders": "x" }), json!({})), "argument `source`: unknown option `folders`");
     assert_eq!(refused(json!("."), json!({})), "the folder `.` needs a name in the snapshot");

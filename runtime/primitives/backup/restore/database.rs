@@ -106,7 +106,7 @@ impl Work {
             .hint("or restore to another place, and compare"));
         }
         let job = self.snapshot.job.clone().unwrap_or_else(|| context.project.name().to_owned());
-        let saved = save(context, &self.place, &before(context, &job), vec![source], within);
+        let saved = save(context, &self.place, &before(context, &job), vec![source], within, false);
         saved.map(drop).map_err(|mut failure| {
             failure.message = format!("{shown} could not be saved, so it was not replaced: {}", failure.message);
             failure
