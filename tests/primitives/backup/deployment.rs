@@ -100,10 +100,10 @@ fn a_deployment_comes_back_with_its_files_its_variables_and_the_very_images() {
     assert_eq!((&found["parts"][0]["holds"], &found["parts"][1]["holds"]), (&json!("deployment"), &json!("images")));
     assert_eq!(found["parts"][0]["deployment"]["services"][0]["image_id"], json!(ran));
     assert!(!found.to_string().contains(SECRET));
-    // Saved once more, little of the images is stored again: an archive has a time of its own at its end.
+    // Saved once more, little of the images is stored again: pieces in which an archive has a time of its own.
     let again = backup(direct, source, json!({})).unwrap().value;
     let added = |saved: &Value| saved["added"].as_u64().unwrap();
-    assert!(added(&made) > 12_000_000 && added(&again) < 3_000_000, "{made} {again}");
+    assert!(added(&made) > 12_000_000 && added(&again) * 2 < added(&made), "{made} {again}");
 
     // On a machine that has neither files nor images.
     shop.down();

@@ -135,7 +135,7 @@ fn what_is_partial_is_shown_keeps_nothing_and_goes_once_something_whole_is_newer
     project.runbook(&["backup", "forget"]).code(2).says("is partial");
     project.runbook(&["run", "save.rhai"]).success();
     let forgotten = project.runbook(&["backup", "forget"]).success();
-    forgotten.says("3 of 4 snapshots forgotten").prints("partial, and a whole one is newer");
+    forgotten.says("3 of 4 snapshots forgotten").prints("forgotten (partial, and a whole one is");
     let left: Value = serde_json::from_str(&project.runbook(&["backup", "list", "--json"]).success().stdout).unwrap();
     let left = left["snapshots"].as_array().unwrap();
     assert_eq!((left.len(), &left[0]["tags"]), (1, &json!([])));
