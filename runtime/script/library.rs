@@ -17,6 +17,7 @@ const STANDARD: &[(&str, &str)] = &[
     ("std/deploy", include_str!("../../stdlib/deploy.rhai")),
     ("std/drill", include_str!("../../stdlib/drill.rhai")),
     ("std/drill/evidence", include_str!("../../stdlib/drill/evidence.rhai")),
+    ("std/drill/host", include_str!("../../stdlib/drill/host.rhai")),
     ("std/drill/scratch", include_str!("../../stdlib/drill/scratch.rhai")),
     ("std/drill/stores", include_str!("../../stdlib/drill/stores.rhai")),
     ("std/health", include_str!("../../stdlib/health.rhai")),

@@ -5,6 +5,7 @@ mod certificate;
 mod db;
 mod deploy;
 mod drill;
+mod drill_host;
 mod drill_job;
 mod health;
 mod migrations;
