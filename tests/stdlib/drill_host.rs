@@ -33,8 +33,8 @@ backup([#{ deployment: app, images: true, files: ["conf"], name: "app" }, #{ vol
 
 const DRILL: &str = r#"//! Is the repository enough?
 //! @param gives: string = "hello"
-import "std/drill" as drill;
-let done = drill::host("shop", #{
+import "std/drill/host" as host;
+let done = host::drill("shop", #{
     checks: #{
         "the word": #{ service: "api", command: ["wget", "-q", "-O-", "http://127.0.0.1:8000/word"], gives: param("gives") },
         "its password": #{ service: "api", command: ["sh", "-c", "test -n \"$PASSWORD\" && test ${#TOKEN} = 20 && cat /conf/setting"], gives: "a setting" },
