@@ -124,7 +124,8 @@ impl Execution {
         Ok(())
     }
 
-    /// Records which secrets stand in a call that is made without being recorded itself.
+    /// Records which secrets stand in a call that is not recorded when this is done with it: a look of a probe, or the question what
+    /// became of a call.
     pub(super) fn note_secrets(&self, primitive: &dyn Primitive, call: &Call, path: &str) -> Result<(), Failure> {
         let Some(tokens) = self.tokens.get().filter(|tokens| !tokens.is_idle()) else { return Ok(()) };
         for (at, value) in places(primitive.spec(), call) {
@@ -156,6 +157,7 @@ impl Execution {
     /// Asks the primitive what became of the call.
     pub(super) fn ask(&self, primitive: &dyn Primitive, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
         self.load_secrets()?;
+        self.note_secrets(primitive, call, context.path)?;
         let probe = match self.revealed(primitive, call)? {
             Some(revealed) => primitive.probe(context, &revealed),
             None => primitive.probe(context, call),

@@ -166,6 +166,7 @@ fn a_secret_that_a_probe_puts_somewhere_is_told_by_the_audit() {
     let project = killed(&format!(
         r#"let key = secret("PROBE_KEY");
         sh(["sh", "-c", "touch ready; sleep 300"], #{{
+            env: #{{ KEY: key }},
             probe: || http_check("{}", #{{ headers: #{{ "X-Token": key }} }}).status == 200,
         }});"#,
         site.url("/state")
@@ -173,6 +174,8 @@ fn a_secret_that_a_probe_puts_somewhere_is_told_by_the_audit() {
     end_unseen(&project);
     project.runbook(&["resume"]).success();
     assert_eq!(site.asked().last().unwrap().header("x-token"), Some("correct-horse-battery"));
+    let told = project.runbook(&["audit"]).success();
+    told.prints("PROBE_KEY to sh, env.KEY").prints("PROBE_KEY to sh, env of sh");
     let told = project.runbook(&["audit"]).success();
     told.prints("PROBE_KEY to sh, headers of http_check").never_says("correct");
     project.runbook(&["show", "1", "--verify"]).success();
