@@ -281,7 +281,11 @@ throw "and then it failed";"#;
     let ran = project.run().code(1);
     let ran = ran.says("changed: true").says("put the previous .env back");
     assert_eq!(project.read(".env"), "DB_PASSWORD=correct-horse-old\n");
-    let shown = format!("{}{}{}", ran.stdout, ran.stderr, project.runbook(&["show", "--json"]).stdout);
+    let mut told: serde_json::Value =
+        serde_json::from_str(&project.runbook(&["show", "--json"]).success().stdout).unwrap();
+    // The text of the script has what was written into it.
+    assert!(told.as_object_mut().unwrap().remove("sources").is_some() && !told["calls"].as_array().unwrap().is_empty());
+    let shown = format!("{}{}{told}", ran.stdout, ran.stderr);
     for secret in ["correct-horse-battery", "staple-staple", "correct-horse-old"] {
         assert!(!shown.contains(secret), "{shown}");
     }
@@ -299,8 +303,8 @@ if env_file(".env", #{ DB_PASSWORD: password, TAG: "v1" }).changed { info("and a
     let planned = project.runbook(&["plan", "test.rhai"]).code(0);
     let ran = project.run().code(0).says("changed: true").says("and again");
     assert_eq!(project.read(".env"), "DB_PASSWORD='P@$$w0rd-staple'\nTAG=v1\n");
-    let shown =
-        [&planned, &ran, &project.runbook(&["show", "--json"])].map(|ran| format!("{}{}", ran.stdout, ran.stderr));
+    let shown = [&planned, &ran, &project.runbook(&["show", "--json"]).success()]
+        .map(|ran| format!("{}{}", ran.stdout, ran.stderr));
     assert!(shown.iter().all(|shown| !shown.contains("w0rd-staple")), "{shown:?}");
     assert!(shown[0].contains("added: DATABASE_URL, DB_PASSWORD, TAG"), "{}", shown[0]);
     let public = Project::script("env_file(\".env\", #{ A: secret(\"DB_PASSWORD\") }, #{ mode: \"0640\" });")
