@@ -1,5 +1,6 @@
 //! A real Docker engine for a test, with images built from scratch and nothing left behind.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -224,13 +225,15 @@ impl Lab {
             name.trim_start_matches("runbook-lock-").starts_with(&format!("{}-", self.prefix))
                 || labels.get("runbook-test.lab") == Some(&self.prefix)
         };
+        let mut anonymous = BTreeSet::new();
         for container in engine.containers(&[]).await?.iter().filter(|found| mine(&found.name, &found.labels)) {
             let mounts = engine.inspect(&container.id).await?.mounts;
+            anonymous.extend(mounts.into_iter().map(|mount| mount.name).filter(|name| name.len() == 64));
             engine.remove(&container.id, true).await?;
-            // An anonymous volume that was put back by its name goes with no container.
-            for volume in mounts.iter().filter(|mount| mount.name.len() == 64) {
-                engine.remove_volume(&volume.name).await?;
-            }
+        }
+        // One that was put back by its name goes with no container, and another container may have used it as well.
+        for volume in &anonymous {
+            engine.remove_volume(volume).await?;
         }
         for network in engine.networks(&[]).await?.iter().filter(|found| mine(&found.name, &found.labels)) {
             engine.remove_network(&network.id).await?;

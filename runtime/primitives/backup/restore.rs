@@ -139,6 +139,7 @@ impl Primitive for Restore {
             });
         }
         let outcome = told(context, &meter, || work.restore(context, &options))?;
+        work.prove(context)?;
         Ok(if outcome.changed == Some(false) { outcome } else { outcome.made([change(call)]) })
     }
 
@@ -157,34 +158,9 @@ impl Primitive for Restore {
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
         let options: Options = call.options()?;
         let work = Work::begin(context, call, &options)?;
-        if let Target::Redis(placing) = &work.target {
-            let is_done = work.is_in_server(context, placing)?;
-            return Ok(is_done.map_or(Probe::NotDone, |outcome| Probe::Done(outcome.made([change(call)]))));
-        }
-        if let Target::Volume(placing) = &work.target {
-            let done = work.is_in_volume(context, placing)?;
-            return Ok(done.map_or(Probe::NotDone, |value| Probe::Done(Outcome::changed(value).made([change(call)]))));
-        }
-        if let Target::Bucket(placing) = &work.target {
-            let done = work.is_in_bucket(context, placing, &options)?;
-            return Ok(done.map_or(Probe::NotDone, |value| Probe::Done(Outcome::changed(value).made([change(call)]))));
-        }
-        if let Target::Images(placing) = &work.target {
-            let done = work.are_there(context, placing)?;
-            return Ok(done.map_or(Probe::NotDone, |outcome| Probe::Done(outcome.made([change(call)]))));
-        }
-        if let Target::Postgres(placing) = &work.target {
-            return Ok(work
-                .probe_database(context, placing)?
-                .map_or(Probe::NotDone, |outcome| Probe::Done(outcome.made([change(call)]))));
-        }
-        let (Target::Path(placing), Some(record)) = (&work.target, &work.record) else { return Ok(Probe::NotDone) };
-        if !placing.is_done(record, &wanted(context, options.within))? {
-            placing.settle(Some(record))?;
-            return Ok(Probe::NotDone);
-        }
-        placing.tidy()?;
-        Ok(Probe::Done(Outcome::changed(work.result(&record.tally)).made([change(call)])))
+        let Some(outcome) = work.done(context, &options)? else { return Ok(Probe::NotDone) };
+        work.prove(context)?;
+        Ok(Probe::Done(outcome.made([change(call)])))
     }
 
     fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
@@ -311,11 +287,37 @@ impl Work {
             Target::Bucket(placing) => return self.restore_objects(context, placing, options),
             Target::Images(placing) => return self.restore_images(context, placing),
         };
-        if self.record.is_some() {
-            self.place.note_proof(context, &self.snapshot.id, ProofKind::Restored)?;
-        }
         let note = format!("{} files, verified", tally.files);
         Ok(Outcome::changed(self.result(&tally)).note(note))
+    }
+
+    /// What it came to when everything is where it has to be, as the snapshot says; none when something is not.
+    fn done(&self, context: &Context<'_>, options: &Options) -> Result<Option<Outcome>, Failure> {
+        match &self.target {
+            Target::Path(placing) => {
+                let Some(record) = &self.record else { return Ok(None) };
+                if !placing.is_done(record, &wanted(context, options.within))? {
+                    placing.settle(Some(record))?;
+                    return Ok(None);
+                }
+                placing.tidy()?;
+                Ok(Some(Outcome::changed(self.result(&record.tally))))
+            }
+            Target::Program(_) => Ok(None),
+            Target::Postgres(placing) => self.probe_database(context, placing),
+            Target::Redis(placing) => self.is_in_server(context, placing),
+            Target::Volume(placing) => Ok(self.is_in_volume(context, placing)?.map(Outcome::changed)),
+            Target::Bucket(placing) => Ok(self.is_in_bucket(context, placing, options)?.map(Outcome::changed)),
+            Target::Images(placing) => self.are_there(context, placing),
+        }
+    }
+
+    /// Notes that the snapshot was restored and is what it has to be, where a manifest says what that is.
+    fn prove(&self, context: &Context<'_>) -> Result<(), Failure> {
+        if self.record.is_none() {
+            return Ok(());
+        }
+        self.place.note_proof(context, &self.snapshot.id, ProofKind::Restored)
     }
 
     fn result(&self, tally: &Tally) -> Value {

@@ -8,7 +8,7 @@ use super::super::source::{Kind, Source};
 use super::super::{before, save};
 use super::{Options, Work};
 use crate::drivers::backup;
-use crate::primitive::{Context, Failure, FailureKind, Outcome, ProofKind, Span};
+use crate::primitive::{Context, Failure, FailureKind, Outcome, Span};
 use crate::primitives::backup::postgres::{Facts, Placing, There};
 
 impl Work {
@@ -43,7 +43,6 @@ impl Work {
         }
         let found = placing.verify(context, &wanted)?;
         placing.put(context, there)?;
-        self.place.note_proof(context, &self.snapshot.id, ProofKind::Restored)?;
         let note = format!("{} tables with {} rows, verified", found.tables.len(), found.rows());
         Ok(Outcome::changed(self.restored(&wanted, placing, there == There::Something)).note(note))
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
 
 use super::Work;
-use crate::primitive::{Context, Failure, FailureKind, LogStream, Outcome, ProofKind};
+use crate::primitive::{Context, Failure, FailureKind, LogStream, Outcome};
 use crate::primitives::backup::deployment::{ImagesPlacing, SavedImage};
 
 impl Work {
@@ -32,7 +32,6 @@ impl Work {
             let message = format!("an image of `{}` did not get its name", self.inside);
             return Err(Failure::new(FailureKind::Check, message).hint("does anybody else name images meanwhile?"));
         }
-        self.place.note_proof(context, &self.snapshot.id, ProofKind::Restored)?;
         let mut value = self.given(&named, wanted.len());
         value["bytes"] = json!(tally.bytes);
         let note = format!("{} images, verified", wanted.len());

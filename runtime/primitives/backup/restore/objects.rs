@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::source::{Kind, Source};
 use super::{Options, Work};
 use crate::drivers::backup::{Flow, Tally, compare};
-use crate::primitive::{Context, Failure, FailureKind, LogStream, Outcome, ProofKind};
+use crate::primitive::{Context, Failure, FailureKind, LogStream, Outcome};
 use crate::primitives::backup::objects::{AllWanted, Differing, Facts, Placing, Saved, Wanting, writing};
 
 /// How many differences people are shown.
@@ -46,9 +46,6 @@ impl Work {
         if let Some(first) = left.into_iter().next() {
             let message = format!("{} is not what was restored to it: `{first}` differs", placing.target.shown());
             return Err(Failure::new(FailureKind::Check, message).hint("does anybody else write to it meanwhile?"));
-        }
-        if self.record.is_some() {
-            self.place.note_proof(context, &self.snapshot.id, ProofKind::Restored)?;
         }
         let value = self.in_bucket(&tally, &before, &after);
         let note = format!("{} of {} files written, verified", written.len(), tally.files);

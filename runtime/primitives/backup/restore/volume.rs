@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::source::{Kind, Source};
 use super::{Options, Work};
 use crate::drivers::backup::{Flow, Tally, compare};
-use crate::primitive::{Context, Failure, FailureKind, Need, Outcome, ProofKind};
+use crate::primitive::{Context, Failure, FailureKind, Need, Outcome};
 use crate::primitives::backup::volume::{Facts, Placing, There};
 
 impl Work {
@@ -55,9 +55,6 @@ impl Work {
         let found: Tally = placing.count(context)?;
         compare(wanted, &packed, &found, true)
             .map_err(|what| differs(what, "does anybody write to the volume meanwhile?"))?;
-        if self.record.is_some() {
-            self.place.note_proof(context, &self.snapshot.id, ProofKind::Restored)?;
-        }
         let note = format!("{} files, verified", found.files);
         Ok(Outcome::changed(self.result(&found)).note(note))
     }
