@@ -29,6 +29,7 @@ mod mounted;
 mod namespaces;
 mod ps;
 mod pull;
+mod recorded;
 mod release;
 mod run;
 mod service;

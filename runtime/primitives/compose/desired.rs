@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::files::{self, Inject};
 use super::mounted::{self, MOUNTED};
+use super::recorded;
 use crate::compose::labels::{self, Instance};
 use crate::compose::{Application, Condition, DeviceRate, DeviceRequest, Problem, Service, failure};
 use crate::drivers::docker::{
@@ -48,7 +49,7 @@ pub(super) fn container(
     // A container that is not replaced keeps the order it got; a sorted one is easier to compare and to read.
     mounts.sort_by(|a, b| a.target.cmp(&b.target));
     let mut labels = service.labels_of(application, instance, image);
-    labels.insert(labels::CONFIG.to_owned(), service.config().to_string());
+    labels.insert(labels::CONFIG.to_owned(), recorded::written(service));
     if let Some(digest) = files::digest(&inject) {
         labels.insert(FILES.to_owned(), digest);
     }

@@ -7,13 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::desired::{Desired, FILES};
 use super::mounted::{self, MOUNTED};
 use super::namespaces::Namespaces;
+use super::recorded;
 use super::short;
-use crate::compose::{Running, Service, difference, labels};
+use crate::compose::{Running, Service, difference};
 use crate::drivers::docker::{Container, ContainerSpec, Mount, MountKind};
 use crate::primitive::Failure;
 
@@ -29,8 +28,8 @@ pub(super) fn reasons(
     if running.image_id != image_id {
         reasons.push(format!("image {} → {}", short(&running.image_id), short(image_id)));
     }
-    let recorded: Option<Value> = running.labels.get(labels::CONFIG).and_then(|text| serde_json::from_str(text).ok());
     let mut present = ContainerSpec::from_inspect(running)?;
+    let recorded = recorded::read(running, &present.env);
     namespaces.name(&mut present);
     match recorded {
         Some(config) => {

@@ -121,3 +121,25 @@ fn composes_own_commands_work_on_what_is_made_here() {
     docker_compose(&shop, &["down"]).unwrap();
     assert_eq!(shop.call("ps", json!([]), json!({})).value, Value::from(Vec::<Value>::new()));
 }
+
+#[test]
+fn no_label_has_a_value_of_the_environment_and_a_change_of_one_is_told_all_the_same() {
+    let with = |values: &str| {
+        format!(
+            "services:\n  api: {{ image: BASE, command: sleep 600, stop_grace_period: 0s, environment: {{ {values} }} }}\n"
+        )
+    };
+    let Some(shop) = Shop::new(&with("A: first-value-1, B: 'x=y $$z', E: '', N:")) else { return };
+    shop.up();
+    let api = shop.container("api");
+    assert!(
+        api.labels.values().all(|value| !value.contains("first-value-1") && !value.contains("x=y")),
+        "{:?}",
+        api.labels
+    );
+    assert_eq!(Shop::actions(&shop.up()), ["api unchanged"]);
+    shop.write(&with("A: other-value-2, B: 'x=y $$z', E: '', N:"));
+    let again = shop.up();
+    assert_eq!(Shop::actions(&again), ["api recreated"]);
+    assert!(again.value.to_string().contains("environment.A: first-value-1 → other-value-2"), "{}", again.value);
+}
