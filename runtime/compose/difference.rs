@@ -6,7 +6,8 @@ use super::service::Service;
 
 /// What is known about the configuration of a running container.
 ///
-/// A container that was created here carries its whole configuration ([`Service::config`], in the label `runbook.compose.config`). Of one created by
+/// A container that was created here carries its configuration ([`Service::config`], in the label `runbook.compose.config`, with the values of
+/// its environment in itself). Of one created by
 /// Compose itself only that is known which its inspection shows: put these fields, in the same form, into `Observed`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Running {

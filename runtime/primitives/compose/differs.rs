@@ -1,11 +1,14 @@
 //! In what a container that runs differs from what is wanted, field by field.
 //!
-//! A container made here carries the service's whole configuration in a label, which is compared with the wanted one. Of
+//! A container made here carries the service's configuration in a label, which is compared with the wanted one; the values
+//! of its variables are its own. Of
 //! a container that Compose made only its inspection is known; there each field that the service sets is compared, and
 //! what it does not set is the image's or the engine's own affair. Hashes are never compared: two versions of Compose
 //! write the same service differently.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use super::desired::{Desired, FILES};
 use super::mounted::{self, MOUNTED};
@@ -16,13 +19,15 @@ use crate::compose::{Running, Service, difference};
 use crate::drivers::docker::{Container, ContainerSpec, Mount, MountKind};
 use crate::primitive::Failure;
 
-/// Why a container must be replaced, each in a few words; empty when it need not be.
+/// Why a container must be replaced, each in a few words; empty when it need not be. A variable that is to hold a secret of the run
+/// held another one before, which nobody else knows to be one: it is not shown.
 pub(super) fn reasons(
     service: &Service,
     desired: &Desired,
     running: &Container,
     image_id: &str,
     namespaces: &Namespaces,
+    has_secret: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<String>, Failure> {
     let mut reasons = Vec::new();
     if running.image_id != image_id {
@@ -33,7 +38,10 @@ pub(super) fn reasons(
     namespaces.name(&mut present);
     match recorded {
         Some(config) => {
-            let found = difference(service, &Running::Recorded(config));
+            let mut found = difference(service, &Running::Recorded(config));
+            for changed in &mut found {
+                changed.sensitive |= changed.wanted.as_ref().and_then(Value::as_str).is_some_and(has_secret);
+            }
             // An image that moved is told by its ids, whatever it is called.
             let moved = !reasons.is_empty();
             reasons.extend(found.iter().filter(|found| !moved || found.field != "image").map(ToString::to_string));

@@ -3,6 +3,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::Shop;
+use crate::harness::Project;
 
 const COMPOSE: &str = "
 services:
@@ -142,4 +143,18 @@ fn no_label_has_a_value_of_the_environment_and_a_change_of_one_is_told_all_the_s
     let again = shop.up();
     assert_eq!(Shop::actions(&again), ["api recreated"]);
     assert!(again.value.to_string().contains("environment.A: first-value-1 → other-value-2"), "{}", again.value);
+}
+
+#[test]
+fn a_plan_does_not_show_the_former_value_of_a_secret() {
+    let compose =
+        "services:\n  api: { image: BASE, command: sleep 600, stop_grace_period: 0s, environment: { T: '${T}' } }\n";
+    let Some(shop) = Shop::new(compose) else { return };
+    let text = compose.replace("BASE", "runbook-test/busybox:1");
+    let script = format!("compose(\"{}\", #{{ env: #{{ T: secret(\"TOK\") }} }}).up();", shop.project);
+    let project = Project::script(&script).file("compose.yaml", &text).env("TOK", "former-value-1");
+    project.run().success();
+    let project = project.env("TOK", "present-value-2");
+    let plan = project.runbook(&["plan", "test.rhai"]).success().prints("environment.T: changed");
+    assert!(!plan.stdout.contains("former-value-1") && !plan.stdout.contains("present-value-2"), "{}", plan.stdout);
 }

@@ -107,7 +107,9 @@ fn places(
             Some(present) if !will_be => {
                 // An image that is still to come is compared for itself.
                 let id = if image.coming.is_some() { &present.image_id } else { &image.id };
-                let mut reasons = differs::reasons(service, &wanted, present, id, namespaces)?;
+                let mut reasons = differs::reasons(service, &wanted, present, id, namespaces, &|text| {
+                    !app.context.services.secrets_in(text).is_empty()
+                })?;
                 coming(app, image, &wanted.spec.image, present, &mut reasons, &mut condition)?;
                 reasons
             }
