@@ -1,7 +1,9 @@
 //! Fifty deployments with secrets: meanwhile nobody else on the machine sees one.
 
+use std::fs::File;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -63,6 +65,15 @@ fn fifty_deployments_show_no_secret_to_others() {
     let pieces = [pieces(&one), pieces(&two)].concat();
     let leaks = |text: &str| pieces.iter().any(|piece| text.contains(&**piece));
     let (over, processes, inspected) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let told = project.path().join("events");
+    // A test that fails leaves it behind for these minutes.
+    let until = SystemTime::now() + Duration::from_secs(900);
+    let until = until.duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
+    let mut events = Command::new("docker")
+        .args(["events", "--until", &until, "--format", "{{json .}}"])
+        .stdout(File::create(&told).unwrap())
+        .spawn()
+        .unwrap();
     let mut seen = std::thread::scope(|threads| {
         let watched = threads.spawn(|| {
             let mut seen = Vec::new();
@@ -80,6 +91,10 @@ fn fifty_deployments_show_no_secret_to_others() {
         let looked = threads.spawn(|| {
             let mut seen = Vec::new();
             while !over.load(Ordering::Relaxed) {
+                // What the containers that have the secrets are listed with.
+                if leaks(&docker(&["ps", "-a", "--no-trunc", "--format", "{{json .}}"])) {
+                    seen.push("the list of containers".to_owned());
+                }
                 let label = format!("label=com.docker.compose.project={name}");
                 let others =
                     docker(&["ps", "-aq", "--filter", &label, "--filter", "label=com.docker.compose.service=other"]);
@@ -103,6 +118,11 @@ fn fifty_deployments_show_no_secret_to_others() {
         seen.extend(leaks(&format!("{}{}", ran.stdout, ran.stderr)).then(|| "the console".to_owned()));
         seen
     });
+    events.kill().unwrap();
+    events.wait().unwrap();
+    let told = std::fs::read_to_string(told).unwrap();
+    assert!(told.matches(&format!("{name}-api-1")).count() > DEPLOYS, "the engine told of what was done: {told}");
+    seen.extend(leaks(&told).then(|| "the engine's events".to_owned()));
     // What the images and networks say to everybody.
     for kind in ["image", "network", "volume"] {
         let all = docker(&[kind, "ls", "-q"]);

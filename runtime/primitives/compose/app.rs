@@ -72,6 +72,11 @@ impl<'a> App<'a> {
         Ok(Self { context, descriptor, model, engine })
     }
 
+    /// Is there a secret of the run in a text of the files?
+    pub fn holds_secret(&self, text: &str) -> bool {
+        !self.context.services.secrets_in(text).is_empty()
+    }
+
     /// Writes what is odd in the files to the log: unset variables, keys without effect, and what is not met.
     pub fn warn(&self) {
         for problem in self.model.warnings.iter().chain(self.model.unmet()) {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::app::App;
 use super::files::{self, Inject};
 use super::mounted::{self, MOUNTED};
 use super::recorded;
@@ -34,7 +35,7 @@ pub(super) fn check(application: &Application) -> Result<(), Failure> {
 /// The container of a service; `image` is the id that its image's name stands for now. Name spaces of other services
 /// are still named by service: see [`super::namespaces`].
 pub(super) fn container(
-    application: &Application,
+    app: &App<'_>,
     service: &Service,
     instance: &Instance,
     image: &str,
@@ -42,6 +43,7 @@ pub(super) fn container(
     if !service.unmet.is_empty() {
         return Err(failure(&service.unmet));
     }
+    let application = &app.model;
     let name = service.name_of(&application.name, instance);
     let (file_binds, inject) = files::of(application, service)?;
     let (mut mounts, mut binds) = mounts(application, service)?;
@@ -49,7 +51,7 @@ pub(super) fn container(
     // A container that is not replaced keeps the order it got; a sorted one is easier to compare and to read.
     mounts.sort_by(|a, b| a.target.cmp(&b.target));
     let mut labels = service.labels_of(application, instance, image);
-    labels.insert(labels::CONFIG.to_owned(), recorded::written(service));
+    labels.insert(labels::CONFIG.to_owned(), recorded::written(service, |text| app.holds_secret(text)));
     if let Some(digest) = files::digest(&inject) {
         labels.insert(FILES.to_owned(), digest);
     }

@@ -13,14 +13,14 @@ use serde_json::Value;
 use super::desired::{Desired, FILES};
 use super::mounted::{self, MOUNTED};
 use super::namespaces::Namespaces;
-use super::recorded;
+use super::recorded::{self, Recorded};
 use super::short;
 use crate::compose::{Running, Service, difference};
 use crate::drivers::docker::{Container, ContainerSpec, Mount, MountKind};
 use crate::primitive::Failure;
 
-/// Why a container must be replaced, each in a few words; empty when it need not be. A variable that is to hold a secret of the run
-/// held another one before, which nobody else knows to be one: it is not shown.
+/// Why a container must be replaced, each in a few words; empty when it need not be. What a variable holds or held is not shown where
+/// either is a secret: of the former one nobody else knows it.
 pub(super) fn reasons(
     service: &Service,
     desired: &Desired,
@@ -37,10 +37,11 @@ pub(super) fn reasons(
     let recorded = recorded::read(running, &present.env);
     namespaces.name(&mut present);
     match recorded {
-        Some(config) => {
+        Some(Recorded { config, confidential }) => {
             let mut found = difference(service, &Running::Recorded(config));
             for changed in &mut found {
-                changed.sensitive |= changed.wanted.as_ref().and_then(Value::as_str).is_some_and(has_secret);
+                changed.sensitive |= changed.wanted.as_ref().and_then(Value::as_str).is_some_and(has_secret)
+                    || changed.field.strip_prefix("environment.").is_some_and(|name| confidential.contains(name));
             }
             // An image that moved is told by its ids, whatever it is called.
             let moved = !reasons.is_empty();

@@ -219,7 +219,7 @@ fn wanted(app: &App<'_>, call: &Call, service: &Service, options: &Options, imag
     let env = variables(&options.env)?;
     // The same when the run is resumed, and no other call has it.
     let unique = short_key(app.context).chars().take(12).collect();
-    let wanted = desired::container(&app.model, service, &Instance::OneOff(unique), &image.id)?;
+    let wanted = desired::container(app, service, &Instance::OneOff(unique), &image.id)?;
     let mut spec = ContainerSpec {
         tty: false,
         stdin_open: options.stdin.is_some(),

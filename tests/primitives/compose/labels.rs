@@ -148,13 +148,24 @@ fn no_label_has_a_value_of_the_environment_and_a_change_of_one_is_told_all_the_s
 #[test]
 fn a_plan_does_not_show_the_former_value_of_a_secret() {
     let compose =
-        "services:\n  api: { image: BASE, command: sleep 600, stop_grace_period: 0s, environment: { T: '${T}' } }\n";
+        "services:\n  api: { image: BASE, command: sleep 600, stop_grace_period: 0s, environment: { T: '${T-}' } }\n";
     let Some(shop) = Shop::new(compose) else { return };
     let text = compose.replace("BASE", "runbook-test/busybox:1");
-    let script = format!("compose(\"{}\", #{{ env: #{{ T: secret(\"TOK\") }} }}).up();", shop.project);
-    let project = Project::script(&script).file("compose.yaml", &text).env("TOK", "former-value-1");
+    let with = |value: &str| format!("compose(\"{}\", #{{ env: #{{ {value} }} }}).up();", shop.project);
+    let project = Project::script(&with("T: `tok:${secret(\"TOK\")}`")).file("compose.yaml", &text);
+    let project = project.env("TOK", "former-value-1");
     project.run().success();
     let project = project.env("TOK", "present-value-2");
-    let plan = project.runbook(&["plan", "test.rhai"]).success().prints("environment.T: changed");
-    assert!(!plan.stdout.contains("former-value-1") && !plan.stdout.contains("present-value-2"), "{}", plan.stdout);
+    let plans = |project: &Project, told: &str| {
+        let plan = project.runbook(&["plan", "test.rhai"]).success().prints(told);
+        assert!(!plan.stdout.contains("former-value-1") && !plan.stdout.contains("present-value-2"), "{}", plan.stdout);
+    };
+    plans(&project, "environment.T: changed");
+    // Also where it is to hold none any more.
+    let project = project.file("test.rhai", &with("T: \"harmless\""));
+    plans(&project, "environment.T: changed");
+    let project = project.file("test.rhai", &with(""));
+    plans(&project, "environment.T: changed");
+    let project = project.file("compose.yaml", &text.replace("environment: { T: '${T-}' }", "init: true"));
+    plans(&project, "environment.T: removed");
 }

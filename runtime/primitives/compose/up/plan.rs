@@ -107,9 +107,8 @@ fn places(
             Some(present) if !will_be => {
                 // An image that is still to come is compared for itself.
                 let id = if image.coming.is_some() { &present.image_id } else { &image.id };
-                let mut reasons = differs::reasons(service, &wanted, present, id, namespaces, &|text| {
-                    !app.context.services.secrets_in(text).is_empty()
-                })?;
+                let has_secret = |text: &str| app.holds_secret(text);
+                let mut reasons = differs::reasons(service, &wanted, present, id, namespaces, &has_secret)?;
                 coming(app, image, &wanted.spec.image, present, &mut reasons, &mut condition)?;
                 reasons
             }
@@ -151,7 +150,7 @@ fn places(
 
 /// The container of a service, with the name of the call that makes it.
 fn container(app: &App<'_>, service: &Service, number: u64, image: &Held) -> Result<Desired, Failure> {
-    let mut wanted = desired::container(&app.model, service, &Instance::Replica(number), &image.id)?;
+    let mut wanted = desired::container(app, service, &Instance::Replica(number), &image.id)?;
     wanted.spec.labels.insert(PLACED_BY.to_owned(), app.context.key());
     Ok(wanted)
 }
