@@ -1,6 +1,8 @@
 //! Why something failed, for a person: shared by everything below the contract, so it knows nothing itself.
 
 mod finding;
+mod near;
+mod written;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -8,6 +10,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use finding::{Finding, Findings, Fix, Rule, Severity};
+pub use near::nearest;
+pub use written::position;
 
 /// What kind of thing went wrong; a script reads it as `error.kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

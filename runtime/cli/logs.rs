@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::CommandResult;
 use super::history::{self, RunName};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, nearest};
 use crate::journal::{Journal, LogLine, LogQuery, RunRecord, RunState};
 use crate::primitive::LogStream;
 use crate::report;
@@ -132,10 +132,7 @@ impl Logs {
             return Ok(());
         }
         let failure = Failure::new(FailureKind::NotFound, format!("run {} has no step `{wanted}`", run.id));
-        let distance = |name: &&str| strsim::damerau_levenshtein(name, wanted);
-        let near =
-            names.iter().copied().min_by_key(distance).filter(|name| distance(name) <= wanted.chars().count() / 2);
-        Err(match (near, names.is_empty()) {
+        Err(match (nearest(wanted, names.iter().copied()), names.is_empty()) {
             (_, true) => failure.hint("it has no steps at all"),
             (Some(near), _) => failure.hint(format!("did you mean `{near}`?")),
             (None, _) => failure.hint(format!("its steps are {}", names.join(", "))),

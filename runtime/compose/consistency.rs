@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::application::Application;
-use super::fields::closest;
 use super::load::nowhere;
 use super::node::{Content, Mark, Node, Path, Segment};
 use super::problem::{Problem, Problems};
 use super::service::{Mount, Service};
+use crate::failure::nearest;
 
 /// Checks the active services; returns what they ask for and would not get here, by service.
 pub(super) fn check(application: &Application, whole: &Node, problems: &Problems) -> BTreeMap<String, Vec<Problem>> {
@@ -119,7 +119,7 @@ impl Check<'_> {
                 ),
                 None => {
                     let names: Vec<&str> = self.application.services.keys().map(String::as_str).collect();
-                    let hint = closest(name, names.iter()).map(|name| format!("did you mean `{name}`?"));
+                    let hint = nearest(name, names.iter().copied()).map(|name| format!("did you mean `{name}`?"));
                     self.error(&["depends_on", name], None, format!("there is no service `{name}`"), hint);
                 }
             }
@@ -305,7 +305,7 @@ fn is_windows(path: &str) -> bool {
 /// What to do about a name that is not declared: the like one, or a declaration.
 fn suggestion<T>(name: &str, declared: &BTreeMap<String, T>, section: &str) -> String {
     let names: Vec<&str> = declared.keys().map(String::as_str).collect();
-    match closest(name, names.iter()) {
+    match nearest(name, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("add `{name}:` under `{section}:` at the top of the file"),
     }

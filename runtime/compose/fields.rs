@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::cursor::Cursor;
 use super::node::{Content, Map, Mark, Path};
 use super::problem::{Problem, Problems};
+use crate::failure::nearest;
 
 static NO_FIELDS: Map = Map(Vec::new());
 
@@ -119,7 +120,7 @@ impl<'a> Fields<'a> {
                 continue;
             }
             let problem = Problem::at(&entry.mark, &self.path.key(key), "there is no such key");
-            self.problems.error(match closest(key, known.iter()) {
+            self.problems.error(match nearest(key, known.iter().copied()) {
                 Some(name) => problem.hint(format!("did you mean `{name}`?")),
                 None => problem,
             });
@@ -138,15 +139,6 @@ fn asks_for_something(cursor: &Cursor) -> bool {
         Content::Map(map) => !map.0.is_empty(),
         _ => true,
     }
-}
-
-/// The name most like a mistyped one, when it is like enough.
-pub fn closest<'n>(wrong: &str, names: impl Iterator<Item = &'n &'n str>) -> Option<&'n str> {
-    names
-        .map(|name| (strsim::damerau_levenshtein(&wrong.to_lowercase(), name), *name))
-        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
-        .min()
-        .map(|(_, name)| name)
 }
 
 fn quoted(choices: &[&str]) -> String {

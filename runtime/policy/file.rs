@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::{Budget, Grant, Window};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 
 /// The name of the file, beside the project file.
 pub const POLICY_FILE: &str = "policy.toml";
@@ -69,18 +69,17 @@ impl PolicyFile {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::system(format!("read `{}`", path.display()), &error)),
         };
-        let wrong = |message| Failure::new(FailureKind::Invalid, format!("{}: {message}", path.display()));
-        Self::parse(&text).map(Some).map_err(wrong)
+        Self::parse(&text).map(Some)
     }
 
     /// Reads its text; the error names line and column.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let parsed: Text = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let parsed: Text = toml::from_str(text).map_err(|error| Failure::in_toml(POLICY_FILE, text, &error))?;
         let environments = parsed.env.into_iter().map(|(name, table)| Ok((name, table.rules(text)?)));
         let digest = Sha256::digest(text.as_bytes());
         Ok(Self {
             all: parsed.all.map(|table| table.rules(text)).transpose()?,
-            environments: environments.collect::<Result<_, String>>()?,
+            environments: environments.collect::<Result<_, Failure>>()?,
             digest: digest.iter().fold(String::new(), |digits, byte| digits + format!("{byte:02x}").as_str()),
         })
     }
@@ -104,7 +103,7 @@ impl PolicyFile {
 }
 
 impl Table {
-    fn rules(self, text: &str) -> Result<Rules, String> {
+    fn rules(self, text: &str) -> Result<Rules, Failure> {
         Ok(Rules {
             allow: grants(&self.allow, text)?,
             deny: grants(&self.deny, text)?,
@@ -112,7 +111,8 @@ impl Table {
                 .windows
                 .iter()
                 .map(|window| {
-                    Window::parse(window.as_ref()).map_err(|why| format!("{}: {why}", place(text, window.span().start)))
+                    let wrong = |why| Failure::in_file(POLICY_FILE, text, window.span().start, why);
+                    Window::parse(window.as_ref()).map_err(wrong)
                 })
                 .collect::<Result<_, _>>()?,
             max_hosts: self.max_hosts,
@@ -123,25 +123,18 @@ impl Table {
     }
 }
 
-fn grants(written: &[Spanned<String>], text: &str) -> Result<Vec<Grant>, String> {
+fn grants(written: &[Spanned<String>], text: &str) -> Result<Vec<Grant>, Failure> {
     let mut grants = Vec::new();
     for entry in written {
         let read = Grant::parse(entry.as_ref()).map_err(|mistake| {
             // The quote before the text is one letter more.
-            let at = place(text, entry.span().start + 1 + mistake.place.start);
-            let hint = mistake.hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-            format!("{at}: {}{hint}", mistake.message)
+            let at = entry.span().start + 1 + mistake.place.start;
+            let failure = Failure::in_file(POLICY_FILE, text, at, mistake.message);
+            mistake.hint.into_iter().fold(failure, Failure::hint)
         });
         grants.extend(read?);
     }
     Ok(grants)
-}
-
-/// `line 3, column 14` of a byte.
-fn place(text: &str, offset: usize) -> String {
-    let before = text.get(..offset.min(text.len())).unwrap_or_default();
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!("line {}, column {column}", before.matches('\n').count() + 1)
 }
 
 #[cfg(test)]
@@ -169,12 +162,11 @@ mod tests {
 
     #[test]
     fn a_mistake_has_its_place() {
-        let wrong = |text: &str| PolicyFile::parse(text).unwrap_err();
-        assert!(
-            wrong("[env.prod]\nallow = [\"docker shop\", \"htp x\"]\n")
-                .starts_with("line 2, column 26: there is no kind of need called `htp`\nhint: did you mean `http`?")
-        );
-        assert!(wrong("[env.prod]\nwindows = [\"Foo 8\"]\n").contains("line 2, column 12"));
-        assert!(wrong("[env.prod]\nalow = []\n").contains("unknown field `alow`"));
+        let wrong = |text: &str| PolicyFile::parse(text).map(|_| ()).unwrap_err();
+        let slip = wrong("[env.prod]\nallow = [\"docker shop\", \"htp x\"]\n");
+        assert_eq!(slip.message, "policy.toml:2:26: there is no kind of need called `htp`");
+        assert_eq!(slip.hints, ["did you mean `http`?"]);
+        assert!(wrong("[env.prod]\nwindows = [\"Foo 8\"]\n").message.starts_with("policy.toml:2:12: "));
+        assert_eq!(wrong("[env.prod]\nalow = []\n").message, "policy.toml:2:1: there is no key `alow` here");
     }
 }

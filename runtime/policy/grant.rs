@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::pattern;
+use crate::failure::nearest;
 use crate::primitive::{Need, NeedKind};
 use crate::project::Environment;
 
@@ -240,8 +241,7 @@ fn kind(word: &Word) -> Result<NeedKind, Mistake> {
         return Ok(kind);
     }
     let mistake = Mistake::new(word.place.clone(), format!("there is no kind of need called `{}`", word.text));
-    let near = KINDS.iter().map(|kind| kind.word()).find(|known| strsim::osa_distance(known, &word.text) <= 2);
-    if let Some(near) = near {
+    if let Some(near) = nearest(&word.text, KINDS.iter().map(|kind| kind.word())) {
         let mistake = mistake.hint(format!("did you mean `{near}`?"));
         return Err(Mistake { replacement: Some(near.to_owned()), ..mistake });
     }

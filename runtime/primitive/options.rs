@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{ByteSize, Failure, FailureKind, FileMode, Span};
+use crate::failure::nearest;
 
 /// One option of a primitive, for the reference, `runbook check` and error messages.
 #[derive(Clone, Copy)]
@@ -106,7 +107,7 @@ pub fn parse<T: DeserializeOwned>(options: &Value) -> Result<T, Failure> {
             let name = unknown.split('`').next().unwrap_or_default();
             let known: Vec<&str> = unknown.split('`').skip(2).step_by(2).collect();
             let failure = Failure::new(FailureKind::Option, format!("unknown option `{name}`"));
-            return match nearest(name, &known) {
+            return match nearest(name, known.iter().copied()) {
                 Some(near) => failure.hint(format!("did you mean `{near}`?")),
                 None if known.is_empty() => failure.hint("it takes no options"),
                 None => failure.hint(format!("the options are {}", known.join(", "))),
@@ -116,12 +117,6 @@ pub fn parse<T: DeserializeOwned>(options: &Value) -> Result<T, Failure> {
             if path == "." { message } else { format!("option `{path}` {}", message.trim_start_matches("option ")) };
         Failure::new(FailureKind::Option, message)
     })
-}
-
-/// The candidate that `name` is most likely a misspelling of.
-fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let scored = candidates.iter().map(|candidate| (strsim::jaro_winkler(name, candidate), *candidate));
-    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
 }
 
 /// Serde's wording in the words of a script author.

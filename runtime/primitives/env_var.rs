@@ -63,11 +63,7 @@ impl Primitive for EnvVar {
 
 fn missing(name: &str) -> Failure {
     let failure = Failure::new(FailureKind::NotFound, format!("the environment variable `{name}` is not set"));
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let scored = names.map(|near| (strsim::jaro_winkler(name, &near), near)).filter(|(score, _)| *score > 0.85);
-    let failure = match scored.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((_, near)) => failure.hint(format!("did you mean `{near}`?")),
-        None => failure,
-    };
+    let names: Vec<String> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    let failure = failure.did_you_mean(name, names.iter().map(String::as_str));
     failure.hint(format!("set it where `runbook` is started, or give a default: `env_var({name:?}, \"…\")`"))
 }

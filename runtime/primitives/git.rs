@@ -182,12 +182,7 @@ impl<'a> Repository<'a> {
         if name == "HEAD" {
             return failure.hint("it has no commit yet");
         }
-        let scored = names.lines().map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
-        let near = scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
-        let failure = match near {
-            Some((_, near)) => failure.hint(format!("did you mean `{near}`?")),
-            None => failure,
-        };
+        let failure = failure.did_you_mean(name, names.lines());
         failure.hint("a new tag has to be fetched first: `git fetch --tags`")
     }
 }

@@ -182,7 +182,7 @@ impl ProjectFile {
         Ok(Self { schedules: BTreeMap::new(), ..file })
     }
 
-    fn read(root: &Path, parse: impl FnOnce(&str, &str) -> Result<Self, String>) -> Result<Self, Failure> {
+    fn read(root: &Path, parse: impl FnOnce(&str, &str) -> Result<Self, Failure>) -> Result<Self, Failure> {
         let path = root.join(PROJECT_FILE);
         let folder_name =
             || root.file_name().map_or_else(|| "project".into(), |name| name.to_string_lossy().into_owned());
@@ -192,12 +192,12 @@ impl ProjectFile {
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Failure::system(format!("read `{}`", path.display()), &error))?;
         parse(&text, &folder_name())
-            .map_err(|message| Failure::new(FailureKind::Invalid, format!("{}: {message}", path.display())))
     }
 
     /// Parses the text of a project file; the error names line and column.
-    pub fn parse(text: &str, folder_name: &str) -> Result<Self, String> {
-        let parsed: Text = toml::from_str(text).map_err(|error| plain(error.to_string().trim_end()))?;
+    pub fn parse(text: &str, folder_name: &str) -> Result<Self, Failure> {
+        let parsed: Text = toml::from_str(text).map_err(|error| Failure::in_toml(PROJECT_FILE, text, &error))?;
+        let wrong = |why: String| Failure::new(FailureKind::Invalid, format!("{PROJECT_FILE}: {why}"));
         let environments: BTreeMap<String, Environment> = parsed
             .env
             .into_iter()
@@ -207,16 +207,16 @@ impl ProjectFile {
             })
             .collect();
         if let Some(default) = parsed.project.default_env.as_ref().filter(|name| !environments.contains_key(*name)) {
-            return Err(format!("`default_env` names `{default}`, but there is no [env.{default}]"));
+            return Err(wrong(format!("`default_env` names `{default}`, but there is no [env.{default}]")));
         }
         if let Some(problem) = parsed.secrets.problem(&environments.keys().collect::<Vec<_>>()) {
-            return Err(problem);
+            return Err(wrong(problem));
         }
         if let Some(problem) = parsed.notify.problem(&environments.keys().collect::<Vec<_>>()) {
-            return Err(problem);
+            return Err(wrong(problem));
         }
         for (name, repository) in &parsed.backup {
-            repository.place().map_err(|why| format!("[backup.{name}]: {why}"))?;
+            repository.place().map_err(|why| wrong(format!("[backup.{name}]: {why}")))?;
         }
         Ok(Self {
             name: parsed.project.name.unwrap_or_else(|| folder_name.to_owned()),
@@ -262,20 +262,6 @@ impl ProjectFile {
     }
 }
 
-/// The parser's message without the names that the types of this program have.
-fn plain(message: &str) -> String {
-    let types =
-        ["expected internally tagged enum ", "expected adjacently tagged enum ", "expected struct ", "expected enum "];
-    types.into_iter().fold(message.to_owned(), |message, ty| {
-        let mut parts = message.split(ty);
-        let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(first, |text, rest| {
-            let name = rest.find(|letter: char| !letter.is_alphanumeric()).unwrap_or(rest.len());
-            text + "expected a table" + &rest[name..]
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,7 +271,7 @@ mod tests {
         for text in
             ["[secrets]\nsources = [\"env\"]\n", "[backup]\nmain = \"x\"\n", "secrets = 1\n", "[schedule]\nx = 1\n"]
         {
-            let error = ProjectFile::parse(text, "shop").err().unwrap_or_default();
+            let error = ProjectFile::parse(text, "shop").map(|_| ()).unwrap_err().message;
             assert!(error.contains(", expected a table"), "{error}");
             assert!(!error.contains("struct") && !error.contains("enum"), "{error}");
         }

@@ -130,11 +130,11 @@ mod tests {
             "[schedule.a]\n['",
         ] {
             let whole = message(text, ProjectFile::load);
-            assert!(whole.contains("line "), "{whole}");
+            assert!(whole.starts_with("runbook.toml:"), "{whole}");
             assert_eq!(message(text, ProjectFile::load_without_schedules), whole);
         }
         let mistaken = "[schedule.a]\nruns = 7\n";
-        assert!(message(mistaken, ProjectFile::load).contains("line 2, column 1"));
+        assert!(message(mistaken, ProjectFile::load).starts_with("runbook.toml:2:1: "));
         assert!(ProjectFile::load_without_schedules(folder.path()).is_ok());
     }
 

@@ -14,6 +14,7 @@ mod param;
 
 pub use param::{Param, ParamType};
 
+use crate::failure::nearest;
 use crate::policy::{Budget, Declared, Grant};
 use crate::project::ScheduleEntry;
 use crate::units::Span;
@@ -128,8 +129,7 @@ impl Header {
             },
             unknown => {
                 let problem = line.part(&line.text[..=end]).problem(format!("there is no `@{unknown}` in a header"));
-                let near = TAGS.iter().find(|tag| strsim::osa_distance(tag, unknown) <= 2);
-                self.problems.push(match near {
+                self.problems.push(match nearest(unknown, TAGS.iter().copied()) {
                     Some(tag) => problem.hint(format!("did you mean `@{tag}`?")).replace(format!("@{tag}")),
                     None => problem
                         .hint("a header knows `@param`, `@needs`, `@budget`, `@lock`, `@timeout` and `@schedule`"),

@@ -16,12 +16,6 @@ pub fn check_name(name: &str) -> Result<(), Failure> {
         .hint("a name has letters, digits and `_`, and begins with no digit: `POSTGRES_PASSWORD`"))
 }
 
-/// The name that was most likely meant.
-pub(super) fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n String>) -> Option<&'n String> {
-    let scored = names.into_iter().map(|near| (strsim::jaro_winkler(name, near), near));
-    scored.filter(|(score, _)| *score > 0.85).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, near)| near)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

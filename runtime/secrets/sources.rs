@@ -7,7 +7,7 @@ mod files;
 mod sealed;
 
 use super::limits::{LARGEST, check_value};
-use super::naming::{check_name, nearest};
+use super::naming::check_name;
 use super::text::SecretText;
 use crate::failure::{Failure, FailureKind};
 use crate::project::{Environment, Project, SecretSource};
@@ -86,9 +86,7 @@ impl Sources {
         let mut failure = Failure::new(FailureKind::NotFound, message).evidence("asked", asked.join("\n"));
         // Why one of them cannot tell its names was said when it was asked for this one.
         let names: Vec<String> = self.in_order.iter().filter_map(|source| source.names().ok()).flatten().collect();
-        if let Some(near) = nearest(name, &names) {
-            failure = failure.hint(format!("did you mean `{near}`?"));
-        }
+        failure = failure.did_you_mean(name, names.iter().map(String::as_str));
         if self.in_order.is_empty() {
             return failure.hint("`sources` in [secrets] of runbook.toml is empty: name at least one");
         }

@@ -99,7 +99,11 @@ fn what_the_project_file_lacks_is_said() {
     ran.says("there is no repository of backups in runbook.toml").says("[backup.main]");
     let project =
         project.file("runbook.toml", "[backup.a]\npath = 'a'\npassword = 'P'\nkeep = { daily = 7, wekly = 1 }\n");
-    project.runbook(&["backup", "list"]).code(2).says("unknown field `wekly`");
+    project
+        .runbook(&["backup", "list"])
+        .code(2)
+        .says("runbook.toml:4:21: there is no key `wekly` here")
+        .says("did you mean `weekly`?");
     let project = project.file("runbook.toml", "[backup.a]\npath = 'a'\npassword = 'P'\nkeep = { within = '7' }\n");
     project.runbook(&["backup", "list"]).code(2).says("`7` is not a stretch of time");
     let project = project.file("runbook.toml", "[backup.a]\npath = 'a'\npassword = 'P'\n").env("P", "correct horse");

@@ -68,7 +68,7 @@ fn what_could_not_run_is_refused_before_anything_is_registered() {
     refused(&with("every = \"1h\"\nenv = \"prod\""), "there is no environment `prod`");
     refused("[schedule.n]\nrunbook = \"backup.rhai\"\nevery = \"1h\"\n", "`backup.rhai` needs the parameter `keep`");
     refused("[schedule.n]\nrunbook = \"none.rhai\"\nevery = \"1h\"\n", "there is no runbook `none.rhai`");
-    refused("[schedule.n]\nrunbok = \"backup.rhai\"\n", "unknown field `runbok`");
+    refused("[schedule.n]\nrunbok = \"backup.rhai\"\n", "runbook.toml:2:1: there is no key `runbok` here");
     refused(
         "[schedule.weekly]\nrunbook = \"backup.rhai\"\nevery = \"1h\"\nparameters = { keep = 1 }\n",
         "the schedule `weekly` is declared in `runbook.toml` and in `backup.rhai`",

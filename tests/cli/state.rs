@@ -82,7 +82,7 @@ fn months_are_dropped_as_the_project_file_says() {
 fn a_retention_that_cannot_be_read_is_shown_with_line_and_column() {
     let project = with_a_run().file("runbook.toml", "[project]\n\n[logs]\nkeep = \"90\"\n");
     let ran = project.runbook(&["state", "prune"]).code(2);
-    assert!(ran.stderr.contains("line 4, column 8"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("runbook.toml:4:8: "), "{}", ran.stderr);
     assert!(ran.stderr.contains("`90` is not a duration"), "{}", ran.stderr);
 }
 

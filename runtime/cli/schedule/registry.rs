@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::super::check::scripts;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, nearest};
 use crate::journal::{FireChange, Journal};
 use crate::project::{PROJECT_FILE, ProjectFile, ScheduleEntry, state_folder};
 use crate::schedule::ledger::{self, Standing, World};
@@ -63,8 +63,7 @@ impl Registry {
     pub(super) fn named(&self, name: &str) -> Result<&Definition, Failure> {
         self.definitions.get(name).ok_or_else(|| {
             let failure = Failure::new(FailureKind::NotFound, format!("there is no schedule `{name}`"));
-            let near = self.definitions.keys().find(|known| strsim::osa_distance(known, name) <= 2);
-            match near {
+            match nearest(name, self.definitions.keys().map(String::as_str)) {
                 Some(near) => failure.hint(format!("did you mean `{near}`?")),
                 None => failure.hint("`runbook schedule list` lists the schedules there are"),
             }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{CommandResult, Where};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, position};
 use crate::secrets::SecretText;
 use crate::secrets::sealed::{Draft, Value};
 
@@ -68,7 +68,7 @@ fn parsed(text: &str) -> Result<BTreeMap<String, SecretText>, Failure> {
             .hint("write each value as NAME = \"value\", or between ''' and ''' when it has several lines")
     };
     let table: toml::Table = toml::from_str(text).map_err(|error: toml::de::Error| {
-        let line = text[..error.span().map_or(0, |span| span.start)].matches('\n').count() + 1;
+        let (line, _) = position(text, error.span().map_or(0, |span| span.start));
         invalid(format!("is no TOML in line {line}"))
     })?;
     let value = |(name, value): (String, toml::Value)| match value {

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Command;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, nearest};
 
 /// What to install for a program that is missing, where the package has another name.
 const PACKAGES: &[(&str, &str)] = &[
@@ -84,7 +84,7 @@ fn not_found(name: &str, command: &Command, search: &OsStr) -> Failure {
     if let Some(package) = package.or_else(|| SAME_NAME.iter().find(|known| **known == name).copied()) {
         return failure.hint(format!("install it: `apt-get install {package}`"));
     }
-    if let Some(near) = nearest(name, search) {
+    if let Some(near) = meant(name, search) {
         return failure.hint(format!("did you mean `{near}`?"));
     }
     let folder = command.cwd.clone().unwrap_or_default();
@@ -102,10 +102,11 @@ fn one_word(name: &str, command: &Command) -> Option<String> {
 }
 
 /// The program in `PATH` whose name is most likely meant.
-fn nearest(name: &str, search: &OsStr) -> Option<String> {
+fn meant(name: &str, search: &OsStr) -> Option<String> {
     let folders = std::env::split_paths(search).filter_map(|folder| folder.read_dir().ok());
     let names = folders.flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let close = names.filter(|candidate| strsim::damerau_levenshtein(name, candidate) <= 1 + name.len() / 6);
-    let scored = close.map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate));
-    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
+    // Among so many names there is nearly always one that is a bit alike.
+    let close = names.filter(|candidate| strsim::osa_distance(name, candidate) <= 1 + name.len() / 6);
+    let close: Vec<String> = close.collect();
+    nearest(name, close.iter().map(String::as_str)).map(str::to_owned)
 }

@@ -11,6 +11,7 @@ use super::descriptor::Descriptor;
 use crate::compose::labels::Instance;
 use crate::compose::{Application, Service, failure, labels, load};
 use crate::drivers::docker::{Container, ContainerState, ContainerSummary, Engine, at_once};
+use crate::failure::nearest;
 use crate::primitive::{Action, Call, Context, Failure, FailureKind, LogStream, Progress};
 use crate::primitives::on_engine::{STARTED, STOPPED};
 
@@ -119,11 +120,9 @@ impl<'a> App<'a> {
         let known: Vec<&str> =
             self.model.services.keys().chain(self.model.disabled.keys()).map(String::as_str).collect();
         let failure = Failure::new(FailureKind::NotFound, format!("there is no service `{name}` in {}", self.files()));
-        let near =
-            known.iter().map(|known| (strsim::jaro_winkler(known, name), known)).max_by(|a, b| a.0.total_cmp(&b.0));
-        match near {
-            Some((score, near)) if score > 0.8 => failure.hint(format!("did you mean `{near}`?")),
-            _ => failure.hint(format!("the services are {}", known.join(", "))),
+        match nearest(name, known.iter().copied()) {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure.hint(format!("the services are {}", known.join(", "))),
         }
     }
 

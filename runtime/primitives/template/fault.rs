@@ -3,6 +3,7 @@ use std::error::Error as _;
 use minijinja::{Error, ErrorKind};
 use serde_json::Value;
 
+use crate::failure::nearest;
 use crate::primitive::{Failure, FailureKind};
 
 /// MiniJinja's error as a failure that names file, line and, for an undefined one, the variable with its near names.
@@ -71,21 +72,11 @@ fn undefined(error: &Error, place: &str, source: &str, values: &Value) -> Failur
         let shown = path[..=index].join(".");
         let failure = Failure::new(FailureKind::Invalid, format!("{place}: `{shown}` is not defined"));
         let known_here: Vec<&str> = fields.keys().map(String::as_str).collect();
-        return match nearest(part, &known_here) {
+        return match nearest(part, known_here.iter().copied()) {
             Some(near) => failure.hint(format!("did you mean `{}`?", [&path[..index], &[near]].concat().join("."))),
             None if known_here.is_empty() => failure.hint("no values were given"),
             None => failure.hint(format!("the names are {}", known_here.join(", "))),
         };
     }
     Failure::new(FailureKind::Invalid, format!("{place}: `{expression}` is not defined"))
-}
-
-/// Jaro-Winkler misses swapped letters in short names, so one edit is near enough as well.
-fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
-    let is_near = |score: f64, candidate: &str| {
-        score > 0.8 || (name.len() > 2 && strsim::damerau_levenshtein(name, candidate) == 1)
-    };
-    let scored = names.iter().map(|candidate| (strsim::jaro_winkler(name, candidate), *candidate));
-    let near = scored.filter(|(score, candidate)| is_near(*score, candidate));
-    near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
 }

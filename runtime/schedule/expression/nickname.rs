@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use super::{Fields, five, words};
+use crate::failure::nearest;
 
 /// A nickname and the five fields it stands for.
 const NICKNAMES: &[(&str, &str)] = &[
@@ -31,10 +32,8 @@ pub(super) fn parse(text: &str) -> Result<Fields, Problem> {
             .hint("a systemd unit with `WantedBy=multi-user.target` runs something when the machine starts"));
     }
     let lower = word.to_ascii_lowercase();
-    let near = NICKNAMES.iter().min_by_key(|(name, _)| strsim::osa_distance(name, &lower));
-    let near = near.filter(|(name, _)| strsim::osa_distance(name, &lower) <= 2);
-    Err(problem(format!("there is no `{word}`")).hint(match near {
-        Some((name, _)) => format!("did you mean `{name}`?"),
+    Err(problem(format!("there is no `{word}`")).hint(match nearest(&lower, NICKNAMES.iter().map(|(name, _)| *name)) {
+        Some(name) => format!("did you mean `{name}`?"),
         None => "there are @yearly, @annually, @monthly, @weekly, @daily, @midnight and @hourly".to_owned(),
     }))
 }

@@ -1,6 +1,7 @@
 use serde_json::{Number, Value};
 
 use super::{HeaderProblem, Piece};
+use crate::failure::nearest;
 use crate::units::{ByteSize, Span};
 
 /// The type of a parameter.
@@ -151,7 +152,7 @@ fn type_named(written: &Piece<'_>) -> Result<ParamType, HeaderProblem> {
         return Ok(*ty);
     }
     let alias = OTHER_NAMES.iter().find(|(other, _)| *other == name.to_lowercase()).map(|(_, ours)| *ours);
-    let near = || TYPES.iter().map(|(known, _)| *known).find(|known| strsim::osa_distance(known, name) <= 2);
+    let near = || nearest(name, TYPES.iter().map(|(known, _)| *known));
     let problem = if name.is_empty() {
         written.problem("the type of the parameter is missing")
     } else {

@@ -273,7 +273,7 @@ fn a_file_that_is_no_toml_is_refused_with_its_place() {
     vault.write(PROD, &text.replacen("serial = 2", "serial = two", 1));
     refused(&vault, "secrets/prod.toml:5:10: ");
     vault.write(PROD, &text.replacen("serial = 2", "serial = 2\nextra = 1", 1));
-    refused(&vault, "secrets/prod.toml:6:1: unknown field `extra`");
+    refused(&vault, "secrets/prod.toml:6:1: there is no key `extra` here");
     vault.write(PROD, &text.replacen("serial = 2", "<<<<<<< HEAD\nserial = 2\n=======\nserial = 3\n>>>>>>> other", 1));
     refused(&vault, "secrets/prod.toml:5:").says("two people changed it: `git checkout --theirs secrets/prod.toml`");
 }

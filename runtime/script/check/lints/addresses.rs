@@ -4,6 +4,7 @@ use super::super::cx::{Callee, Cx};
 use super::super::finding::{Details, error};
 use super::super::tree::{Kind, Node};
 use super::super::walk::Lint;
+use crate::failure::nearest;
 
 pub(super) struct Addresses;
 
@@ -61,9 +62,8 @@ fn check(cx: &mut Cx<'_>, node: &Node, text: &str) {
             }
         }
         Some((other, rest)) => {
-            let near = ["http", "https"].into_iter().find(|known| strsim::osa_distance(known, other) <= 2);
             let problem = finding(&format!("`{other}` is not `http` or `https`"));
-            match near {
+            match nearest(other, ["http", "https"]) {
                 Some(near) => {
                     problem.hint(format!("did you mean `{near}://{rest}`?")).replace(format!("\"{near}://{rest}\""))
                 }

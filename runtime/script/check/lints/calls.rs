@@ -7,6 +7,7 @@ use super::super::names;
 use super::super::scope::Guess;
 use super::super::tree::{Call, Function, Kind, Node};
 use super::super::walk::Lint;
+use crate::failure::nearest;
 use crate::primitive::{Arg, Spec};
 
 pub(super) struct Calls;
@@ -111,10 +112,10 @@ fn unknown_function(cx: &mut Cx<'_>, call: &Call) {
     }
     let own = cx.file.tree.functions.iter().map(|function| function.name.as_str());
     // A word of another tool says more than a function of the language that happens to look like it.
-    let near = names::nearest(name, cx.known.functions().chain(own));
+    let near = nearest(name, cx.known.functions().chain(own));
     let finding = match habit(name).filter(|_| near.is_none()) {
         Some(hint) => finding.hint(hint),
-        None => finding.did_you_mean(near.or_else(|| names::nearest(name, known::language_names()))),
+        None => finding.did_you_mean(near.or_else(|| nearest(name, known::language_names()))),
     };
     cx.report(finding);
 }
@@ -151,15 +152,15 @@ fn unknown_method(cx: &mut Cx<'_>, call: &Call, receiver: Guess) {
     let finding = if let Guess::Handle(kind) = receiver {
         let finding = error("unknown-method", call.at, format!("a {kind} handle has no method `{name}`"));
         let methods: Vec<&str> = cx.known.methods_of(kind).collect();
-        match names::nearest(name, methods.iter().copied()) {
+        match nearest(name, methods.iter().copied()) {
             Some(near) => finding.did_you_mean(Some(near)),
             None => finding.hint(format!("its methods are {}", names::list(methods))),
         }
     } else {
         let finding = error("unknown-method", call.at, format!("there is no method `{name}`"));
         let near = match receiver {
-            Guess::Unknown => names::nearest(name, cx.known.method_names().chain(known::language_names())),
-            _ => names::nearest(name, known::language_names()),
+            Guess::Unknown => nearest(name, cx.known.method_names().chain(known::language_names())),
+            _ => nearest(name, known::language_names()),
         };
         finding.did_you_mean(near)
     };
@@ -177,7 +178,7 @@ fn unknown_in_module(cx: &mut Cx<'_>, call: &Call, alias: &str) {
         return;
     }
     let public: Vec<&str> = module.tree.functions.iter().filter(|f| !f.private).map(|f| f.name.as_str()).collect();
-    let near = names::nearest(name, public.iter().copied());
+    let near = nearest(name, public.iter().copied());
     let finding = error("unknown-function", call.at, format!("module `{path}` has no function `{name}`"));
     cx.report(match near {
         Some(near) => finding.did_you_mean(Some(near)),

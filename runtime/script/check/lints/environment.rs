@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::super::cx::Cx;
 use super::super::finding::{Details, error};
-use super::super::names;
 use super::super::tree::{Call, Kind, Node};
 use super::super::walk::Lint;
+use crate::failure::nearest;
 use crate::project::{Environment, PROJECT_FILE};
 
 /// Keys that every environment has.
@@ -40,7 +40,7 @@ fn key(cx: &mut Cx<'_>, node: &Node, name: &str) {
         }
         let finding = error("unknown-key", node.at, format!("environment `{}` has no key `{name}`", environment.name));
         let keys = environment.values.keys().map(String::as_str).chain(ALWAYS.iter().copied());
-        let finding = match names::nearest(name, keys) {
+        let finding = match nearest(name, keys) {
             Some(near) => finding.did_you_mean(Some(near)),
             None => finding.hint(format!("add `{name} = …` to [env.{}] in {PROJECT_FILE}", environment.name)),
         };
@@ -56,7 +56,7 @@ fn function(cx: &mut Cx<'_>, call: &Call) {
         cx.report(if is_key {
             finding.hint(format!("`{0}` is a key of the environment: write `env::{0}`", call.name))
         } else {
-            finding.did_you_mean(names::nearest(&call.name, ["host"]))
+            finding.did_you_mean(nearest(&call.name, ["host"]))
         });
         return;
     }
@@ -69,7 +69,7 @@ fn function(cx: &mut Cx<'_>, call: &Call) {
         }
         let finding =
             error("unknown-host", first.at, format!("environment `{}` has no host `{name}`", environment.name));
-        let near = hosts.and_then(|hosts| names::nearest(name, hosts.keys().map(String::as_str)));
+        let near = hosts.and_then(|hosts| nearest(name, hosts.keys().map(String::as_str)));
         let finding = match near {
             Some(near) => finding.hint(format!("did you mean `{near}`?")).replace(format!("\"{near}\"")),
             None => finding.hint(format!("add it to [env.{}.hosts] in {PROJECT_FILE}", environment.name)),

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::super::cx::{Callee, Cx};
 use super::super::finding::{Details, error};
-use super::super::names;
 use super::super::tree::{Call, Entry, Kind, Node};
 use super::super::walk::Lint;
+use crate::failure::nearest;
 use crate::primitive::Spec;
 
 /// Arguments that name a file which is part of the project, by primitive and place. A file that a runbook may have
@@ -83,7 +83,7 @@ fn missing(cx: &mut Cx<'_>, node: &Node, path: &str, environment: Option<&crate:
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let beside: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     let name = full.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let near = names::nearest(name, beside.iter().map(String::as_str));
+    let near = nearest(name, beside.iter().map(String::as_str));
     let near = near.and_then(|near| Some(format!("{}{near}", path.strip_suffix(name)?)));
     let finding = error("missing-file", node.at, format!("the project has no file `{path}`"));
     let finding = match near {

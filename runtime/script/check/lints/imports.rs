@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::super::cx::Cx;
 use super::super::finding::{Details, error};
-use super::super::names;
 use super::super::program::Program;
 use super::super::tree::{Kind, Statement, StatementKind};
 use super::super::walk::Lint;
+use crate::failure::nearest;
 
 pub(super) struct Imports;
 
@@ -19,7 +19,7 @@ impl Lint for Imports {
                 let mut finding = error("missing-import", import.at, message.clone());
                 if import.written.starts_with("std/") {
                     let modules = crate::script::library::standard_modules();
-                    if let Some(near) = names::nearest(&import.written, modules) {
+                    if let Some(near) = nearest(&import.written, modules) {
                         finding = finding.hint(format!("did you mean \"{near}\"?")).replace(format!("\"{near}\""));
                         cx.report(finding);
                         continue;

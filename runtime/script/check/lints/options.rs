@@ -9,6 +9,7 @@ use super::super::names;
 use super::super::scope::Guess;
 use super::super::tree::{Call, Entry, Kind, Node};
 use super::super::walk::Lint;
+use crate::failure::nearest;
 use crate::primitive::{OptionsSpec, Spec, Ty};
 
 pub(super) struct Options;
@@ -58,7 +59,7 @@ fn unknown(cx: &mut Cx<'_>, entry: &Entry, spec: &Spec, options: &OptionsSpec) {
     let all: Vec<&str> = options.options.iter().map(|option| option.name).collect();
     let message = format!("`{}` has no option `{}`", spec.name, entry.key);
     let finding = error("unknown-option", entry.at, message);
-    cx.report(match names::nearest(&entry.key, all.iter().copied()) {
+    cx.report(match nearest(&entry.key, all.iter().copied()) {
         Some(near) => finding.did_you_mean(Some(near)),
         None if all.is_empty() => finding.hint("it takes no options"),
         None => finding.hint(format!("its options are {}", names::list(all))),
@@ -86,7 +87,7 @@ fn value(cx: &mut Cx<'_>, entry: &Entry, spec: &Spec, options: &OptionsSpec) {
     let mut finding = error("wrong-option", entry.value.at, format!("`{}`: {}", spec.name, failure.message));
     if let Some((message, values)) = one_of(&failure.message, key) {
         finding.message = format!("`{}`: {message}", spec.name);
-        let near = value.as_str().and_then(|text| names::nearest(text, values.iter().map(String::as_str)));
+        let near = value.as_str().and_then(|text| nearest(text, values.iter().map(String::as_str)));
         finding = match near {
             Some(near) => finding.hint(format!("did you mean \"{near}\"?")).replace(format!("\"{near}\"")),
             None => finding.hint(format!("the values are {}", names::list(values.iter().map(String::as_str)))),

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use super::super::cx::{Callee, Cx};
 use super::super::finding::{Details, error, warning};
-use super::super::names;
 use super::super::tree::{At, Node};
 use super::super::walk::Lint;
-use crate::failure::Finding;
+use crate::failure::{Finding, nearest};
 
 /// Parameters read so far.
 #[derive(Default)]
@@ -35,7 +34,7 @@ impl Lint for Params {
         let message = format!("the header declares no parameter `{name}`");
         let finding = error("unknown-parameter", first.at, message);
         let declared = cx.header.params.iter().map(|param| param.name.as_str());
-        let finding = match names::nearest(name, declared) {
+        let finding = match nearest(name, declared) {
             Some(near) => finding.hint(format!("did you mean `{near}`?")).replace(format!("\"{near}\"")),
             None => finding.hint(format!("declare it at the top: `//! @param {name}: string  what it is`")),
         };

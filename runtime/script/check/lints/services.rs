@@ -8,6 +8,7 @@ use super::super::names;
 use super::super::tree::{Call, Kind, Node};
 use super::super::walk::Lint;
 use super::files::option;
+use crate::failure::nearest;
 use crate::project::Environment;
 
 /// The kind of handle that names services of compose files.
@@ -78,7 +79,7 @@ fn unknown(cx: &mut Cx<'_>, node: &Node, services: &[String], environment: &Envi
     }
     let finding = error("unknown-service", node.at, format!("the compose files define no service `{name}`"));
     let all = || services.iter().map(String::as_str);
-    let finding = match names::nearest(name, all()) {
+    let finding = match nearest(name, all()) {
         Some(near) => finding.hint(format!("did you mean `{near}`?")).replace(format!("\"{near}\"")),
         None if services.is_empty() => finding,
         None => finding.hint(format!("the services are {}", names::list(all()))),

@@ -2,9 +2,9 @@
 
 use super::super::cx::{BUILT_IN_MODULES, Cx};
 use super::super::finding::{Details, error};
-use super::super::names;
 use super::super::tree::{Kind, Node, Statement, StatementKind};
 use super::super::walk::Lint;
+use crate::failure::nearest;
 
 pub(super) struct Variables;
 
@@ -68,7 +68,7 @@ fn variable(cx: &mut Cx<'_>, node: &Node, name: &str) {
         "False" | "FALSE" => finding.hint("did you mean `false`?").replace("false"),
         "None" | "undefined" | "NULL" => finding.hint("nothing is written `()`").replace("()"),
         _ => {
-            let near = names::nearest(name, cx.scope.names());
+            let near = nearest(name, cx.scope.names());
             match near {
                 Some(_) => finding.did_you_mean(near),
                 None if declared_by_script(cx, name) => {
@@ -93,7 +93,7 @@ fn module_of(cx: &mut Cx<'_>, module: &str, at: super::super::tree::At) {
         cx.report(finding.hint(format!("write `import \"{standard}\" as {root};` at the top")));
         return;
     }
-    let near = names::nearest(root, cx.scope.modules().chain(BUILT_IN_MODULES.iter().copied()));
+    let near = nearest(root, cx.scope.modules().chain(BUILT_IN_MODULES.iter().copied()));
     cx.report(match near {
         Some(near) => finding.did_you_mean(Some(near)),
         None => finding.hint(format!("a module is imported first: `import \"path\" as {root};`")),

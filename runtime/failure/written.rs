@@ -1,0 +1,79 @@
+//! Mistakes in files that people write: told with file, line and column.
+
+use super::{Failure, FailureKind, nearest};
+
+/// Line and column of a byte, both counted from 1; the column counts characters.
+pub fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset.min(text.len())).unwrap_or_default();
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
+}
+
+impl Failure {
+    /// A mistake at a byte of a file's text: `runbook.toml:9:1: …`.
+    pub fn in_file(file: &str, text: &str, offset: usize, message: impl std::fmt::Display) -> Self {
+        let (line, column) = position(text, offset);
+        Self::new(FailureKind::Invalid, format!("{file}:{line}:{column}: {message}"))
+    }
+
+    /// What the reader of TOML has against a file's text.
+    pub fn in_toml(file: &str, text: &str, error: &toml::de::Error) -> Self {
+        let offset = error.span().map_or(0, |span| span.start);
+        let message = plain(&error.message().trim_end().replace('\n', ", "));
+        let Some(unknown) = message.strip_prefix("unknown field `") else {
+            return Self::in_file(file, text, offset, message);
+        };
+        let name = unknown.split('`').next().unwrap_or_default();
+        let known: Vec<&str> = unknown.split('`').skip(2).step_by(2).collect();
+        let failure = Self::in_file(file, text, offset, format!("there is no key `{name}` here"));
+        match nearest(name, known.iter().copied()) {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure.hint(format!("the keys are {}", known.join(", "))),
+        }
+    }
+}
+
+/// The reader's message without the names that the types of this program have.
+fn plain(message: &str) -> String {
+    let types =
+        ["expected internally tagged enum ", "expected adjacently tagged enum ", "expected struct ", "expected enum "];
+    types.into_iter().fold(message.to_owned(), |message, ty| {
+        let mut parts = message.split(ty);
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, rest| {
+            let name = rest.find(|letter: char| !letter.is_alphanumeric()).unwrap_or(rest.len());
+            text + "expected a table" + &rest[name..]
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_in_lines_and_characters() {
+        assert_eq!(position("", 0), (1, 1));
+        assert_eq!(position("aä\nöx", 6), (2, 2));
+        assert_eq!(position("a\n", 99), (2, 1));
+    }
+
+    #[test]
+    fn a_key_that_there_is_not_is_told_with_the_one_that_was_meant() {
+        #[derive(serde::Deserialize, Debug)]
+        #[serde(deny_unknown_fields)]
+        struct Known {
+            #[serde(rename = "allow")]
+            _allow: Vec<String>,
+        }
+        let failure = |text: &str| Failure::in_toml("x.toml", text, &toml::from_str::<Known>(text).unwrap_err());
+        let slip = failure("\nalow = []\n");
+        assert_eq!(
+            (slip.message.as_str(), slip.hints),
+            ("x.toml:2:1: there is no key `alow` here", vec!["did you mean `allow`?".to_owned()])
+        );
+        assert_eq!(failure("zebra = 1").hints, ["the keys are allow"]);
+        let open = failure("allow = [\n").message;
+        assert!(open.starts_with("x.toml:") && open.contains("unclosed array"), "{open}");
+    }
+}
