@@ -19,7 +19,11 @@ pub fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) ->
         if distance <= 1 && longest > 1 {
             likeness = likeness.max(ALIKE);
         }
-        (likeness.max(strsim::jaro_winkler(&wanted, &other) - 0.15), candidate)
+        // A beginning in common counts for much; without one, short names are alike by chance.
+        if wanted.chars().next() == other.chars().next() {
+            likeness = likeness.max(strsim::jaro_winkler(&wanted, &other) - 0.15);
+        }
+        (likeness, candidate)
     });
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))?;
     (best.0 >= ALIKE).then_some(best.1)
@@ -42,7 +46,7 @@ mod tests {
 
     #[test]
     fn slips_of_the_finger_are_recognised_and_other_words_are_not() {
-        let known = ["http_check", "sleep", "step", "retry", "parallel", "compose", "up", "ps"];
+        let known = ["zone", "http_check", "sleep", "step", "retry", "parallel", "compose", "up", "ps"];
         for (written, meant) in [
             ("http_chek", Some("http_check")),
             ("httpcheck", Some("http_check")),
@@ -52,6 +56,7 @@ mod tests {
             ("composer", Some("compose")),
             ("sp", Some("ps")),
             ("x", None),
+            ("on", None),
             ("deploy", None),
             ("banana", None),
         ] {

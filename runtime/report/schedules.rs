@@ -90,7 +90,11 @@ pub fn fires(out: &mut dyn Write, fires: &[Fire], style: Style) -> Result<()> {
                 notes.push(format!("try {}", fire.attempt));
             }
             if fire.resumes > 0 {
-                notes.push(format!("gone on with {} times", fire.resumes));
+                notes.push(if fire.resumes == 1 {
+                    "gone on with once".to_owned()
+                } else {
+                    format!("gone on with {} times", fire.resumes)
+                });
             }
             notes.extend(fire.note.as_ref().and_then(|note| note.lines().next()).map(clean));
             vec![
