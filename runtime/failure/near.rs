@@ -3,7 +3,7 @@
 use super::Failure;
 
 /// From 0 for nothing alike to 1 for the same.
-const ALIKE: f64 = 0.6;
+const ALIKE: f64 = 0.65;
 
 /// The candidate that `name` is most likely a misspelling of.
 pub fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {

@@ -20,15 +20,21 @@ impl Failure {
     pub fn in_toml(file: &str, text: &str, error: &toml::de::Error) -> Self {
         let offset = error.span().map_or(0, |span| span.start);
         let message = plain(&error.message().trim_end().replace('\n', ", "));
-        let Some(unknown) = message.strip_prefix("unknown field `") else {
-            return Self::in_file(file, text, offset, message);
+        let unknown = |prefix: &str| message.strip_prefix(prefix).map(|rest| rest.split('`').collect::<Vec<_>>());
+        let (words, what) = match (unknown("unknown field `"), unknown("unknown variant `")) {
+            (Some(words), _) => (words, "keys"),
+            (_, Some(words)) => (words, "words"),
+            _ => return Self::in_file(file, text, offset, message),
         };
-        let name = unknown.split('`').next().unwrap_or_default();
-        let known: Vec<&str> = unknown.split('`').skip(2).step_by(2).collect();
-        let failure = Self::in_file(file, text, offset, format!("there is no key `{name}` here"));
+        let name = words.first().copied().unwrap_or_default();
+        let known: Vec<&str> = words.iter().skip(2).step_by(2).copied().collect();
+        let failure = match what {
+            "keys" => Self::in_file(file, text, offset, format!("there is no key `{name}` here")),
+            _ => Self::in_file(file, text, offset, format!("`{name}` is none of the words that may stand here")),
+        };
         match nearest(name, known.iter().copied()) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
-            None => failure.hint(format!("the keys are {}", known.join(", "))),
+            None => failure.hint(format!("the {what} are {}", known.join(", "))),
         }
     }
 }
@@ -37,7 +43,11 @@ impl Failure {
 fn plain(message: &str) -> String {
     let types =
         ["expected internally tagged enum ", "expected adjacently tagged enum ", "expected struct ", "expected enum "];
-    types.into_iter().fold(message.to_owned(), |message, ty| {
+    let message = match message.strip_prefix("missing field ") {
+        Some(name) => format!("the key {name} is missing"),
+        None => message.to_owned(),
+    };
+    types.into_iter().fold(message, |message, ty| {
         let mut parts = message.split(ty);
         let first = parts.next().unwrap_or_default().to_owned();
         parts.fold(first, |text, rest| {
@@ -61,10 +71,15 @@ mod tests {
     #[test]
     fn a_key_that_there_is_not_is_told_with_the_one_that_was_meant() {
         #[derive(serde::Deserialize, Debug)]
+        #[serde(rename_all = "lowercase")]
+        enum Word {
+            Yes,
+        }
+        #[derive(serde::Deserialize, Debug)]
         #[serde(deny_unknown_fields)]
         struct Known {
             #[serde(rename = "allow")]
-            _allow: Vec<String>,
+            _allow: Vec<Word>,
         }
         let failure = |text: &str| Failure::in_toml("x.toml", text, &toml::from_str::<Known>(text).unwrap_err());
         let slip = failure("\nalow = []\n");
@@ -73,6 +88,10 @@ mod tests {
             ("x.toml:2:1: there is no key `alow` here", vec!["did you mean `allow`?".to_owned()])
         );
         assert_eq!(failure("zebra = 1").hints, ["the keys are allow"]);
+        let word = failure("allow = ['on']");
+        assert_eq!(word.message, "x.toml:1:10: `on` is none of the words that may stand here");
+        assert_eq!(word.hints, ["the words are yes"]);
+        assert_eq!(failure("").message, "x.toml:1:1: the key `allow` is missing");
         let open = failure("allow = [\n").message;
         assert!(open.starts_with("x.toml:") && open.contains("unclosed array"), "{open}");
     }

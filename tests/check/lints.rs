@@ -46,6 +46,19 @@ fn a_closure_in_a_map_may_be_called_like_a_method() {
 }
 
 #[test]
+fn what_only_changes_its_receiver_is_no_value() {
+    let told = |at: &str, name: &str| format!("{at} no-value `{name}` changes what it is called on, and has no value");
+    finds!("let s = \" a\"; let t = s.trim(); info(t);", told("1:25", "trim"));
+    finds!("let s = \"a\"; info(s.replace(\"a\", \"b\"));", told("1:21", "replace"));
+    finds!("let l = [1]; info(`${l.push(2)}`);", told("1:24", "push"));
+    finds!("let l = [1]; for x in l.sort() { info(x); }", told("1:25", "sort"));
+    finds!("let l = [1]; l.push(2).len();", told("1:16", "push"));
+    finds!("let l = [2, 1]; let add = |x| l.push(x); add.call(3); l.sort(); info(l); fn f(l) { l.push(1) } f(l);");
+    finds!("let tools = #{ sort: |x| x }; let sorted = tools.sort(1); info(sorted);");
+    finds!("let last = [1, 2].pop(); info(last);");
+}
+
+#[test]
 fn methods_are_those_of_the_handle() {
     finds!("file(\"a\").wriet(\"x\");", "1:11 unknown-method a file handle has no method `wriet`");
     finds!("let f = step(\"a\", || file(\"a\")); f.up();", "1:36 unknown-method a file handle has no method `up`");

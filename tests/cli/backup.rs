@@ -324,7 +324,7 @@ fn a_place_that_is_none_is_said() {
         ("bucket = 'https://x.example/b-1'\npath = 'a'", "so it has no `path`"),
         ("bucket = 'https://x.example/b-1'", "a bucket needs `access_key`: the name of a secret"),
         ("bucket = 'https://x.example/b-1'\naccess_key = 'A'", "a bucket needs `secret_key`"),
-        ("bucket = 'https://x.example/b-1'\nstyle = 'x'", "unknown variant `x`"),
+        ("bucket = 'https://x.example/b-1'\nstyle = 'x'", "`x` is none of the words that may stand here"),
         ("path = 'a'\nlimit_upload = '1MiB'", "limits are for what travels to a `host` or a `bucket`"),
         ("host = 'web-1'\npath = '/a'\nlimit_download = '1KiB'", "`limit_download` is at least 64.0 KiB"),
         ("bucket = 'x.example'\naccess_key = 'A'\nsecret_key = 'S'", "`x.example` names no bucket"),

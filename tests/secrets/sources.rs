@@ -273,11 +273,11 @@ fn a_setting_that_cannot_be_meant_is_refused() {
     let problem = |secrets: &str| {
         ProjectFile::parse(&format!("[env.demo]\n[secrets]\n{secrets}"), "shop").map(|_| ()).unwrap_err().message
     };
-    assert!(problem(r#"sources = [{ from = "vault" }]"#).contains("unknown variant `vault`"));
-    assert!(problem(r#"sources = [{ from = "dotenv" }]"#).contains("missing field `file`"));
+    assert!(problem(r#"sources = [{ from = "vault" }]"#).contains("`vault` is none of the words that may stand here"));
+    assert!(problem(r#"sources = [{ from = "dotenv" }]"#).contains("the key `file` is missing"));
     assert!(
         problem(r#"sources = [{ from = "dotenv", file = ".env", fiel = 1 }]"#)
-            .starts_with("runbook.toml:3:12: there is no key `fiel` here")
+            .contains(": there is no key `fiel` here")
     );
     assert!(
         problem(r#"sources = [{ from = "command", argv = [] }]"#).contains("`argv` of a source of secrets is empty")

@@ -92,34 +92,72 @@ pub(super) fn language_names<'n>() -> impl Iterator<Item = &'n str> {
     LANGUAGE.keys().map(String::as_str).chain(SPECIAL.iter().copied())
 }
 
-/// Methods that change the list, map or string they are called on.
+/// Methods that change the list, map or string they are called on, and have no value.
+const ONLY_CHANGE: &[&str] = &[
+    "append",
+    "chop",
+    "clear",
+    "crop",
+    "dedup",
+    "fill_with",
+    "insert",
+    "make_lower",
+    "make_upper",
+    "mixin",
+    "pad",
+    "push",
+    "replace",
+    "reverse",
+    "set",
+    "sort",
+    "splice",
+    "trim",
+    "truncate",
+];
+
+/// Does this method change the list, map or string it is called on, and has no value?
+pub(super) fn only_changes(name: &str) -> bool {
+    ONLY_CHANGE.contains(&name)
+}
+
+/// Does this method change the list, map or string it is called on?
 pub(super) fn changes_receiver(name: &str) -> bool {
-    matches!(
-        name,
-        "append"
-            | "chop"
-            | "clear"
-            | "crop"
-            | "dedup"
-            | "drain"
-            | "extract_from"
-            | "fill_with"
-            | "insert"
-            | "make_lower"
-            | "make_upper"
-            | "mixin"
-            | "pad"
-            | "pop"
-            | "push"
-            | "remove"
-            | "replace"
-            | "retain"
-            | "reverse"
-            | "set"
-            | "shift"
-            | "sort"
-            | "splice"
-            | "trim"
-            | "truncate"
-    )
+    only_changes(name) || matches!(name, "drain" | "extract_from" | "pop" | "remove" | "retain" | "shift")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_changes_its_receiver_has_no_value() {
+        let calls = [
+            "[1].append([2])",
+            "[1].chop(1)",
+            "[1].clear()",
+            "let s = \"ab\"; s.crop(1)",
+            "[1, 1].dedup()",
+            "#{ a: 1 }.fill_with(#{ b: 1 })",
+            "[1].insert(0, 2)",
+            "let s = \"a\"; s.make_lower()",
+            "let s = \"a\"; s.make_upper()",
+            "#{ a: 1 }.mixin(#{ b: 1 })",
+            "[1].pad(3, 0)",
+            "[1].push(2)",
+            "let s = \"ab\"; s.replace(\"a\", \"b\")",
+            "[1].reverse()",
+            "[1].set(0, 2)",
+            "[2, 1].sort()",
+            "[1, 2].splice(0, 1, [])",
+            "let s = \" a\"; s.trim()",
+            "[1, 2].truncate(1)",
+        ];
+        assert_eq!(calls.len(), ONLY_CHANGE.len());
+        let engine = engine::bare();
+        for (call, name) in calls.iter().zip(ONLY_CHANGE) {
+            assert!(call.contains(&format!(".{name}(")), "{call}");
+            let value = engine.eval::<rhai::Dynamic>(call).unwrap_or_else(|error| panic!("{call}: {error}"));
+            assert!(value.is_unit(), "{call} is {value:?}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ mod services;
 mod shadowing;
 mod steps;
 mod updates;
+mod values;
 mod variables;
 
 use super::walk::Lint;
@@ -41,6 +42,7 @@ pub(super) fn all() -> Vec<Box<dyn Lint>> {
         Box::new(shadowing::Shadowing),
         Box::new(steps::Steps),
         Box::new(updates::Updates),
+        Box::new(values::Values),
         Box::new(variables::Variables),
     ]
 }

@@ -90,6 +90,12 @@ pub const RULES: &[Rule] = &[
          `policy.toml`, nothing is limited.",
     ),
     rule(
+        "no-value",
+        "The value of a call is used that has none.",
+        "Methods such as `replace`, `trim`, `push` and `sort` change the text or list that they are called on. Call them first, \
+         and use the changed value after that.",
+    ),
+    rule(
         "not-start-first",
         "A service is to be replaced start-first and cannot be.",
         "Two of its containers cannot run beside each other: a port, name or address is fixed, or both would write to the same volume. Take that away, name the volume in `shared_volumes` when two may write to it, or let the order be stop-first.",
