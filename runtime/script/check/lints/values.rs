@@ -10,13 +10,14 @@ pub(super) struct Values;
 
 impl Lint for Values {
     fn statement(&mut self, cx: &mut Cx<'_>, statement: &Statement) {
-        match &statement.kind {
-            StatementKind::Let { value, .. } | StatementKind::Assign { value, .. } => look_at(cx, value),
-            StatementKind::If { condition, .. } | StatementKind::While { condition: Some(condition), .. } => {
-                look_at(cx, condition);
-            }
-            StatementKind::Switch { on: value, .. } | StatementKind::For { over: value, .. } => look_at(cx, value),
-            _ => {}
+        if let StatementKind::Let { value, .. }
+        | StatementKind::Assign { value, .. }
+        | StatementKind::If { condition: value, .. }
+        | StatementKind::While { condition: Some(value), .. }
+        | StatementKind::Switch { on: value, .. }
+        | StatementKind::For { over: value, .. } = &statement.kind
+        {
+            look_at(cx, value);
         }
     }
 
