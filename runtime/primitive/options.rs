@@ -106,7 +106,9 @@ pub fn parse<T: DeserializeOwned>(options: &Value) -> Result<T, Failure> {
         if let Some(unknown) = message.strip_prefix("unknown field `") {
             let name = unknown.split('`').next().unwrap_or_default();
             let known: Vec<&str> = unknown.split('`').skip(2).step_by(2).collect();
-            let failure = Failure::new(FailureKind::Option, format!("unknown option `{name}`"));
+            let within = path.strip_suffix(name).unwrap_or(&path).trim_end_matches('.');
+            let within = if within.is_empty() { String::new() } else { format!(" in `{within}`") };
+            let failure = Failure::new(FailureKind::Option, format!("unknown option `{name}`{within}"));
             return match nearest(name, known.iter().copied()) {
                 Some(near) => failure.hint(format!("did you mean `{near}`?")),
                 None if known.is_empty() => failure.hint("it takes no options"),

@@ -53,9 +53,18 @@ fn what_only_changes_its_receiver_is_no_value() {
     finds!("let l = [1]; info(`${l.push(2)}`);", told("1:24", "push"));
     finds!("let l = [1]; for x in l.sort() { info(x); }", told("1:25", "sort"));
     finds!("let l = [1]; l.push(2).len();", told("1:16", "push"));
-    finds!("let l = [2, 1]; let add = |x| l.push(x); add.call(3); l.sort(); info(l); fn f(l) { l.push(1) } f(l);");
+    finds!("let l = [2, 1]; let add = |x| l.push(x); add.call(3); l.sort(); info(l); fn f(l) { l.push(1) }\nf(l);");
     finds!("let tools = #{ sort: |x| x }; let sorted = tools.sort(1); info(sorted);");
     finds!("let last = [1, 2].pop(); info(last);");
+}
+
+#[test]
+fn options_inside_of_an_option_are_looked_at() {
+    finds!(
+        "env_file(\".env\", #{ A: \"1\" }, #{ schema: #{ required: [\"A\"], A: #{ url: true } } });",
+        "1:42 wrong-option `env_file`: unknown option `A` in `schema`"
+    );
+    finds!("env_file(\".env\", #{ A: \"1\" }, #{ schema: #{ required: [\"A\"], url: [\"A\"] } });");
 }
 
 #[test]
