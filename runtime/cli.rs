@@ -168,6 +168,9 @@ pub fn main() -> ExitCode {
 
 /// Says where the program failed in a way it never should. What it says of it may hold anything, also secrets: that is not shown.
 fn report_panic(panic: &PanicHookInfo<'_>) {
+    if crate::drivers::backup::is_made_good(panic.payload()) {
+        return;
+    }
     let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
     report::note(&format!("error: the runtime failed at {place} in a way it should never fail; please report it"));
 }

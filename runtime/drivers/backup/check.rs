@@ -9,6 +9,7 @@ use rustic_core::repofile::IndexFile;
 use rustic_core::{CheckOptions, FileType, Id, IndexedFullStatus, ReadSubsetOption, RusticError, TreeId};
 use serde::Serialize;
 
+use super::late::patiently;
 use super::meter::Flow;
 use super::repository::{Engine, snapshot};
 use super::{Repository, Snapshot};
@@ -83,8 +84,10 @@ impl Repository {
             self.meter().begin("reading what is stored", Flow::Read, Some(all / u64::from(PARTS) * parts));
         }
         for options in passes {
-            self.wanted()?;
-            let checked = self.engine().check(options).map_err(|error| self.failed("check", &error))?;
+            let checked = patiently(&format!("check the repository `{}`", self.shown()), || {
+                self.wanted()?;
+                self.engine().check(options).map_err(|error| self.failed("check", &error))
+            })?;
             for (level, problem) in checked.0 {
                 // The engine keeps the type of the level to itself.
                 let list = if format!("{level:?}") == "Error" { &mut found.errors } else { &mut found.warnings };
