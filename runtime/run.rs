@@ -9,6 +9,7 @@ mod door;
 mod doorway;
 mod execution;
 mod finish;
+mod followed;
 mod frame;
 mod halt;
 mod hosts;

@@ -94,6 +94,10 @@ pub trait Services: Send + Sync {
     fn progress(&self, path: &str, progress: Progress);
     /// Runs `work` as branch number `branch` of the call at `path`; calls inside get paths below it.
     fn in_branch(&self, path: &str, branch: usize, cancel: &Cancel, work: &mut dyn FnMut());
+    /// The same for one of several attempts at the same.
+    fn in_attempt(&self, path: &str, attempt: usize, cancel: &Cancel, work: &mut dyn FnMut()) {
+        self.in_branch(path, attempt, cancel, work);
+    }
     /// Registers a compensation, run in reverse order when the run fails or is cancelled.
     fn undo(&self, name: &str, block: Arc<dyn Block>);
     /// Runs now what was registered with [`undo`](Self::undo) inside of branch `branch` of the call at `path`, last first,

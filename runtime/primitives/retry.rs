@@ -61,7 +61,7 @@ impl Primitive for Retry {
         for attempt in 1..=limits.times {
             let mut result: Result<Value, Failure> = Ok(Value::Null);
             let branch = usize::try_from(attempt).unwrap_or_default();
-            context.services.in_branch(context.path, branch, &context.cancel, &mut || {
+            context.services.in_attempt(context.path, branch, &context.cancel, &mut || {
                 result = block.call(vec![json!(attempt)]);
             });
             let failure = match result {

@@ -56,7 +56,7 @@ impl Primitive for WaitUntil {
         let began = Instant::now();
         for attempt in 1.. {
             let mut answer = Ok(Value::Null);
-            context.services.in_branch(context.path, attempt, &context.cancel, &mut || {
+            context.services.in_attempt(context.path, attempt, &context.cancel, &mut || {
                 answer = block.call(Vec::new());
             });
             let answer = answer?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::followed::Followed;
 use super::frame::{self, Place};
 use super::planner::Planner;
 use super::replay::Replay;
@@ -113,7 +114,7 @@ pub struct Execution {
     /// What a plan has found out; none when it is no plan.
     pub(super) planner: Option<Planner>,
     /// The plan that this run follows.
-    pub(super) follows: Option<Plan>,
+    pub(super) follows: Option<Followed>,
     /// Is this nothing but a way through what was done before?
     pub(super) only_replays: bool,
     /// Of what a person approves: scripts, parameters, environment and plan.
@@ -213,7 +214,7 @@ impl Execution {
             ended: AtomicBool::new(false),
             replay,
             planner: start.plans.then(Planner::default),
-            follows,
+            follows: follows.map(Followed::new),
             only_replays: resumes.as_ref().is_some_and(|resumes| resumes.only_replays),
             digest,
             script_end,

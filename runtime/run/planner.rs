@@ -11,7 +11,7 @@ use super::{Execution, Halt, arguments, frame};
 use crate::journal::{Look, Plan, PlannedCall, Uncertain};
 use crate::primitive::{
     Action, Call, Change, Effect, Failure, FailureKind, Left, PlannedDisk, Prediction, Primitive, Site, Touches,
-    unknown, unknown_shown, unknown_within, unknowns_within,
+    unknown, unknown_shown, unknowns_within,
 };
 
 /// What has been found out so far.
@@ -186,47 +186,6 @@ impl Execution {
         })
     }
 
-    /// Does a run that follows a plan do what was planned at this call, and nothing else? Undo blocks are free.
-    pub(super) fn as_planned(
-        &self,
-        primitive: &dyn Primitive,
-        call: &Call,
-        path: &str,
-        here: &frame::Frame,
-    ) -> Result<(), Failure> {
-        let Some(plan) = self.follows.as_ref().filter(|_| !path.starts_with("undo.")) else { return Ok(()) };
-        if !matches!(primitive.effect(call), Effect::Change | Effect::Destroy) {
-            return Ok(());
-        }
-        let spec = primitive.spec();
-        let planned = plan.call(path).filter(|planned| planned.name == spec.qualified_name());
-        let arguments = self.redacted(arguments::recorded(spec, call));
-        if planned.is_some_and(|planned| {
-            unknown_within(&planned.arguments).is_some() && crate::primitive::as_planned(&planned.arguments, &arguments)
-        }) {
-            return Ok(());
-        }
-        let now = self.predicted(primitive, &self.context(path, here, None), call)?.changes;
-        let same = planned.is_some_and(|planned| {
-            crate::primitive::as_planned(&planned.arguments, &arguments) && within(&now, &planned.changes)
-        });
-        if same || now.is_empty() {
-            return Ok(());
-        }
-        let what: Vec<String> =
-            now.iter().map(|change| format!("{} {}", change.action.symbol(), change.what)).collect();
-        let hint = match plan.certain_until.as_ref().filter(|_| planned.is_none()) {
-            Some(Uncertain { depends_on: Some(what), .. }) => {
-                format!("the plan ended before that: it depends on {what}")
-            }
-            Some(_) => "the plan ended before that".into(),
-            None => "something has changed since the plan was checked: plan again".into(),
-        };
-        Err(Failure::new(FailureKind::Conflict, format!("`{}` would do what was not planned", primitive.preview(call)))
-            .evidence("not in the plan", what.join("\n"))
-            .hint(hint))
-    }
-
     /// A script decides on an unknown value: the plan ends here.
     pub(super) fn unforeseen(&self, what: Option<&str>, site: Option<Site>) -> Failure {
         let only = || self.planner.as_ref().and_then(Planner::only_unknown);
@@ -239,12 +198,4 @@ fn vague(primitive: &dyn Primitive, call: &Call) -> Prediction {
     let preview = unknown_shown(&primitive.preview(call));
     let value = unknown(format!("what `{preview}` returns"));
     Prediction::one(Change::depending(Action::Run, preview), value)
-}
-
-/// Is everything that would be done among what was planned?
-fn within(now: &[Change], planned: &[Change]) -> bool {
-    let same = |change: &Change, other: &Change| {
-        change.what == other.what && (change.action == other.action || other.condition.is_some())
-    };
-    now.iter().all(|change| planned.iter().any(|other| same(change, other)))
 }

@@ -39,6 +39,13 @@ impl Services for Execution {
         frame::inside(frame::Frame::new(format!("{path}.{branch}"), step, cancel.clone(), past), work);
     }
 
+    fn in_attempt(&self, path: &str, attempt: usize, cancel: &Cancel, work: &mut dyn FnMut()) {
+        if let Some(followed) = &self.follows {
+            followed.repeats(path);
+        }
+        self.in_branch(path, attempt, cancel, work);
+    }
+
     fn reached(&self, path: &str, branch: usize) -> Reached {
         // A branch's thread stands nowhere before the branch begins.
         let past = frame::current().map_or_else(|| self.replay.past(path), |here| here.past);

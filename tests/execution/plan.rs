@@ -251,6 +251,34 @@ fn what_comes_after_the_end_of_a_plan_is_not_done() {
 }
 
 #[test]
+fn a_further_attempt_does_what_the_first_was_planned_to_and_nothing_else() {
+    let tries = "sh([\"sh\", \"-c\", \"echo x >> tries; test $(wc -l < tries) -ge 3\"]);";
+    let planned = |block: &str| {
+        let project = Project::script(&format!("retry(#{{ times: 5, delay: \"1ms\" }}, |attempt| {{ {block} }});"));
+        project.runbook(&["plan", "test.rhai", "--out", "plan.json"]).success();
+        project
+    };
+    let project = planned(&format!("step(\"try\", || {{ file(\"begun\").write(\"x\"); {tries} }});"));
+    project.runbook(&["run", "--plan", "plan.json"]).success();
+    assert_eq!(project.read("tries"), "x\nx\nx\n");
+    let project = planned(&format!("file(`attempt-${{attempt}}`).write(\"x\"); {tries}"));
+    project.runbook(&["run", "--plan", "plan.json"]).code(1).says("would do what was not planned");
+    assert!(project.path().join("attempt-1").exists() && !project.path().join("attempt-2").exists());
+}
+
+#[test]
+fn what_a_catch_does_about_a_failure_is_not_planned_and_not_done_with_a_plan() {
+    for failing in ["sh([\"false\"]);", "sh([\"true\"]); file(\"nowhere\").read();"] {
+        let project = Project::script(&format!("try {{ {failing} }} catch {{ file(\"mended\").write(\"x\"); }}"));
+        let plan = project.runbook(&["plan", "test.rhai", "--out", "plan.json"]).success();
+        assert!(!plan.stdout.contains("mended"), "{}", plan.stdout);
+        let ran = project.runbook(&["run", "--plan", "plan.json"]).code(1);
+        ran.says("would do what was not planned").says("a plan takes it that nothing fails");
+        assert!(!project.path().join("mended").exists());
+    }
+}
+
+#[test]
 fn what_was_not_planned_is_not_done() {
     // The plan's look and the run's are the same; the world changes between them and the call.
     let project = Project::script("sh([\"sh\", \"-c\", \"echo b > in\"]);\nfile(\"out\").write(file(\"in\").read());")
