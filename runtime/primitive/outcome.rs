@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::{Change, Failure};
+use super::{BlockRef, Call, Change, Failure, FailureKind};
 
 /// What a call returned, and whether it changed anything.
 #[derive(Clone, Debug, Default)]
@@ -75,13 +75,25 @@ pub enum Probe {
 }
 
 impl Probe {
-    /// What a script's own probe says: `true` happened, `false` did not, a map happened and is the result.
-    pub fn answered(answer: Value) -> Self {
-        match answer {
-            Value::Bool(true) => Self::Done(Outcome::changed(())),
-            Value::Bool(false) => Self::NotDone,
-            Value::Object(result) => Self::Done(Outcome::changed(Value::Object(result))),
-            _ => Self::Unknown,
+    /// What the script says about a command whose end nobody knows, by its options `probe` and `idempotent`. The closure's `true`
+    /// says that it happened, and then it returned `presumed`; `false` that it did not; a map that it happened, and returned this.
+    pub fn by_script(
+        call: &Call,
+        probe: Option<BlockRef>,
+        is_idempotent: bool,
+        presumed: Value,
+    ) -> Result<Self, Failure> {
+        let Some(block) = probe.and_then(|probe| call.resolve(probe)) else {
+            return Ok(if is_idempotent { Self::NotDone } else { Self::Unknown });
+        };
+        match block.call(Vec::new())? {
+            Value::Bool(false) => Ok(Self::NotDone),
+            Value::Bool(true) => Ok(Self::Done(Outcome::changed(presumed))),
+            Value::Object(result) => Ok(Self::Done(Outcome::changed(Value::Object(result)))),
+            other => {
+                let message = format!("option `probe` must return `true`, `false` or a map, and it returned `{other}`");
+                Err(Failure::new(FailureKind::Option, message))
+            }
         }
     }
 }

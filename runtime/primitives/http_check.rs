@@ -70,6 +70,17 @@ impl Primitive for HttpCheck {
         }
     }
 
+    /// It was received and answered as expected; of the answer nothing else is known.
+    fn presumed(&self, call: &Call) -> Value {
+        let urls = if call.str(0).is_empty() { call.strings(0) } else { vec![call.str(0).to_owned()] };
+        let mut values: Vec<Value> = urls.into_iter().map(result::presumed).collect();
+        if call.args.first().is_some_and(Value::is_array) {
+            Value::Array(values)
+        } else {
+            values.pop().unwrap_or_default()
+        }
+    }
+
     fn secrets(&self, call: &Call) -> Vec<String> {
         call.option_texts(&["password", "authorization", "proxy-authorization", "cookie", "x-api-key"])
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::drivers::docker::OVER_SSH;
-use crate::primitive::{BlockRef, Call, Change, Context, Failure, FailureKind, Need, Probe, kind_of, text_of, unknown};
+use crate::primitive::{Change, Context, Failure, FailureKind, Need, kind_of, text_of, unknown};
 
 /// The address of the engine that a script names: an address, a `docker` handle, or an `ssh` handle for the engine of that
 /// host.
@@ -54,15 +54,6 @@ pub fn noted<T: for<'de> Deserialize<'de>>(context: &Context<'_>) -> Option<T> {
     serde_json::from_value(context.marker.clone()?).ok()
 }
 
-/// What the script says about a command whose end nobody knows, by its options `probe` and `idempotent`.
-pub fn ask_script(call: &Call, probe: Option<BlockRef>, is_idempotent: bool) -> Result<Probe, Failure> {
-    match probe.and_then(|probe| call.resolve(probe)) {
-        Some(block) => Ok(Probe::answered(block.call(Vec::new())?)),
-        None if is_idempotent => Ok(Probe::NotDone),
-        None => Ok(Probe::Unknown),
-    }
-}
-
 /// The last that earlier calls of the plan do to a thing, as in `container shop-web-1`.
 pub fn fate(context: &Context<'_>, what: &str) -> Option<Change> {
     context.services.planned().into_iter().rev().find(|change| change.what == what)
@@ -92,8 +83,13 @@ pub fn shown(command: &[String]) -> String {
     if is_short { format!("`{first}`") } else { format!("`{}…`", first.chars().take(79).collect::<String>()) }
 }
 
+/// What a command returned of which a person only knows that it ended well.
+pub fn presumed() -> Value {
+    serde_json::json!({ "code": 0, "ok": true, "truncated": false, "stdout": "", "stderr": "" })
+}
+
 /// What a command will return that is expected to go well.
-pub fn expected(what: &str) -> serde_json::Value {
+pub fn expected(what: &str) -> Value {
     let printed = |stream| unknown(format!("what {what} prints to {stream}"));
     serde_json::json!({
         "code": 0, "ok": true, "truncated": unknown(format!("how much {what} prints")),

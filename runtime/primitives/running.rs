@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::drivers::process::{Exit, LastLines, Stream};
-use crate::primitive::{BlockRef, Call, Context, Effect, Failure, FailureKind, LogStream, Probe, Sink};
+use crate::primitive::{Call, Context, Effect, Failure, LogStream, Sink};
 
 /// Declares the options of a command: those that every command has, after those of its own.
 macro_rules! command_options {
@@ -59,28 +59,6 @@ pub(super) fn hear(context: &Context<'_>, last_lines: &mut LastLines, stream: St
 /// Its time was over.
 pub(super) fn timed_out(failure: Failure, last_lines: LastLines) -> Failure {
     last_lines.explain(failure.hint("raise the option `timeout` if it needs longer"))
-}
-
-/// What the script says about a command that left no trace of its end.
-pub(super) fn unknown(call: &Call, probe: Option<BlockRef>, is_idempotent: bool) -> Result<Probe, Failure> {
-    match probe.and_then(|probe| call.resolve(probe)) {
-        Some(block) => answered(block.call(Vec::new())?),
-        None if is_idempotent => Ok(Probe::NotDone),
-        None => Ok(Probe::Unknown),
-    }
-}
-
-/// `true` happened, `false` did not, a map happened and is the result.
-fn answered(answer: Value) -> Result<Probe, Failure> {
-    match answer {
-        Value::Bool(false) => Ok(Probe::NotDone),
-        Value::Bool(true) => Ok(Probe::Done(presumed().into())),
-        Value::Object(map) => Ok(Probe::Done(Value::Object(map).into())),
-        other => {
-            let message = format!("option `probe` must return `true`, `false` or a map, and it returned `{other}`");
-            Err(Failure::new(FailureKind::Option, message))
-        }
-    }
 }
 
 /// The result of a command that ended well, and of whose output nothing is known.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::running::{command_options, effect, hear, presumed, result, sinks, timed_out, unknown};
+use super::running::{command_options, effect, hear, presumed, result, sinks, timed_out};
 use crate::drivers::process::{Command, Exit, LastLines, Search, Whereabouts};
 use crate::primitive::{
     Action, Arg, ByteSize, Call, CancelReason, Change, Context, Effect, Failure, FailureKind, LogStream, Need, Outcome,
@@ -117,12 +117,12 @@ impl Primitive for Sh {
             Whereabouts::NeverStarted if context.are_markers_dropped() => {
                 context
                     .log(LogStream::Warn, &format!("nobody knows whether `{line}` ran: its traces were dropped since"));
-                return unknown(call, options.probe, options.idempotent);
+                return Probe::by_script(call, options.probe, options.idempotent, presumed());
             }
             Whereabouts::NeverStarted => return Ok(Probe::NotDone),
             Whereabouts::Unknown(why) => {
                 context.log(LogStream::Warn, &format!("nobody knows how `{line}` ended: {why}"));
-                return unknown(call, options.probe, options.idempotent);
+                return Probe::by_script(call, options.probe, options.idempotent, presumed());
             }
             Whereabouts::Ended(exit) => self.end(context, call, &options, exit, last_lines),
             Whereabouts::Stopped => Err(context.stop.reason().unwrap_or(CancelReason::Person).into()),

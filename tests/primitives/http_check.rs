@@ -76,6 +76,25 @@ fn a_body_makes_it_a_post() {
     assert_eq!(server.asked()[0].body, "a=1");
 }
 
+/// Of a POST that a person says was received, its answer is not known.
+#[test]
+fn a_post_that_is_said_to_have_happened_has_the_form_of_an_answer() {
+    let direct = Direct::new();
+    let post = primitive();
+    let presumed = |url: Value| {
+        let mut value = Value::Null;
+        direct.look(post, json!([url]), json!({ "body": "a=1" }), |_, call| value = post.presumed(call));
+        value
+    };
+    let server = Server::start(|_| Reply::text(200, "ok"));
+    let answered = check(server.url("/"), json!({ "body": "a=1" })).unwrap();
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let one = presumed(json!(server.url("/")));
+    assert_eq!(names(&one), names(&answered));
+    assert_eq!((&one["ok"], &one["status"], &one["headers"]), (&json!(true), &Value::Null, &json!({})));
+    assert_eq!(presumed(json!([server.url("/")])), json!([one]));
+}
+
 #[test]
 fn a_wrong_status_shows_the_answer() {
     let server = Server::start(|_| Reply::json(503, &json!({ "status": "starting" })));

@@ -13,7 +13,7 @@ use crate::primitive::{
     Prediction, Primitive, Probe, Recovery, Sink, Span, Spec, Touches, Ty,
 };
 use crate::primitives::on_engine::command::{self, Command};
-use crate::primitives::on_engine::{ask_script, expected, noted, shown};
+use crate::primitives::on_engine::{expected, noted, presumed, shown};
 
 /// Runs a command in a container.
 pub(super) struct Exec;
@@ -95,6 +95,10 @@ impl Primitive for Exec {
         if self.effect(call) == Effect::Read { Recovery::Pure } else { Recovery::Probe }
     }
 
+    fn presumed(&self, _call: &Call) -> Value {
+        presumed()
+    }
+
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
         let options: Options = call.options()?;
         // The files may be others by now; the container is the one that was noted.
@@ -113,7 +117,7 @@ impl Primitive for Exec {
             Ok(Left::Ended(finished)) => concluded(call, &command, &options, output, Ok(finished)),
             Ok(Left::Killed) => Err(output.explain(command.killed())),
             Ok(Left::Unknown(Some(code))) if code != 0 && options.check => Err(command.silent(code)),
-            Ok(Left::Unknown(_)) => return ask_script(call, options.probe, options.idempotent),
+            Ok(Left::Unknown(_)) => return Probe::by_script(call, options.probe, options.idempotent, presumed()),
             Err(failure) if failure.kind == FailureKind::Timeout => Err(output.explain(failure)),
             Err(failure) => return Err(failure),
         };

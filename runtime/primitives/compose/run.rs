@@ -21,7 +21,7 @@ use crate::primitive::{
     Primitive, Probe, Recovery, Sink, Span, Spec, Touches, Ty, unknown,
 };
 use crate::primitives::on_engine::one_off::{self, End, Note};
-use crate::primitives::on_engine::{KEY, add, ask_script, expected, short_key, shown};
+use crate::primitives::on_engine::{KEY, add, expected, presumed, short_key, shown};
 
 /// Runs a command in a container of its own.
 pub(super) struct Run;
@@ -140,6 +140,12 @@ impl Primitive for Run {
         Recovery::Probe
     }
 
+    fn presumed(&self, _call: &Call) -> Value {
+        let mut value = presumed();
+        value["container"] = Value::Null;
+        value
+    }
+
     /// The container itself tells: it stays until its end is in the journal.
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
         let options: Options = call.options()?;
@@ -152,7 +158,7 @@ impl Primitive for Run {
         let note = Note::of(context);
         if options.stdin.is_some() && !note.fed {
             // Its input was cut off, whatever it made of that.
-            let answer = ask_script(call, options.probe, options.idempotent)?;
+            let answer = Probe::by_script(call, options.probe, options.idempotent, self.presumed(call))?;
             if matches!(answer, Probe::NotDone) {
                 one_off::remove(context, &app.engine);
             }

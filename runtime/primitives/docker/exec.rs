@@ -10,7 +10,7 @@ use crate::primitive::{
     Primitive, Probe, Recovery, Sink, Span, Spec, Touches, Ty,
 };
 use crate::primitives::on_engine::command::{self, Command};
-use crate::primitives::on_engine::{ask_script, expected, shown};
+use crate::primitives::on_engine::{expected, presumed, shown};
 
 crate::options! {
     /// Options of `exec`.
@@ -96,6 +96,10 @@ impl Primitive for Exec {
         if self.effect(call) == Effect::Read { Recovery::Pure } else { Recovery::Probe }
     }
 
+    fn presumed(&self, _call: &Call) -> Value {
+        presumed()
+    }
+
     fn probe(&self, context: &Context<'_>, call: &Call) -> Result<Probe, Failure> {
         let options: Options = call.options()?;
         let engine = engine(context, call)?;
@@ -110,7 +114,7 @@ impl Primitive for Exec {
             Ok(Left::Ended(finished)) => concluded(call, &command, &options, output, finished),
             Ok(Left::Killed) => Err(output.explain(command.killed())),
             Ok(Left::Unknown(Some(code))) if code != 0 && options.check => Err(command.silent(code)),
-            Ok(Left::Unknown(_)) => return ask_script(call, options.probe, options.idempotent),
+            Ok(Left::Unknown(_)) => return Probe::by_script(call, options.probe, options.idempotent, presumed()),
             Err(failure) if failure.kind == FailureKind::Timeout => Err(output.explain(failure)),
             Err(failure) => return Err(failure),
         };

@@ -5,6 +5,7 @@ use crate::drivers::http::{self, Answer, Gate};
 use crate::primitive::{Context, Failure, FailureKind, Progress};
 
 /// How one URL ended.
+#[derive(Default)]
 pub(super) struct Attempts {
     /// The URL as asked.
     pub(super) url: String,

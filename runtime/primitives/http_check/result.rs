@@ -35,6 +35,11 @@ fn value(attempts: &Attempts) -> Value {
     Value::Object(map)
 }
 
+/// What a script gets of a request of which a person only knows that it was received.
+pub(super) fn presumed(url: String) -> Value {
+    value(&Attempts { url, count: 1, ..Attempts::default() })
+}
+
 /// What a script gets before anybody was asked.
 pub(super) fn foreseen(address: &Address, check: bool) -> Value {
     let later = |field: &str| unknown(format!("the {field} of {address}"));

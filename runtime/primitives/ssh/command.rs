@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::super::running::{hear, result, timed_out, unknown};
+use super::super::running::{hear, presumed, result, timed_out};
 use super::target;
 use crate::drivers::process::{Exit, LastLines};
 use crate::drivers::ssh::{Fate, RemoteCommand, Target};
@@ -88,7 +88,7 @@ impl Command<'_> {
             Ok(Fate::NeverStarted) => return Ok(Probe::NotDone),
             Ok(Fate::Unknown(why)) => {
                 context.log(LogStream::Warn, &format!("nobody knows how `{preview}` ended: {why}"));
-                return unknown(self.call, self.probe, self.idempotent);
+                return Probe::by_script(self.call, self.probe, self.idempotent, presumed());
             }
             Ok(Fate::Ended(exit)) => self.outcome(context, exit, last_lines, preview),
             Err(failure) if failure.kind == FailureKind::Timeout => Err(timed_out(failure, last_lines)),

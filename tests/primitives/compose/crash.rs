@@ -6,6 +6,7 @@ use runbook::primitive::{Failure, FailureKind, Outcome, Probe};
 use serde_json::{Value, json};
 
 use super::Shop;
+use crate::harness::primitive;
 
 const COMPOSE: &str = "
 services:
@@ -88,6 +89,17 @@ fn a_command_whose_input_was_cut_off_is_a_question() {
     assert!(matches!(shop.recover("run", args.clone(), options.clone()), Probe::Done(_)));
     shop.direct.set_marker(json!({}));
     assert!(matches!(shop.recover("run", args.clone(), options.clone()), Probe::Unknown));
+    let presumed = |method: &str| {
+        let mut value = Value::Null;
+        let primitive = primitive(method);
+        shop.direct
+            .look_on(primitive, shop.handle(json!({})), args.clone(), |_, call| value = primitive.presumed(call));
+        value
+    };
+    let mut silent = json!({ "code": 0, "ok": true, "truncated": false, "stdout": "", "stderr": "" });
+    assert_eq!(presumed("compose.exec"), silent, "somebody says that it happened");
+    silent["container"] = Value::Null;
+    assert_eq!(presumed("compose.run"), silent);
     let again = shop.resume("run", args, json!({ "stdin": "one\n", "idempotent": true })).unwrap();
     assert_eq!(again.value["code"], 0);
     assert_eq!(shop.containers(), ["db-1 running"]);

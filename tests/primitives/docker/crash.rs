@@ -1,12 +1,14 @@
 //! Calls whose process died: what is found out about them, and that nothing is done twice.
 
-use std::time::Duration;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use runbook::drivers::docker::ContainerSpec;
 use runbook::primitive::{Failure, FailureKind, Outcome, Probe, handle};
 use serde_json::{Value, json};
 
 use super::Bench;
+use crate::harness::Project;
 
 impl Bench {
     fn docker() -> Value {
@@ -226,6 +228,35 @@ fn without_a_shell_only_the_exit_code_is_known() {
     bench.die_after("exec", badly.clone(), json!({})).unwrap_err();
     let failure = bench.resume("exec", badly, json!({})).unwrap_err();
     assert_eq!(failure.message, format!("`false` in container `{name}` exited with code 1"));
+}
+
+/// Nothing is left of it, nor of what it printed: a script that reads that finds it empty.
+#[test]
+fn a_command_that_is_said_to_have_happened_has_the_form_of_one_that_was_silent() {
+    let Some(bench) = Bench::start() else { return };
+    for (number, probe) in ["", ", #{ probe: || true }"].into_iter().enumerate() {
+        let name = bench.lab.script(&format!("app{number}"), "exec sleep 600");
+        let project = Project::script(&format!(
+            r#"let ran = docker().exec("{name}", ["sh", "-c", "touch /ready; sleep 600"]{probe});
+            info(`went on ${{ran.code}} <${{ran.stdout}}>`);"#
+        ));
+        let mut child = project.command(&["run", "test.rhai"]).stderr(Stdio::null()).spawn().unwrap();
+        let began = Instant::now();
+        while bench.lab.exec(&name, &["test", "-e", "/ready"]).0 != 0 {
+            assert!(began.elapsed() < Duration::from_secs(60), "it never began");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        bench.lab.run(bench.lab.engine.remove(&name, true)).unwrap();
+        let resumed = project.runbook(&["resume"]);
+        let resumed = if probe.is_empty() {
+            resumed.code(3).says("  it happened  runbook resolve 1 1 --done\n");
+            project.runbook(&["resolve", "1", "1", "--done"])
+        } else {
+            resumed
+        };
+        resumed.success().says("went on 0 <>");
+    }
 }
 
 #[test]
