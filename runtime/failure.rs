@@ -108,6 +108,7 @@ impl Failure {
             std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
             std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
             std::io::ErrorKind::StorageFull => "no space left on device".to_owned(),
+            std::io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
             _ => error.to_string(),
         };
         Self::new(kind, format!("cannot {what}: {reason}"))

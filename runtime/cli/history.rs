@@ -36,11 +36,22 @@ impl FromStr for RunName {
 ///
 /// A full disk or a missing permission keeps nobody from looking.
 pub(super) fn open() -> Result<Option<Journal>, Failure> {
-    let Some(journal) = Journal::open_existing(&state_folder(&places::root_here()?))? else { return Ok(None) };
+    let Some(journal) = existing()? else { return Ok(None) };
     if let Err(failure) = journal.settle() {
         report::note(&format!("warning: runs whose process is gone are still shown as running: {failure}\n"));
     }
     Ok(Some(journal))
+}
+
+/// The same for whoever goes on with a run, and has to write.
+pub(super) fn open_to_go_on() -> Result<Option<Journal>, Failure> {
+    let Some(journal) = existing()? else { return Ok(None) };
+    journal.settle()?;
+    Ok(Some(journal))
+}
+
+fn existing() -> Result<Option<Journal>, Failure> {
+    Journal::open_existing(&state_folder(&places::root_here()?))
 }
 
 /// The run log and the run of that name in it.

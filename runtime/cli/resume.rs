@@ -66,7 +66,7 @@ impl Resume {
 /// The run of that number, or the newest one that stands still.
 pub(super) fn standing(run: Option<i64>) -> Result<(Journal, RunRecord), Failure> {
     let nothing = || Failure::new(FailureKind::NotFound, "no run stands still: there is nothing to go on with");
-    let journal = history::open()?.ok_or_else(nothing)?;
+    let journal = history::open_to_go_on()?.ok_or_else(nothing)?;
     let record = if let Some(run) = run {
         journal.run(run)?
     } else {

@@ -37,7 +37,8 @@ impl Top {
         };
         let redraws = !self.once && std::io::stdout().is_terminal();
         loop {
-            journal.settle()?;
+            // That it cannot be written was said when it was opened, and keeps nobody from looking.
+            let _ = journal.settle();
             let overview = overview(&journal, &registry)?;
             let (now, style) = (Timestamp::now(), Style::detect_stdout());
             history::answer(|out| report::top(out, &overview, now, style, redraws))?;

@@ -1,8 +1,11 @@
 //! What the database's errors mean to a person, and what to do about each.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rusqlite::{Error, ErrorCode};
+use rustix::fs::Access;
+use rustix::io::Errno;
 
 use crate::failure::{Failure, FailureKind};
 
@@ -16,16 +19,16 @@ pub(super) fn explain(file: &Path, what: &str, error: &Error) -> Failure {
                 .hint(format!("`fuser -v {shown}` names the processes that have it open"))
         }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            failure(FailureKind::System, &format!("`{shown}` may not be written"))
-                .hint("run as the user who owns the state folder, or set RUNBOOK_STATE to a folder you can write to")
+            unwritable(file, failure(FailureKind::System, &format!("`{shown}` may not be written")))
         }
         Some(ErrorCode::DatabaseCorrupt) => failure(FailureKind::Invalid, &format!("`{shown}` is damaged"))
             .hint(format!("`sqlite3 {shown} .recover | sqlite3 recovered.sqlite` saves what can be read"))
             .hint("move the damaged file away to begin a new one"),
         Some(ErrorCode::NotADatabase) => failure(FailureKind::Invalid, &format!("`{shown}` is not a run log"))
             .hint("move that file away to begin a new one"),
-        Some(ErrorCode::CannotOpen) => failure(FailureKind::System, &format!("`{shown}` cannot be opened"))
-            .hint("run as the user who owns the state folder, or set RUNBOOK_STATE to a folder you can write to"),
+        Some(ErrorCode::CannotOpen) => {
+            unwritable(file, failure(FailureKind::System, &format!("`{shown}` cannot be opened")))
+        }
         Some(ErrorCode::DiskFull) => failure(FailureKind::System, &format!("no space left for `{shown}`"))
             .hint("free some space, or set RUNBOOK_STATE to a folder on another disk"),
         Some(ErrorCode::SystemIoFailure) => {
@@ -33,6 +36,31 @@ pub(super) fn explain(file: &Path, what: &str, error: &Error) -> Failure {
                 .evidence("answer", error.to_string())
         }
         _ => failure(FailureKind::System, &format!("`{shown}`: {error}")),
+    }
+}
+
+/// Adds what keeps this user from writing the file, and what to do about that: the database tells neither.
+fn unwritable(file: &Path, mut failure: Failure) -> Failure {
+    let places = [Some(file), file.parent()];
+    let kept = places.into_iter().flatten().find_map(|place| {
+        let error = rustix::fs::access(place, Access::WRITE_OK).err()?;
+        matches!(error, Errno::ROFS | Errno::ACCESS).then_some((place, error))
+    });
+    let own =
+        |place: &Path| place.metadata().is_ok_and(|metadata| metadata.uid() == rustix::process::geteuid().as_raw());
+    match kept {
+        Some((place, Errno::ROFS)) => {
+            failure.message.push_str(": its file system is read-only");
+            failure
+                .hint(format!("`findmnt --target {}` shows how it is mounted", place.display()))
+                .hint("make it writable again, or copy the state folder to another one and set RUNBOOK_STATE to that")
+        }
+        Some((place, _)) if own(place) => failure
+            .hint(format!("`chmod u+rwX {}` lets you write it again", place.display()))
+            .hint("or set RUNBOOK_STATE to a folder you can write to"),
+        _ => {
+            failure.hint("run as the user who owns the state folder, or set RUNBOOK_STATE to a folder you can write to")
+        }
     }
 }
 

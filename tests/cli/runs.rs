@@ -1,9 +1,10 @@
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::history::filled;
-use crate::harness::Project;
+use crate::harness::{Project, Ran, skip};
 
 #[test]
 fn runs_are_listed_newest_first_in_80_columns() {
@@ -16,6 +17,53 @@ RUN  RUNBOOK           ENV   STATE      STARTED            TIME  BY
 ";
     assert_eq!(listed, expected);
     assert!(listed.lines().all(|line| line.chars().count() <= 80));
+}
+
+/// The commands on a state folder that is mounted to be read only; none where nobody may mount.
+fn read_only(project: &Project, commands: &[&[&str]]) -> Option<Vec<Ran>> {
+    let runbook = |words: &&[&str]| {
+        let script = "mount --bind .runbook .runbook && mount -o remount,ro,bind .runbook && exec \"$@\"";
+        let (command, mut mounted) = (project.command(words), Command::new("unshare"));
+        mounted.args(["--mount", "sh", "-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
+        mounted.current_dir(project.path()).envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        mounted.output().ok().map(Ran::from)
+    };
+    let may_mount = Command::new("unshare").args(["--mount", "true"]).status().is_ok_and(|status| status.success());
+    if !may_mount {
+        skip("root, for a mount of its own");
+        return None;
+    }
+    commands.iter().map(runbook).collect()
+}
+
+#[test]
+fn a_state_folder_that_may_only_be_read_is_read_and_what_is_said_of_it_is_true() {
+    let project = Project::script("sh([\"sh\", \"-c\", \"touch begun; sleep 60\"]);");
+    let begun = || project.path().join("begun").exists();
+    project.interrupted(&["run", "test.rhai"], rustix::process::Signal::KILL, begun);
+    let commands: [&[&str]; 6] =
+        [&["runs"], &["show", "1"], &["top", "--once"], &["resume"], &["run", "test.rhai"], &["doctor"]];
+    let Some(ran) = read_only(&project, &commands) else { return };
+    let [runs, show, top, resume, run, doctor]: [Ran; 6] = ran.try_into().ok().unwrap();
+    let why = "journal.sqlite` may not be written: its file system is read-only";
+    let settled = "warning: runs whose process is gone are still shown as running: cannot settle a killed run";
+    runs.success().says(settled).says(why).prints("running");
+    show.success().says(settled).says(why).prints("touch begun");
+    top.success().says(why).prints("test.rhai");
+    for refused in [resume, run] {
+        let refused = refused.code(1).says(why).says("hint: `findmnt --target ").says("shows how it is mounted");
+        refused.never_says("owns").never_says("no run stands still");
+    }
+    let doctor = doctor.prints("the file system is read-only").prints("findmnt --target ");
+    assert!(!doctor.stdout.contains("chown"), "{}", doctor.stdout);
+    project.runbook(&["cancel", "1"]).success();
+
+    // Where files are missing that only a writer makes, it cannot even be read.
+    for file in ["journal.sqlite-shm", "journal.sqlite-wal"] {
+        let _ = std::fs::remove_file(project.path().join(".runbook").join(file));
+    }
+    let ran = read_only(&project, &[&["runs"]]).unwrap().remove(0);
+    ran.code(1).says("cannot be opened: its file system is read-only").says("copy the state folder to another one");
 }
 
 #[test]

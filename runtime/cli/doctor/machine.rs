@@ -1,5 +1,6 @@
 //! Programs, disk and clock of this machine.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -66,8 +67,15 @@ fn writable(state: &Path) -> Condition {
         Ok(()) => Condition::ok(name, format!("{shown}, made by the first run")),
         Err(error) => {
             let why = Failure::system(format!("write in {}", existing.display()), &error).message;
+            let fix = match error.kind() {
+                ErrorKind::ReadOnlyFilesystem => {
+                    format!("mount it to be written: `findmnt --target {}` shows how it is mounted", existing.display())
+                }
+                ErrorKind::StorageFull => format!("free some space: df {}", existing.display()),
+                _ => format!("sudo chown \"$USER\" {}", existing.display()),
+            };
             Condition::missing(name, why)
-                .fix(format!("sudo chown \"$USER\" {}", existing.display()))
+                .fix(fix)
                 .fix("or keep the run log elsewhere: export RUNBOOK_STATE=/path/to/folder")
         }
     }
