@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use runbook::drivers::Drivers;
+use runbook::journal::Journal;
 use runbook::primitive::{
-    Block, Call, Cancel, Change, Context, Effect, Failure, FailureKind, Lease, LeaseRequest, LogStream, MakeSecret,
-    Need, NeedKind, Outcome, Prediction, Primitive, Probe, Progress, Reached, Recovery, Release, RunFacts, Services,
-    Site, target_named,
+    Block, Call, Cancel, Catalogue, Change, Context, Effect, Failure, FailureKind, Lease, LeaseRequest, LogStream,
+    MakeSecret, Need, NeedKind, Outcome, Prediction, Primitive, Probe, Progress, Reached, Recovery, Release, RunFacts,
+    Services, Site, target_named,
 };
 use runbook::project::{Environment, Project, ProjectFile};
 use serde_json::{Value, json};
@@ -38,6 +39,7 @@ struct Recorder {
     dies: AtomicBool,
     progress: Mutex<Vec<Progress>>,
     planned: Mutex<Vec<Change>>,
+    journal: OnceLock<Journal>,
 }
 
 #[allow(dead_code)]
@@ -74,6 +76,11 @@ impl Direct {
     pub fn lines(&self) -> Vec<String> {
         let lines = self.services.lines.lock().unwrap();
         lines.iter().map(|(stream, line)| format!("{}: {line}", json!(stream).as_str().unwrap())).collect()
+    }
+
+    /// A run log, for what calls keep in it of backups.
+    pub fn journal(&self) -> &Journal {
+        self.services.journal.get_or_init(|| Journal::open(&self.path().join(".runbook")).unwrap())
     }
 
     /// What the calls said about how far they were, in words.
@@ -336,6 +343,9 @@ impl Services for Recorder {
     }
     fn confirm(&self, _: &str, _: &str, _: Duration, _: Option<&str>) -> Result<bool, Failure> {
         Ok(true)
+    }
+    fn catalogue(&self) -> Option<&dyn Catalogue> {
+        self.journal.get().map(|journal| journal as &dyn Catalogue)
     }
     fn granted(&self, _need: &Need) -> Result<(), Failure> {
         Ok(())

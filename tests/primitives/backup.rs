@@ -23,7 +23,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use runbook::drivers::backup::{Access, Placing, Repository, Snapshot, inside};
-use runbook::primitive::{Failure, FailureKind, Outcome, Probe};
+use runbook::primitive::{Catalogue, Failure, FailureKind, Outcome, Probe, ProofKind};
 use serde_json::{Value, json};
 
 use crate::harness::{Direct, at_night, primitive, skip};
@@ -240,6 +240,41 @@ fn after_a_crash_what_was_restored_is_found_or_restored() {
     assert_eq!(found.value, restored);
     direct.write("back/a", "b");
     assert!(matches!(again(), Probe::NotDone), "it is not what it has to be");
+}
+
+/// Whoever died between the restore and the note of it: what finds the restore done notes it.
+#[test]
+fn a_restore_that_is_found_done_after_a_crash_is_noted_in_the_catalogue() {
+    let direct = site();
+    direct.write("uploads/a", "a");
+    let proofs = || -> Vec<ProofKind> {
+        let known = direct.journal().catalogued("main").unwrap();
+        known[0].proofs.iter().map(|proof| proof.how).collect()
+    };
+    direct.journal();
+    let made = backup(&direct, json!("uploads"), json!({})).unwrap().value;
+    assert_eq!(proofs(), []);
+    let again = || direct.recover("restore", Value::Null, json!([made, "back"]), Value::Null).unwrap();
+    assert!(matches!(again(), Probe::NotDone));
+    assert_eq!(proofs(), [], "what was not done proves nothing");
+    restore(&direct, made.clone(), json!("back"), json!({})).unwrap();
+    assert_eq!(proofs(), [ProofKind::Restored]);
+    direct.journal().drop_proofs("main", &[made["id"].as_str().unwrap()]).unwrap();
+    assert!(matches!(again(), Probe::Done(_)));
+    assert_eq!(proofs(), [ProofKind::Restored]);
+}
+
+/// A person knows that the command went well, and nobody how much it was handed.
+#[test]
+fn a_restore_with_a_command_that_is_said_to_have_happened_returns_the_snapshot() {
+    let direct = site();
+    let (target, restore) = (json!({ "command": ["cat"] }), primitive("restore"));
+    for snapshot in [json!("latest"), json!({ "id": "latest", "parts": [] })] {
+        direct.look(restore, json!([snapshot, target]), json!({ "part": "dump" }), |_, call| {
+            let expected = json!({ "snapshot": "latest", "part": "dump", "files": null, "bytes": null });
+            assert_eq!(restore.presumed(call), expected);
+        });
+    }
 }
 
 #[test]
