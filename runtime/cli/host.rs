@@ -220,11 +220,18 @@ impl List {
             file.hosts.iter().map(|(name, entry)| Ok((entry, target_named(file, name)?))).collect();
         let targets = targets?;
         if self.json {
-            let shown = |(entry, target): &(&Entry, Target)| {
+            let place = |target: &Target| {
                 serde_json::json!({
                     "name": target.name, "address": target.address, "port": target.port, "user": target.user,
-                    "jump": entry.jump, "groups": entry.groups, "labels": entry.labels, "become": entry.becomes,
                 })
+            };
+            let shown = |(entry, target): &(&Entry, Target)| {
+                let mut shown = place(target);
+                shown["jump"] = target.hops().into_iter().map(place).collect();
+                shown["groups"] = serde_json::json!(entry.groups);
+                shown["labels"] = serde_json::json!(entry.labels);
+                shown["become"] = serde_json::json!(entry.becomes);
+                shown
             };
             let all: Vec<_> = targets.iter().map(shown).collect();
             history::answer(|out| writeln!(out, "{}", serde_json::to_string_pretty(&all)?))?;
@@ -233,12 +240,17 @@ impl List {
         if targets.is_empty() {
             report::note("the project has no hosts: `runbook host add NAME ADDRESS` adds one");
         }
-        let rows = targets.iter().map(|(entry, target)| [target.name.clone(), target.spot(), entry.groups.join(", ")]);
-        let rows: Vec<[String; 3]> = rows.collect();
-        let widths = [0, 1].map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
+        let rows = targets.iter().map(|(entry, target)| {
+            let jump = target.jump().map(|jump| format!("via {jump}")).unwrap_or_default();
+            [target.name.clone(), target.spot(), jump, entry.groups.join(", ")]
+        });
+        let rows: Vec<[String; 4]> = rows.collect();
+        let widths = [0, 1, 2].map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
+        // Where no host is behind another, nothing is said of it.
+        let gap = if widths[2] == 0 { "" } else { "  " };
         history::answer(|out| {
-            rows.iter().try_for_each(|[name, spot, groups]| {
-                let line = format!("{name:0$}  {spot:1$}  {groups}", widths[0], widths[1]);
+            rows.iter().try_for_each(|[name, spot, jump, groups]| {
+                let line = format!("{name:0$}  {spot:1$}{gap}{jump:2$}  {groups}", widths[0], widths[1], widths[2]);
                 writeln!(out, "{}", line.trim_end())
             })
         })?;

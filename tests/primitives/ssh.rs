@@ -233,6 +233,48 @@ fn the_hosts_of_a_project_are_listed_reached_trusted_and_looked_over() {
 }
 
 #[test]
+fn the_list_of_hosts_shows_through_which_others_one_is_reached() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join(".ssh")).unwrap();
+    let config = "Host db\n  ProxyJump gate:2222\nHost gate\n  User door\n";
+    std::fs::write(home.path().join(".ssh/config"), config).unwrap();
+    let hosts = r#"
+[host.bastion]
+address = "10.0.0.1"
+user = "me"
+
+[host.db]
+address = "10.0.0.3"
+user = "me"
+groups = ["data"]
+
+[host.inner]
+address = "10.0.0.2"
+user = "me"
+jump = "bastion"
+groups = ["web"]
+
+[host.web]
+address = "10.0.0.4"
+user = "me"
+jump = "bastion,root@10.0.0.9:22"
+"#;
+    let project = Project::new().file("runbook.toml", hosts).env("HOME", &home.path().display().to_string());
+    let expected = "\
+bastion  me@10.0.0.1:22
+db       me@10.0.0.3:22  via door@gate:2222                   data
+inner    me@10.0.0.2:22  via me@10.0.0.1:22                   web
+web      me@10.0.0.4:22  via me@10.0.0.1:22,root@10.0.0.9:22
+";
+    assert_eq!(project.runbook(&["host", "list"]).success().stdout, expected);
+    let json: Value = serde_json::from_str(&project.runbook(&["host", "list", "--json"]).success().stdout).unwrap();
+    assert_eq!(json[0]["jump"], json!([]));
+    assert_eq!(json[1]["jump"], json!([{ "name": "gate", "address": "gate", "port": 2222, "user": "door" }]));
+    assert_eq!(json[2]["jump"][0]["name"], "bastion");
+    assert_eq!(json[3]["jump"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn changes_share_one_session_of_the_host_and_leave_nothing_there() {
     let counted = tempfile::tempdir().unwrap();
     let (sessions, folders) = (counted.path().join("sessions"), counted.path().join("folders"));

@@ -220,9 +220,8 @@ impl Target {
             line.push_str(" -o IdentitiesOnly=yes");
             self.keys.iter().for_each(|key| line.push_str(&format!(" -i {}", quoted(&key.to_string_lossy()))));
         }
-        if let Some(through) = &self.through {
-            let hops: Vec<String> = through.hops().iter().map(|hop| hop.spot()).collect();
-            line.push_str(&format!(" -J {}", quoted(&hops.join(","))));
+        if let Some(jump) = self.jump() {
+            line.push_str(&format!(" -J {}", quoted(&jump)));
         }
         format!("{line} {}", quoted(&format!("{}@{}", self.user, self.address)))
     }
@@ -233,10 +232,17 @@ impl Target {
         format!("{}@{address}:{}", self.user, self.port)
     }
 
-    /// The hosts on the way, this one last.
-    fn hops(&self) -> Vec<&Self> {
-        let mut hops = self.through.as_ref().map_or_else(Vec::new, |through| through.hops());
-        hops.push(self);
+    /// The hosts on the way to it, as `ssh -J` takes them.
+    pub fn jump(&self) -> Option<String> {
+        let hops: Vec<String> = self.hops().iter().map(|hop| hop.spot()).collect();
+        Some(hops.join(",")).filter(|jump| !jump.is_empty())
+    }
+
+    /// The hosts on the way to it, the first one first.
+    pub fn hops(&self) -> Vec<&Self> {
+        let Some(through) = &self.through else { return Vec::new() };
+        let mut hops = through.hops();
+        hops.push(through);
         hops
     }
 }
