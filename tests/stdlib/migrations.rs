@@ -1,5 +1,7 @@
 //! Releases and the migrations between them: what a rollback says, takes back, and refuses.
 
+use std::time::{Duration, Instant};
+
 use super::Site;
 
 /// A stand-in for a migration tool: the revision is a file of the volume.
@@ -98,6 +100,7 @@ fn the_backup_from_before_is_offered_with_what_restoring_it_loses() {
     deploy(&site, "2").code(0).says("back up");
     let listed = site.project.runbook(&["backup", "list", "--json"]).success().stdout;
     let refused = back(&site, "1", "refuse").code(1).says("restoring it loses what was written in the ");
+    assert!(refused.stderr.contains("`data: \"restore\"` restores it"), "{}", refused.stderr);
     let offer = refused.stderr.split("knew it is the backup ").nth(1).unwrap();
     let (id, rest) = offer.split_once(' ').unwrap();
     assert!(rest.starts_with("in `main`:"), "{rest}");
@@ -123,6 +126,53 @@ fn migrations_that_can_be_taken_back_are_and_the_release_that_had_them_is_refuse
     back(&site, "2", "undo").code(1).says("was taken back since, and the release needs it: deploy it again instead");
     deploy(&site, "2").code(0);
     assert_eq!((site.answers(), revision(&site)), ("2".into(), "r2".into()));
+}
+
+#[test]
+fn the_database_of_a_first_deployment_is_started_before_it_is_saved() {
+    let more = r#"backup: #{ command: ["hostname"], container: "NAME-db-1", name: "db.dump" }, backup_to: "main","#;
+    let Some(site) = site(more) else { return };
+    site.project.file_now("runbook.toml", "[backup.main]\npath = \"kept\"\npassword = \"BACKUP_PASSWORD\"\n");
+    let site = Site { project: site.project.env("BACKUP_PASSWORD", "a-password-of-the-test"), ..site };
+    site.project.runbook(&["backup", "init"]).code(0);
+    let image = format!("runbook-test/{}:1", site.lab.name("app"));
+    let compose = site.project.read("compose.yaml").replace("runbook-test/busybox:1", &image);
+    let database = "services:\n  db: { image: 'runbook-test/busybox:1', command: sleep 1000, stop_grace_period: 0s }\n";
+    let compose =
+        compose.replace("services:\n", database).replace("    volumes:", "    depends_on: [db]\n    volumes:");
+    site.project.file_now("compose.yaml", &compose);
+    site.run().code(0).says("ask for the revision").says("back up");
+    assert_eq!((site.answers(), revision(&site)), ("1".into(), "r1".into()));
+}
+
+#[test]
+fn a_rollback_that_waited_for_a_deployment_knows_its_migration() {
+    let Some(site) = &site("") else { return };
+    deploy(site, "1").code(0);
+    // As long as this one is not through, nothing lies between.
+    let (import, deploys) = DEPLOY.trim().split_once('\n').unwrap();
+    let hold =
+        r#"compose("NAME").release(); wait_until("go", || file("go").exists(), #{ every: "20ms", within: "120s" });"#;
+    site.script("test.rhai", &format!("{import}\n{hold}\n{}", deploys.replace("MORE", "")));
+    std::thread::scope(|scope| {
+        let deployment = scope.spawn(|| deploy(site, "2"));
+        until_held(site);
+        let waits = ["run", "rollback.rhai", "--to", "1", "--data", "refuse", "--wait", "60s"];
+        let waiting = scope.spawn(move || site.project.runbook(&waits));
+        std::thread::sleep(Duration::from_secs(2));
+        site.project.file_now("go", "");
+        deployment.join().unwrap().code(0);
+        waiting.join().unwrap().code(1).says("waiting for `").says("r1 → r2 in `api`, by run 2");
+    });
+    assert_eq!((site.answers(), revision(site)), ("2".into(), "r2".into()));
+}
+
+fn until_held(site: &Site) {
+    let began = Instant::now();
+    while site.lab.run(site.lab.engine.locks()).unwrap().iter().all(|lock| lock.name != site.name) {
+        assert!(began.elapsed() < Duration::from_secs(60), "nobody has the lock");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -198,6 +198,9 @@ impl Crossing {
                 }
             });
         }
+        if self.lacking.is_empty() && self.newer.first().is_some_and(|oldest| oldest.saved.is_some()) {
+            failure = failure.hint("`data: \"restore\"` restores it, and saves first what is there now");
+        }
         failure.hint("`data: \"keep\"` goes back all the same and leaves the database as it is")
     }
 }
