@@ -12,6 +12,8 @@ const PIECE: usize = 32 << 10;
 pub struct Flow {
     bytes: Vec<u8>,
     start: usize,
+    /// Where a source writes to: made once, for most of the time there is nothing to be read.
+    piece: Vec<u8>,
     has_ended: bool,
 }
 
@@ -55,16 +57,18 @@ impl Flow {
                 self.bytes.drain(..self.start);
                 self.start = 0;
             }
-            let filled = self.bytes.len();
-            self.bytes.resize(filled + PIECE, 0);
-            let read = source.read(&mut self.bytes[filled..]);
-            self.bytes.truncate(filled + read.as_ref().map_or(0, |length| *length));
-            match read {
+            if self.piece.is_empty() {
+                self.piece = vec![0; PIECE];
+            }
+            match source.read(&mut self.piece) {
                 Ok(0) => {
                     self.has_ended = true;
                     return Ok(true);
                 }
-                Ok(_) => moved = true,
+                Ok(length) => {
+                    self.bytes.extend_from_slice(&self.piece[..length]);
+                    moved = true;
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {

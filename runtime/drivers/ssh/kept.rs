@@ -15,7 +15,14 @@ use crate::failure::{Failure, FailureKind};
 use crate::units::Span;
 
 pub(super) const PLACE: &str = include_str!("scripts/place.sh");
-const START: &str = include_str!("scripts/start.sh");
+/// A function that starts a command and, once it is told to, removes what that left.
+const KEEP: &str = concat!(
+    "keep() {\n",
+    include_str!("scripts/place.sh"),
+    include_str!("scripts/start.sh"),
+    include_str!("scripts/clear.sh"),
+    "}\n"
+);
 const ATTACH: &str = include_str!("scripts/attach.sh");
 const END: &str = include_str!("scripts/end.sh");
 const CLEAR: &str = include_str!("scripts/clear.sh");
@@ -118,9 +125,9 @@ impl Hosts {
         let input = input(command);
         // A line is read by the shell itself; what follows it may be anything, and is counted.
         let length = if command.stdin.is_none() { 0 } else { input.len() };
-        let head = format!("length={length}\nseconds={}\n", command.seconds());
-        let script = script(key, command.user.as_deref(), &head, &format!("{START}{CLEAR}")).reading(input);
-        let script = Script { is_leashed: true, ..script };
+        let text = format!("key={}; length={length}; seconds={}; keep", quoted(key), command.seconds());
+        let script = Script::new(text).run_by(command.user.as_deref()).reading(input);
+        let script = Script { functions: KEEP, is_leashed: true, ..script };
         let mut started = self.start(target, &script, key, &mut listener).await;
         // Left by an earlier attempt, of which somebody decided that it is to be made again.
         if matches!(&started, Ok(said) if said.words == "taken") {

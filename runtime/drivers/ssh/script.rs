@@ -22,9 +22,12 @@ use crate::failure::{Failure, FailureKind};
 
 /// What the login shell is given: it has no word in it that shells read in different ways.
 const SHELL: &str = r#"/bin/sh -c 'IFS= read -r s; eval "$(printf %b "$s")"'"#;
-/// The same for one script after the other. Each begins with a word that only this session knows: whatever a script left
-/// unread of its input is no script. One that does not end well ends the session.
-const SERIES: &str = r#"/bin/sh -c 'IFS= read -r n; while IFS= read -r s; do case $s in "$n "*) (eval "$(printf %b "${s#* }")") || exit;; *) exit;; esac; done'"#;
+/// The same for one script after the other, and before them the functions that all of them call, which are sent and read once.
+/// Each begins with a word that only this session knows: whatever a script left unread of its input is no script. One that
+/// does not end well ends the session.
+const SERIES: &str = r#"/bin/sh -c 'IFS= read -r n; IFS= read -r s; eval "$(printf %b "$s")"; while IFS= read -r s; do case $s in "$n "*) (eval "${s#* }") || exit;; *) exit;; esac; done'"#;
+/// How a script says its last words.
+const FINISH: &str = r#"finish() { printf '\036%s}%s\036' "$mark" "$*"; printf '\036%s}%s\036' "$mark" "$*" >&2; }"#;
 /// How long a login shell may take until it runs something.
 const SLOWEST_SHELL: Duration = Duration::from_secs(30);
 /// How long a channel may stay open after the script has ended, held by something it started.
@@ -39,6 +42,8 @@ const PIECE: usize = 16 << 10;
 pub struct Script {
     /// Its text. It ends by calling `finish` with the words of [`Said::words`].
     pub text: String,
+    /// Functions that the text calls. Scripts that follow each other in a session have the same ones, and texts of one line.
+    pub functions: &'static str,
     /// Who it is run as, through `sudo -n` where somebody else logs in; whoever logs in when `None`.
     pub user: Option<String>,
     /// What it reads after itself.
@@ -113,9 +118,22 @@ impl Script {
 
     /// The script between its marks, in one line, and its input.
     fn sent(&self, marks: &Marks) -> Vec<u8> {
-        let (begin, end) = (marks.begin(), marks.end("\"$*\""));
-        let text = format!("{begin}\n{begin} >&2\nfinish() {{ {end}; {end} >&2; }}\n{}", self.text);
-        let mut sent = one_line(&text).into_bytes();
+        let text = format!("{FINISH}\n{}{}", self.functions, self.between(marks));
+        self.with_input(&one_line(&text))
+    }
+
+    /// The same for a session that knows the functions already, whose word it begins with.
+    fn sent_after(&self, word: &str, marks: &Marks) -> Vec<u8> {
+        self.with_input(&format!("{word} {}", self.between(marks)))
+    }
+
+    fn between(&self, marks: &Marks) -> String {
+        let begin = marks.begin();
+        format!("mark={}; {begin}; {begin} >&2; {}", marks.word(), self.text)
+    }
+
+    fn with_input(&self, line: &str) -> Vec<u8> {
+        let mut sent = line.as_bytes().to_vec();
         sent.push(b'\n');
         sent.extend_from_slice(&self.input);
         sent
@@ -143,8 +161,10 @@ impl Hosts {
         let channel = self.open(target, &purpose).await.map_err(Trouble::Failed)?;
         let mut conversation = Conversation::new(channel, script, None).map_err(Trouble::Failed)?;
         let word = Marks::new().word().to_owned();
-        conversation.sent.splice(..0, format!("{word}\n{word} ").into_bytes());
-        conversation.series = Some(word);
+        let functions = one_line(&format!("{FINISH}\n{}", script.functions));
+        conversation.series = Some(word.clone());
+        conversation.next(script);
+        conversation.sent.splice(..0, format!("{word}\n{functions}\n").into_bytes());
         Ok(conversation)
     }
 
@@ -302,8 +322,7 @@ impl Conversation {
     pub fn next(&mut self, script: &Script) {
         let marks = Marks::new();
         (self.stdout, self.stderr) = (Between::new(&marks), Between::new(&marks));
-        self.sent = script.sent(&marks);
-        self.sent.splice(..0, format!("{} ", self.series.as_deref().unwrap_or_default()).into_bytes());
+        self.sent = script.sent_after(self.series.as_deref().unwrap_or_default(), &marks);
         self.complaints.clear();
     }
 

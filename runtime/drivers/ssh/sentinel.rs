@@ -30,11 +30,6 @@ impl Marks {
         format!("printf '\\036%s{{' {}", self.nonce)
     }
 
-    /// A command of `sh` that prints the last mark with these words.
-    pub fn end(&self, words: &str) -> String {
-        format!("printf '\\036%s}}%s\\036' {} {words}", self.nonce)
-    }
-
     fn opening(&self) -> Vec<u8> {
         format!("\x1e{}{{", self.nonce).into_bytes()
     }
