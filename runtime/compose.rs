@@ -31,6 +31,7 @@ pub mod labels;
 mod load;
 mod merge;
 mod mounts;
+mod newer;
 mod node;
 mod normalize;
 mod order;
@@ -52,6 +53,7 @@ pub use beside::{Obstacle, is_configuration, is_shared, is_socket};
 pub use difference::{FieldDifference, Running, difference};
 pub use discover::{USUAL_FILES, usual_files};
 pub use explain::{Explanation, Given, Origin, Use, explain};
+pub use newer::Newer;
 pub use order::Start;
 pub use problem::{Problem, failure};
 pub use quantity::Duration;
@@ -119,7 +121,11 @@ fn load_watched(request: &LoadRequest, watch: Option<&explain::Watch<'_>>) -> Re
         let all: Vec<_> = application.services.values().cloned().collect();
         for service in all {
             let obstacles = beside::obstacles(&application, &service, &whole);
-            application.services.entry(service.name).and_modify(|service| service.alone = obstacles);
+            let newer = newer::of(&service, &whole);
+            application
+                .services
+                .entry(service.name)
+                .and_modify(|service| (service.alone, service.newer) = (obstacles, newer));
         }
         environment::fold_files(&mut application, &whole, &variables, &problems, &loader);
         environment::fold_labels(&mut application, &whole, &problems, &loader);

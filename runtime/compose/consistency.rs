@@ -81,6 +81,16 @@ impl Check<'_> {
     }
 
     fn networks(&self) {
+        for (key, attachment) in &self.service.networks {
+            let attachment = attachment.clone().unwrap_or_default();
+            let unmet = |name, what| self.unmet(&["networks", key, name], None, what, "remove the key");
+            if attachment.gw_priority != 0 {
+                unmet("gw_priority", "chooses the network of the default gateway, which is not supported");
+            }
+            if !attachment.interface_name.is_empty() {
+                unmet("interface_name", "names the interface in the container, which is not supported");
+            }
+        }
         if !self.service.network_mode.is_empty() && !self.service.networks.is_empty() {
             self.error(&["network_mode"], None, "`network_mode` and `networks` exclude each other", None);
         }
@@ -162,6 +172,17 @@ impl Check<'_> {
             unmet(format!("`{}` is a Windows path, which is not supported", mount.source), "use a path of this host");
         } else if !target.starts_with('/') {
             unmet(format!("`{target}` is not an absolute path"), "paths in a container begin with `/`");
+        }
+        if let Some(options) = &mount.bind {
+            if !matches!(options.recursive.as_str(), "" | "enabled") {
+                let message =
+                    format!("`recursive: {}` is not supported: mounts below it are mounted too", options.recursive);
+                unmet(message, "remove the key, or mount a folder that has no other mounts below it");
+            }
+            if !options.selinux.is_empty() && !options.create_host_path {
+                let message = "`selinux` and `create_host_path: false` are not supported together".to_owned();
+                unmet(message, "remove one of them");
+            }
         }
         let volume = self.application.volumes.get(&mount.source).filter(|_| mount.kind == "volume");
         if volume.is_some_and(|volume| volume.name.is_empty()) {

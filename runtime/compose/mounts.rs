@@ -41,8 +41,6 @@ pub fn parse(text: &str) -> Result<Spec, String> {
             "rprivate" | "private" | "rshared" | "shared" | "rslave" | "slave" => {
                 option.clone_into(&mut spec.propagation);
             }
-            // Only Docker Desktop ever gave these a meaning.
-            "cached" | "delegated" | "consistent" => {}
             _ => spec.unknown.push(option.to_owned()),
         }
     }

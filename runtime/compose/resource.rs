@@ -136,6 +136,10 @@ const KEPT_ELSEWHERE: &[Unmet] = &[
     ("template_driver", "needs a swarm, which fills it in", "fill it in with `template`, and use `file`"),
 ];
 
+/// Keys of configs and secrets that only a swarm, which keeps them, gives a meaning.
+const ONLY_IN_A_SWARM: &[(&str, &str)] =
+    &[("labels", "has no effect outside a swarm"), ("driver_opts", "has no effect outside a swarm")];
+
 /// A model that a runner of models provides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Model {
@@ -185,6 +189,13 @@ pub(super) fn network(key: &str, cursor: &Cursor, project: &str) -> Option<Netwo
         enable_ipv4: fields.get("enable_ipv4").and_then(|cursor| cursor.bool()),
         enable_ipv6: fields.get("enable_ipv6").and_then(|cursor| cursor.bool()),
     };
+    if external {
+        let keys = ["driver", "driver_opts", "ipam", "internal", "attachable", "labels", "enable_ipv6"];
+        fields.without_effect(&keys.map(|key| (key, "has no effect: an external network is made by somebody else")));
+    }
+    if let Some(cursor) = fields.get("enable_ipv4").filter(|_| network.enable_ipv4 == Some(false)) {
+        cursor.warn("has no effect: networks have IPv4 addresses here");
+    }
     fields.close();
     Some(network)
 }
@@ -223,6 +234,7 @@ pub(super) fn file_object(
 ) -> Option<FileObject> {
     let fields = Fields::of(cursor)?;
     let external = fields.bool("external");
+    fields.without_effect(ONLY_IN_A_SWARM);
     let sources: &[&str] = if is_secret { &["file", "environment"] } else { &["file", "environment", "content"] };
     let set = sources.iter().filter(|source| fields.has(source)).count();
     // A driver may fill in a config; nothing fills in a secret.

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::beside::Obstacle;
+use super::newer::Newer;
 use super::problem::Problem;
 use super::quantity::{Duration, as_number, as_text};
 
@@ -77,6 +78,9 @@ pub struct Service {
     /// What it asks for and would not get here: whoever makes its containers refuses. See [`super::Application::unmet`].
     #[serde(skip)]
     pub unmet: Vec<Problem>,
+    /// What older engines pass over in silence.
+    #[serde(skip)]
+    pub newer: Vec<Newer>,
     /// Why two of its containers cannot run beside each other.
     #[serde(skip)]
     pub alone: Vec<Obstacle>,

@@ -114,6 +114,101 @@ secrets: {token: {environment: TOKEN}}
 }
 
 #[test]
+fn what_a_network_or_a_mount_is_asked_for_and_would_not_do_is_not_met() {
+    let file = "
+services:
+  a:
+    image: x
+    networks: {n: {gw_priority: 3, interface_name: eth7}}
+    volumes:
+      - {type: bind, source: ., target: /x, bind: {recursive: disabled}}
+      - {type: bind, source: ., target: /y, bind: {selinux: z, create_host_path: false}}
+networks: {n: {}}
+";
+    assert_eq!(
+        unmet(file),
+        [
+            "compose.yaml:5:20: services.a.networks.n.gw_priority: chooses the network of the default gateway, which is not supported | remove the key",
+            "compose.yaml:5:36: services.a.networks.n.interface_name: names the interface in the container, which is not supported | remove the key",
+            "compose.yaml:7:9: services.a.volumes[0]: `recursive: disabled` is not supported: mounts below it are mounted too | remove the key, or mount a folder that has no other mounts below it",
+            "compose.yaml:8:9: services.a.volumes[1]: `selinux` and `create_host_path: false` are not supported together | remove one of them",
+        ]
+    );
+}
+
+#[test]
+fn keys_that_older_engines_pass_over_are_noted() {
+    let file = "
+services:
+  a:
+    image: x
+    annotations: {a: b}
+    mac_address: '02:42:ac:11:65:43'
+    healthcheck: {test: [CMD, ok], start_interval: 1s}
+    networks: {n: {mac_address: '02:42:ac:11:65:44'}}
+    volumes: [{type: volume, source: data, target: /x, volume: {subpath: y}}]
+networks: {n: {}}
+volumes: {data: {}}
+";
+    let app = Project::new(file).app();
+    let newer = app.services["a"].newer.iter().map(|key| format!("1.{} {} {}", key.minor, key.is_vital, key.problem));
+    assert_eq!(
+        newer.collect::<Vec<_>>(),
+        [
+            "1.43 false compose.yaml:5:5: services.a.annotations: needs Docker 24: this engine keeps none",
+            "1.44 false compose.yaml:7:36: services.a.healthcheck.start_interval: needs Docker 25: this engine checks at `interval` from the start on",
+            "1.44 true compose.yaml:6:5: services.a.mac_address: needs Docker 25: this engine would give another address",
+            "1.44 true compose.yaml:8:20: services.a.networks.n.mac_address: needs Docker 25: this engine would give another address",
+            "1.45 true compose.yaml:9:15: services.a.volumes[0]: needs Docker 26: this engine would mount all of the volume, and not only `subpath`",
+        ]
+    );
+}
+
+#[test]
+fn no_key_is_passed_over_in_silence() {
+    let file = "
+services:
+  a:
+    image: x
+    attach: true
+    restart: always
+    mem_swappiness: 0
+    develop: {watch: [{path: ., action: sync, target: /x}]}
+    configs: [c]
+    networks: [n]
+    volumes: ['.:/y:cached', {type: bind, source: ., target: /z, consistency: delegated}]
+    deploy:
+      labels: {a: b}
+      resources: {reservations: {cpus: '0.5'}}
+      restart_policy: {condition: any, delay: 5s, window: 10s, max_attempts: 3}
+configs: {c: {content: text, labels: {a: b}, driver_opts: {a: b}}}
+networks:
+  n: {enable_ipv4: false}
+  o: {external: true, driver: bridge}
+";
+    assert_eq!(
+        warnings(file),
+        [
+            "compose.yaml:11:15: services.a.volumes[0]: the option `cached` has no meaning and is ignored",
+            "compose.yaml:5:13: services.a.attach: has no effect: nothing runs in the foreground here",
+            "compose.yaml:8:14: services.a.develop: has no effect: only `docker compose watch` acts on it",
+            "compose.yaml:13:15: services.a.deploy.labels: has no effect outside a swarm: containers have those of the service",
+            "compose.yaml:14:40: services.a.deploy.resources.reservations.cpus: has no effect outside a swarm: an engine keeps no processors free",
+            "compose.yaml:15:47: services.a.deploy.restart_policy.delay: has no effect outside a swarm: an engine waits longer before each restart by itself",
+            "compose.yaml:15:59: services.a.deploy.restart_policy.window: has no effect outside a swarm: for an engine 10 seconds are a success",
+            "compose.yaml:15:78: services.a.deploy.restart_policy.max_attempts: has no effect without `condition: on-failure`",
+            "compose.yaml:11:79: services.a.volumes[1].consistency: has no effect: it belongs to Docker Desktop",
+            "compose.yaml:7:21: services.a.mem_swappiness: has no effect: 0 is what is not set, and the engine's own value counts",
+            "compose.yaml:15:23: services.a.deploy.restart_policy: has no effect: `restart` says when",
+            "compose.yaml:18:20: networks.n.enable_ipv4: has no effect: networks have IPv4 addresses here",
+            "compose.yaml:19:31: networks.o.driver: has no effect: an external network is made by somebody else",
+            "compose.yaml:16:38: configs.c.labels: has no effect outside a swarm",
+            "compose.yaml:16:59: configs.c.driver_opts: has no effect outside a swarm",
+        ]
+    );
+}
+
+#[test]
 fn keys_without_effect_are_warned_of() {
     let file = "
 services:

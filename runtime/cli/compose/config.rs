@@ -41,7 +41,9 @@ impl Config {
         if !self.services.is_empty() {
             application = application.only(&self.services).map_err(|name| no_service(&application, &name))?;
         }
-        for problem in application.warnings.iter().chain(application.unmet()) {
+        let built = application.services.values().filter_map(|service| service.build.as_ref());
+        let unmet = application.unmet().into_iter().chain(built.flat_map(|build| &build.unmet));
+        for problem in application.warnings.iter().chain(unmet) {
             report::note(&format!("warning: {problem}"));
         }
         history::answer(|out| {

@@ -163,6 +163,7 @@ pub struct Placement {
 /// Keys that only a swarm gives a meaning.
 const SWARM: &[(&str, &str)] = &[
     ("endpoint_mode", "has no effect outside a swarm"),
+    ("labels", "has no effect outside a swarm: containers have those of the service"),
     ("placement", "has no effect outside a swarm"),
     ("rollback_config", "has no effect outside a swarm"),
 ];
@@ -235,7 +236,10 @@ fn limits(cursor: &Cursor) -> Option<Resource> {
 
 fn reservations(cursor: &Cursor) -> Option<Resource> {
     let fields = cursor.fields()?;
-    fields.without_effect(&[("generic_resources", "has no effect outside a swarm")]);
+    fields.without_effect(&[
+        ("cpus", "has no effect outside a swarm: an engine keeps no processors free"),
+        ("generic_resources", "has no effect outside a swarm"),
+    ]);
     let counted = fields.get("generic_resources").map(|cursor| cursor.list()).unwrap_or_default();
     let reservations = Resource {
         cpus: fields.float("cpus"),
@@ -305,6 +309,13 @@ fn restart_policy(cursor: &Cursor) -> Option<RestartPolicy> {
         max_attempts: whole(&fields, "max_attempts"),
         window: fields.get("window").and_then(|cursor| cursor.duration()),
     };
+    fields.without_effect(&[
+        ("delay", "has no effect outside a swarm: an engine waits longer before each restart by itself"),
+        ("window", "has no effect outside a swarm: for an engine 10 seconds are a success"),
+    ]);
+    if policy.condition != "on-failure" {
+        fields.without_effect(&[("max_attempts", "has no effect without `condition: on-failure`")]);
+    }
     fields.close();
     Some(policy)
 }

@@ -119,6 +119,7 @@ pub(super) fn read(cursor: &Cursor) -> Vec<Mount> {
 
 fn mount(cursor: &Cursor) -> Option<Mount> {
     let fields = cursor.fields()?;
+    fields.without_effect(&[("consistency", "has no effect: it belongs to Docker Desktop")]);
     let mount = Mount {
         kind: fields.choice("type", KINDS),
         source: fields.string("source"),

@@ -45,6 +45,8 @@ const UNMET: &[Unmet] = &[
 
 /// Keys that have no effect on the engines this runs on, and why.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("attach", "has no effect: nothing runs in the foreground here"),
+    ("develop", "has no effect: only `docker compose watch` acts on it"),
     ("cpu_count", "has no effect: it belongs to Windows containers"),
     ("cpu_percent", "has no effect: it belongs to Windows containers"),
     ("isolation", "has no effect: it belongs to Windows containers"),
@@ -62,6 +64,7 @@ pub(crate) fn read(name: &str, cursor: &Cursor, variables: &BTreeMap<String, Str
         env_files: fields.get("env_file").map(|cursor| env_files(&cursor)).unwrap_or_default(),
         label_files: fields.string_or_list("label_file"),
         unmet: fields.unmet(UNMET),
+        newer: Vec::new(),
         alone: Vec::new(),
         profiles: fields.strings("profiles"),
         annotations: fields.text_pairs("annotations"),
@@ -153,6 +156,13 @@ pub(crate) fn read(name: &str, cursor: &Cursor, variables: &BTreeMap<String, Str
         pre_stop: fields.get("pre_stop").map(|cursor| hook::inside(&cursor)).unwrap_or_default(),
         image,
     };
+    if let Some(number) = fields.get("mem_swappiness").filter(|_| service.mem_swappiness == 0) {
+        number.warn("has no effect: 0 is what is not set, and the engine's own value counts");
+    }
+    let policy = fields.get("deploy").filter(|_| !service.restart.is_empty());
+    if let Some(policy) = policy.and_then(|deploy| deploy.fields()?.get("restart_policy")) {
+        policy.warn("has no effect: `restart` says when");
+    }
     fields.close();
     Some(service)
 }

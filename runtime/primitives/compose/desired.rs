@@ -12,7 +12,7 @@ use crate::drivers::docker::{
     ContainerSpec, Device, HealthCheck, Logging, Mount, MountKind, NetworkAttachment, PortSpec, Resources, Restart,
     Ulimit,
 };
-use crate::primitive::{Failure, FailureKind};
+use crate::primitive::{Failure, FailureKind, LogStream};
 
 /// A label of ours: a digest of the files put into the container, which no other label covers.
 pub(super) const FILES: &str = "runbook.compose.files";
@@ -27,9 +27,30 @@ pub(super) struct Desired {
 }
 
 /// Fails when services ask for what their containers would not get: a container that is not what the files promise is not made.
-pub(super) fn check(application: &Application) -> Result<(), Failure> {
-    let unmet: Vec<Problem> = application.unmet().into_iter().cloned().collect();
-    if unmet.is_empty() { Ok(()) } else { Err(failure(&unmet)) }
+pub(super) fn check(app: &App<'_>) -> Result<(), Failure> {
+    let unmet: Vec<Problem> = app.model.unmet().into_iter().cloned().collect();
+    if !unmet.is_empty() {
+        return Err(failure(&unmet));
+    }
+    app.model.services.values().try_for_each(|service| check_engine(app, service))
+}
+
+/// Fails when a service asks for what this engine is too old for and would pass over in silence.
+pub(super) fn check_engine(app: &App<'_>, service: &Service) -> Result<(), Failure> {
+    if service.newer.is_empty() {
+        return Ok(());
+    }
+    let version = app.look("asking for the engine's version", app.engine.api_version())?;
+    let minor = version.rsplit('.').next().and_then(|minor| minor.parse().ok()).unwrap_or(0_u32);
+    let mut vital = Vec::new();
+    for key in service.newer.iter().filter(|key| key.minor > minor) {
+        if key.is_vital {
+            vital.push(key.problem.clone());
+        } else {
+            app.context.log(LogStream::Warn, &key.problem.to_string());
+        }
+    }
+    if vital.is_empty() { Ok(()) } else { Err(failure(&vital)) }
 }
 
 /// The container of a service; `image` is the id that its image's name stands for now. Name spaces of other services

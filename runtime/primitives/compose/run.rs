@@ -210,6 +210,7 @@ impl Primitive for Run {
 fn of<'a>(mut app: App<'a>, call: &Call) -> Result<(App<'a>, Service), Failure> {
     let service = app.service(call.str(0))?.clone();
     app.only(std::slice::from_ref(&service.name))?;
+    desired::check_engine(&app, &service)?;
     Ok((app, service))
 }
 

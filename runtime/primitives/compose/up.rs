@@ -227,7 +227,7 @@ fn opened<'a>(context: &'a Context<'a>, call: &Call, options: &Options) -> Resul
     app.warn();
     let everything = app.model.clone();
     app.only(&options.services)?;
-    desired::check(&app.model)?;
+    desired::check(&app)?;
     Ok((app, everything))
 }
 

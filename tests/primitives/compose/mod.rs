@@ -13,6 +13,7 @@ mod labels;
 mod migrations;
 mod monitor;
 mod moves;
+mod older;
 mod plan;
 mod release;
 mod replace;
