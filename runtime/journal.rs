@@ -132,8 +132,13 @@ impl Journal {
         self.refuse_copy()?;
         store::check_depth(&[&new.environment_values, &new.parameters])?;
         let (run, claim) = self.write("begin the run", |writer| writer.begin(&self.folder, new))??;
-        locked(&self.claims).insert(run, claim);
+        locked(&self.claims).insert(run, claim.beating());
         Ok(run)
+    }
+
+    /// Makes everything ready for [`Journal::begin`] to be quick, and writes nothing: for a run whose time is yet to come.
+    pub fn rehearse(&self, new: &NewRun) -> Result<(), Failure> {
+        self.write("prepare the run", |writer| writer.rehearse(new))
     }
 
     /// Stores an event.

@@ -62,8 +62,8 @@ impl Process {
 /// The lock that says "this run has a living owner", held until dropped.
 #[derive(Debug)]
 pub(super) struct Claim {
-    _pulse: Pulse,
-    _file: Arc<File>,
+    _pulse: Option<Pulse>,
+    file: Arc<File>,
     path: PathBuf,
 }
 
@@ -79,8 +79,7 @@ impl Claim {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 // Whoever had it before may have removed the file after it was opened here.
                 Ok(()) if is_at(&file, &path) => {
-                    let file = Arc::new(file);
-                    return Ok(Self { _pulse: Pulse::of(&file), _file: file, path });
+                    return Ok(Self { _pulse: None, file: Arc::new(file), path });
                 }
                 Ok(()) => {}
                 // Somebody who only looks whether the owner lives holds it for a moment, and so does an owner about to go.
@@ -96,6 +95,11 @@ impl Claim {
                 }
             }
         }
+    }
+
+    /// From now on it shows when its owner was alive last: once the transaction is over, for which others may wait.
+    pub(super) fn beating(self) -> Self {
+        Self { _pulse: Some(Pulse::of(&self.file)), ..self }
     }
 
     /// Lets go of the lock of a run that has ended or stands still; its file is needed no more.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CallState, Decision, FireTicket, Parked, RunState, ScriptEnd};
+use super::{CallState, Decision, FireTicket, Parked, Redacted, RunState, ScriptEnd};
 use crate::failure::Failure;
 use crate::primitive::{Change, Effect, Site};
 
@@ -48,6 +48,9 @@ pub struct NewRun {
     /// What the command line took away from it; it stays away when the run is resumed.
     #[serde(default)]
     pub narrowing: Value,
+    /// What it may do ([`PolicyApplied`](super::Event::PolicyApplied)): recorded with its beginning, for which others may wait.
+    #[serde(skip)]
+    pub policy: Option<Redacted>,
     /// The fire of a schedule that it runs for: the two are tied in one transaction.
     #[serde(skip)]
     pub fire: Option<FireTicket>,

@@ -21,7 +21,7 @@ impl Journal {
         self.refuse_copy()?;
         let last_line = self.last_line_at(run)?;
         let claim = self.write("take up the run", |writer| take_up(writer, &self.folder, run, by, last_line))??;
-        locked(&self.claims).insert(run, claim);
+        locked(&self.claims).insert(run, claim.beating());
         Ok(())
     }
 }

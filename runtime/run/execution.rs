@@ -67,6 +67,42 @@ pub struct Start {
     pub fire: Option<FireTicket>,
 }
 
+impl Start {
+    /// Makes ready what would take time at the beginning of a new run, so that one whose time is yet to come begins at once then.
+    pub fn rehearse(&self) {
+        let uid = approval::uid(&self.project, &self.started_by);
+        // What keeps it from beginning is told when it begins, if it does so then.
+        let _ = self.journal.rehearse(&self.new_run(uid, None));
+    }
+
+    /// What the run log is given of a new run.
+    fn new_run(&self, uid: String, plan: Option<Value>) -> NewRun {
+        let environment = self.project.environment();
+        NewRun {
+            runbook: self.sources.first().map(|source| source.path.clone()).unwrap_or_default(),
+            title: self.title.clone(),
+            environment: environment.name.clone(),
+            environment_values: Value::Object(environment.values.clone()),
+            parameters: self.parameters.clone(),
+            project_root: self.project.root().to_string_lossy().into_owned(),
+            revision: self.revision.clone(),
+            started_by: self.started_by.clone(),
+            sources: self.sources.clone(),
+            from_run: self.from_run,
+            uid,
+            plan,
+            narrowing: serde_json::to_value(&self.policy.record().narrowing).unwrap_or_default(),
+            policy: Some(Redacted::by(&Redactor::default(), policy_applied(&self.policy, &self.started_by))),
+            fire: self.fire.clone(),
+        }
+    }
+}
+
+fn policy_applied(policy: &Policy, by: &str) -> Event {
+    let policy = serde_json::to_value(policy.record()).unwrap_or_default();
+    Event::PolicyApplied { policy, by: by.to_owned(), at: Timestamp::now() }
+}
+
 /// An earlier run to go on with.
 pub struct Resumes {
     /// The run.
@@ -86,6 +122,8 @@ pub struct Execution {
     pub(super) drivers: Drivers,
     pub(super) journal: Arc<Journal>,
     pub(super) policy: Policy,
+    /// What the beginning of a new run says of it.
+    noted: Option<Redacted>,
     pub(super) redactor: Arc<Redactor>,
     /// The key of the state folder; none before something is to be hashed or sealed with it.
     pub(super) key: OnceLock<Key>,
@@ -158,6 +196,7 @@ impl Execution {
             started_by: start.started_by.clone(),
             started_at,
         };
+        let mut noted = None;
         let (facts, replay, script_end) = match &resumes {
             Some(resumes) => {
                 let run = &resumes.run;
@@ -170,22 +209,9 @@ impl Execution {
             None if start.plans => (facts(0, "plan".into(), Timestamp::now()), Replay::default(), None),
             None => {
                 let uid = approval::uid(&start.project, &start.started_by);
-                let id = start.journal.begin(&NewRun {
-                    runbook: runbook.clone(),
-                    title: start.title.clone(),
-                    environment: environment.name.clone(),
-                    environment_values: Value::Object(environment.values.clone()),
-                    parameters: start.parameters.clone(),
-                    project_root: start.project.root().to_string_lossy().into_owned(),
-                    revision: start.revision,
-                    started_by: start.started_by.clone(),
-                    sources: start.sources.clone(),
-                    from_run: start.from_run,
-                    uid: uid.clone(),
-                    plan,
-                    narrowing: serde_json::to_value(&start.policy.record().narrowing).unwrap_or_default(),
-                    fire: start.fire,
-                })?;
+                let new = start.new_run(uid.clone(), plan);
+                let id = start.journal.begin(&new)?;
+                noted = new.policy;
                 (facts(id, uid, Timestamp::now()), Replay::default(), None)
             }
         };
@@ -197,6 +223,7 @@ impl Execution {
             at_work: hosts::AtWork::default(),
             spent: Mutex::new(spent(&replay)),
             policy: start.policy,
+            noted,
             redactor: Arc::default(),
             key: OnceLock::new(),
             tokens: OnceLock::new(),
@@ -231,10 +258,13 @@ impl Execution {
         Ok(execution)
     }
 
-    /// Says in the journal what counts from here on.
+    /// Says what counts from here on: of a new run it is in the journal already.
     pub(super) fn note_policy(&self) -> Result<(), Failure> {
-        let policy = serde_json::to_value(self.policy.record()).unwrap_or_default();
-        self.emit(Event::PolicyApplied { policy, by: self.facts.started_by.clone(), at: Timestamp::now() })
+        if let Some(noted) = &self.noted {
+            self.listeners.iter().for_each(|listener| listener(noted));
+            return Ok(());
+        }
+        self.emit(policy_applied(&self.policy, &self.facts.started_by))
     }
 
     /// Says in the journal who goes on with the run, with which scripts, and to what end.

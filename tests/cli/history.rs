@@ -33,6 +33,7 @@ fn new_run(runbook: &str, environment: &str) -> NewRun {
         uid: "0123456789abcdef".into(),
         plan: None,
         narrowing: Value::Null,
+        policy: None,
         fire: None,
         runbook: runbook.into(),
         title: "Deploy the shop".into(),

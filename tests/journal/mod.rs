@@ -28,6 +28,7 @@ pub fn new_run() -> NewRun {
         uid: "0123456789abcdef".into(),
         plan: None,
         narrowing: Value::Null,
+        policy: None,
         fire: None,
         runbook: "deploy.rhai".into(),
         title: "Deploy the shop".into(),
