@@ -16,7 +16,7 @@ mod wall;
 mod zone;
 
 pub use clock::{Clock, SystemClock};
-pub use definition::Definition;
+pub use definition::{Alike, Definition};
 pub use expression::{Expression, Problem, ProblemKind};
 pub use fires::Fires;
 pub use question::{Answer, Listing, Outcome, Question, Refusal};

@@ -15,4 +15,4 @@ mod wait;
 mod worker;
 
 pub use owner::Owner;
-pub use service::{Project, Service};
+pub use service::{Project, Service, version_of};

@@ -45,6 +45,7 @@ impl Serve {
         let owner = Owner::claim(journal.state_folder())?;
         let (read, known) = (root.clone(), root.clone());
         let teller = Teller::start(&root, true)?;
+        let served = Arc::new(surroundings::Served::default());
         if let Some(section) = api.filter(|_| !self.once) {
             let api = Api {
                 journal: Journal::open(&state_folder(&root))?,
@@ -53,7 +54,7 @@ impl Serve {
                 root: root.clone(),
                 memory: limits.memory,
                 runs: limits.runs,
-                surroundings: Arc::new(surroundings::Here(root.clone())),
+                surroundings: Arc::new(surroundings::Here { root: root.clone(), served: served.clone() }),
             };
             let place = api.start()?;
             report::note(&format!("answering on {place}"));
@@ -66,7 +67,9 @@ impl Serve {
             root,
             load: Box::new(move || {
                 Zone::read_anew();
-                Registry::load(&read).map(|registry| registry.for_service(&read))
+                let project = Registry::load(&read)?.for_service(&read);
+                served.note(&project);
+                Ok(project)
             }),
             say: Box::new(report::note),
             redact: Box::new(move |environment, text| {
@@ -81,11 +84,11 @@ impl Serve {
             }),
             drain: self.drain.0,
         };
-        let served = service.run(self.once);
+        let ended = service.run(self.once);
         if let Some(teller) = teller {
             notify::warn(&teller.end(notify::PATIENCE));
         }
-        served?;
+        ended?;
         Ok(ExitCode::SUCCESS)
     }
 }

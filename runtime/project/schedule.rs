@@ -69,6 +69,13 @@ pub struct ScheduleEntry {
     pub on_crash: OnCrash,
 }
 
+impl ScheduleEntry {
+    /// As the ledger keeps it: the same for all that say the same.
+    pub fn written(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
 impl Default for ScheduleEntry {
     /// What holds where nothing is said.
     fn default() -> Self {

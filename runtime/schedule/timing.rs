@@ -1,5 +1,7 @@
 //! When a schedule fires: by a cron expression, every so often, or at certain times.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
@@ -14,7 +16,7 @@ use crate::units::Span;
 #[derive(Clone, Debug)]
 pub(super) enum Timing {
     /// By a cron expression.
-    Cron(Box<Expression>, DstPolicy),
+    Cron(Arc<Expression>, DstPolicy),
     /// Every so many seconds, counted from a moment.
     Every { seconds: i64, from: i64 },
     /// At these moments.
@@ -91,7 +93,7 @@ fn cron_timing(text: &str, policy: DstPolicy) -> Result<Timing, Failure> {
     let expression = Expression::parse(text).map_err(refuse)?;
     match expression.slips().first() {
         Some(slip) => Err(refuse(slip.clone())),
-        None => Ok(Timing::Cron(Box::new(expression), policy)),
+        None => Ok(Timing::Cron(Arc::new(expression), policy)),
     }
 }
 

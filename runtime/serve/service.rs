@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::agenda::Agenda;
@@ -31,13 +32,13 @@ const INTRODUCED: usize = 20;
 /// What the service needs of the project, read anew whenever the project changes.
 pub struct Project {
     /// The schedules, by name.
-    pub definitions: BTreeMap<String, Definition>,
+    pub definitions: Arc<BTreeMap<String, Definition>>,
     /// What a worker is told that runs a schedule's runbook: all but the fire it does it for.
     pub words: Words,
     /// How much may run at once.
     pub limits: ServiceLimits,
     /// What all this was read from: when one of these files changes, it is read anew.
-    pub files: Vec<PathBuf>,
+    pub files: Arc<[PathBuf]>,
 }
 
 /// Says it of a schedule.
@@ -465,7 +466,7 @@ fn ticket() -> String {
 }
 
 /// A number that changes whenever one of these files does.
-fn version_of(files: &[PathBuf]) -> u64 {
+pub fn version_of(files: &[PathBuf]) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     use std::os::unix::fs::MetadataExt;
     let mut hasher = DefaultHasher::new();

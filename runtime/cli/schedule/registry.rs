@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -10,7 +11,7 @@ use crate::failure::{Failure, FailureKind, nearest};
 use crate::journal::{FireChange, Journal};
 use crate::project::{PROJECT_FILE, ProjectFile, ScheduleEntry, state_folder};
 use crate::schedule::ledger::{self, Standing, World};
-use crate::schedule::{Clock, Definition, SystemClock};
+use crate::schedule::{Alike, Clock, Definition, SystemClock};
 use crate::script::Header;
 use crate::serve;
 
@@ -25,20 +26,19 @@ impl Registry {
     /// Reads the project at `root`. Fails, before anything was registered, for a schedule that could not run: its expression,
     /// its runbook, its environment, its parameters.
     pub(in crate::cli) fn load(root: &Path) -> Result<Self, Failure> {
-        let file = ProjectFile::load(root)?;
+        let mut file = ProjectFile::load(root)?;
         let mut entries: BTreeMap<String, (ScheduleEntry, String)> = BTreeMap::new();
-        for (name, entry) in &file.schedules {
-            let mut entry = entry.clone();
+        for (name, mut entry) in std::mem::take(&mut file.schedules) {
             entry.runbook = entry.runbook.map(|path| path.trim_start_matches("./").to_owned());
-            entries.insert(name.clone(), (entry, PROJECT_FILE.to_owned()));
+            entries.insert(name, (entry, PROJECT_FILE.to_owned()));
         }
         let mut headers = BTreeMap::new();
         for script in scripts(root)? {
             let path = script.strip_prefix(root).unwrap_or(&script).to_string_lossy().into_owned();
             let text =
                 std::fs::read_to_string(&script).map_err(|error| Failure::system(format!("read `{path}`"), &error))?;
-            let header = Header::parse(&text);
-            for (name, entry) in header.schedules.clone() {
+            let mut header = Header::parse(&text);
+            for (name, entry) in std::mem::take(&mut header.schedules) {
                 let entry = ScheduleEntry { runbook: Some(entry.runbook.unwrap_or_else(|| path.clone())), ..entry };
                 if let Some((_, other)) = entries.insert(name.clone(), (entry, path.clone())) {
                     let message = format!("the schedule `{name}` is declared in `{other}` and in `{path}`");
@@ -47,15 +47,16 @@ impl Registry {
             }
             headers.insert(path, header);
         }
-        let mut definitions = BTreeMap::new();
-        for (name, (entry, place)) in entries {
-            let found = Definition::new(&name, entry).and_then(|definition| {
-                fits(&definition, &file, headers.get(definition.runbook())).map(|()| definition)
+        let mut alike = Alike::default();
+        let read = |(name, (entry, place)): (String, (ScheduleEntry, String))| {
+            let found = Definition::new(&name, entry).and_then(|mut definition| {
+                fits(&definition, &file, headers.get(definition.runbook()))?;
+                definition.share(&mut alike);
+                Ok((name, definition))
             });
-            let definition =
-                found.map_err(|failure| Failure { message: format!("{place}: {}", failure.message), ..failure })?;
-            definitions.insert(name, definition);
-        }
+            found.map_err(|failure| Failure { message: format!("{place}: {}", failure.message), ..failure })
+        };
+        let definitions = entries.into_iter().map(read).collect::<Result<_, _>>()?;
         Ok(Self { file, definitions, headers })
     }
 
@@ -146,7 +147,7 @@ impl Registry {
             words.push("--quiet".to_owned());
             words
         });
-        serve::Project { words, files, limits: self.file.service, definitions: self.definitions }
+        serve::Project { words, files, limits: self.file.service, definitions: Arc::new(self.definitions) }
     }
 }
 

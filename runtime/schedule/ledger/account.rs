@@ -74,7 +74,7 @@ pub fn register(standing: &Standing, world: &World<'_>) -> Vec<FireChange> {
     let mut changes = rewind(standing, now);
     for row in &standing.schedules {
         let told = world.definitions.get(&row.name);
-        if told.is_some_and(|told| says(told) == row.definition) {
+        if told.is_some_and(|told| told.entry().written() == row.definition) {
             continue;
         }
         // What cannot be read any more was written by another version: its fires are the project's from now on.
@@ -83,14 +83,18 @@ pub fn register(standing: &Standing, world: &World<'_>) -> Vec<FireChange> {
         }
         let name = row.name.clone();
         changes.push(match told {
-            Some(told) => FireChange::Register { name, definition: says(told), accounted: now },
+            Some(told) => FireChange::Register { name, definition: told.entry().written(), accounted: now },
             None => FireChange::Remove { name },
         });
     }
     let known: HashSet<&str> = standing.schedules.iter().map(|row| row.name.as_str()).collect();
     for (name, told) in world.definitions {
         if !known.contains(name.as_str()) {
-            changes.push(FireChange::Register { name: name.clone(), definition: says(told), accounted: now });
+            changes.push(FireChange::Register {
+                name: name.clone(),
+                definition: told.entry().written(),
+                accounted: now,
+            });
         }
     }
     changes
@@ -123,11 +127,6 @@ fn jump(standing: &Standing, world: &World<'_>) -> i64 {
     let now = world.now;
     let seen = standing.seen.as_ref().filter(|seen| seen.boot == now.boot);
     seen.map_or(0, |seen| (now.wall - seen.wall) - (now.up - seen.up))
-}
-
-/// What a definition says, as the ledger keeps it.
-fn says(definition: &Definition) -> String {
-    serde_json::to_string(definition.entry()).unwrap_or_default()
 }
 
 fn read(row: &ScheduleRow) -> Option<Definition> {

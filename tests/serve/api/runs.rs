@@ -42,7 +42,11 @@ fn a_run_is_started_looked_at_stopped_and_approved() {
     wait_until("it went on", || state(run) == RunState::Ok);
 
     assert_eq!(api.with(&all, "POST", "/v1/schedules/rare/pause", "").json()["paused"], true);
-    assert_eq!(api.with(&all, "GET", "/v1/schedules", "").json()["schedules"][0]["name"], "rare");
+    let schedule = || api.with(&all, "GET", "/v1/schedules", "").json()["schedules"][0].take();
+    assert_eq!(schedule()["name"], "rare");
+    let file = std::fs::read_to_string(project.path().join("runbook.toml")).unwrap();
+    std::fs::write(project.path().join("runbook.toml"), file.replace("[schedule.rare]", "[schedule.rarely]")).unwrap();
+    assert_eq!(schedule()["name"], "rarely", "what the file says now, whatever the service has read");
     let metrics = api.with(&all, "GET", "/metrics", "");
     assert!(
         metrics.body.contains("runbook_runs{runbook=\"note.rhai\",env=\"prod\",result=\"ok\"} 1"),
