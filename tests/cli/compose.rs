@@ -73,7 +73,7 @@ fn config_prints_hashes_and_json() {
 #[test]
 fn config_says_what_is_wrong_and_where() {
     let shop = shop();
-    let ran = shop.runbook(&["compose", "config", "--file", "one.yaml"]);
+    let ran = shop.runbook(&["compose", "config", "-f", "one.yaml"]);
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("one.yaml:2:26: services.a.tyt: there is no such key"), "{}", ran.stderr);
     let ran = shop.runbook(&["compose", "config"]);

@@ -12,7 +12,7 @@ use crate::failure::{Failure, FailureKind};
 #[derive(Args)]
 pub struct Files {
     /// Compose file; given several times, later ones over earlier ones
-    #[arg(short, long = "file", value_name = "FILE")]
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
     named: Vec<PathBuf>,
     /// The file of variables; `.env` in the project's folder without it
     #[arg(long, value_name = "FILE")]
