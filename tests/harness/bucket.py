@@ -96,7 +96,9 @@ def rule_for(method, path):
             wanted = rule.get("path", "")
             # Of a listing the query is meant, of an object its name.
             name = path if "=" in wanted or "-token" in wanted else path.split("?")[0]
-            fits = rule["method"] in ("*", method) and rule["under"] in path and wanted in name
+            # `faults/` is not `target-faults/`.
+            is_own = re.search(r"(?<![\w-])" + re.escape(rule["under"]), path)
+            fits = rule["method"] in ("*", method) and is_own and wanted in name
             if fits and rule.get("skip", 0) > 0:
                 rule["skip"] -= 1
                 continue

@@ -1,13 +1,15 @@
 //! An S3 server that checks signatures and fails when it is told to: moto behind `bucket.py`, one for all tests.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use runbook::drivers::backup::Location;
-use runbook::drivers::bucket::{Keys, Place, Style};
+use runbook::drivers::bucket::{Bucket as Client, Keys, Place, Style, digest};
 use serde_json::Value;
 
 use super::skip;
@@ -62,12 +64,29 @@ impl Bucket {
         Location::Bucket(self.place(), Self::keys())
     }
 
+    pub fn client(&self) -> Client {
+        Client::new(self.place(), Self::keys(), Arc::new(|| Ok(()))).unwrap()
+    }
+
+    /// Puts an object there.
+    pub fn put(&self, name: &str, content: &[u8]) {
+        let content = Bytes::copy_from_slice(content);
+        self.client().put(name, std::slice::from_ref(&content), &digest(&content), false).unwrap();
+    }
+
+    /// Every object by its name, and what is in it.
+    pub fn held(&self) -> BTreeMap<String, Bytes> {
+        let (client, prefix) = (self.client(), self.place().key(""));
+        let names = client.list("").unwrap().into_iter().map(|object| object.key[prefix.len()..].to_owned());
+        names.map(|name| (name.clone(), client.get(&name).unwrap().unwrap().body)).collect()
+    }
+
     /// The lines of `[backup.NAME]` but for the password.
     pub fn lines(&self) -> String {
         format!("bucket = '{}'\nregion = '{REGION}'\naccess_key = 'ACCESS'\nsecret_key = 'SECRET'\n", self.url())
     }
 
-    /// Lets requests of this test fail. The name stands with its slashes, so that no other test's begins like it.
+    /// Lets requests of this test fail, and of no other.
     pub fn rule(&self, method: &str, path: &str, kind: &str, skip: u32, times: u32) {
         let rule = serde_json::json!([{
             "under": self.under(), "method": method, "path": path, "kind": kind, "skip": skip, "times": times,

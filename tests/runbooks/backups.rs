@@ -8,9 +8,10 @@ use runbook::drivers::docker::ContainerSpec;
 use rusqlite::Connection;
 
 use super::demo_images;
+use super::saved::synced_to;
 use super::systems::{System, docker};
 use crate::harness::Lab;
-use crate::harness::bucket::{Bucket, KEY, REGION};
+use crate::harness::bucket::Bucket;
 
 fn volume(name: &str) -> PathBuf {
     docker(&["volume", "inspect", "--format", "{{.Mountpoint}}", name]).trim().into()
@@ -141,11 +142,7 @@ fn the_bucket_of_chatvista_is_synced_and_links_to_it_are_given_out() {
     let Some(bucket) = Bucket::new("chatvista") else { return };
     let system = System::new(lab, &["chatvista"], &[]);
     let project = &system.project;
-    let settings = project.read("runbook.toml");
-    let here = settings.replace("http://127.0.0.1:19000/chatvista-storage", &bucket.url());
-    project.file_now("runbook.toml", &here.replace("region = \"us-east-1\"", &format!("region = \"{REGION}\"")));
-    let secrets = format!("DO_SPACES_ACCESS_KEY='{}'\nDO_SPACES_SECRET_KEY='{}'\n", KEY.0, KEY.1);
-    project.file_now("demo.secrets", &format!("{}{secrets}", project.read("demo.secrets")));
+    synced_to(&system, &bucket);
     for part in ["recordings", "transcripts", "minutes", "exports", "avatars"] {
         std::fs::create_dir_all(project.path().join(format!("chatvista/storage/{part}/2026"))).unwrap();
         project.file_now(&format!("chatvista/storage/{part}/2026/a.txt"), part);

@@ -96,6 +96,7 @@ fn backups_come_true(saved: Option<Saved>, turns: &[&[&str]]) {
         match words[0].rsplit('/').next() {
             Some("restore.rhai") => saved.damage(),
             Some("recover.rhai") => saved.system.lose(),
+            Some("sync.rhai") => saved.diverge(),
             _ => {}
         }
         // Some print at their end what only a run knows: the plan is certain up to there, and right.
@@ -132,6 +133,12 @@ fn of_chatvistas_backups() {
     let in_place: &[&str] = &["chatvista/restore.rhai", "--part", "minutes", "--in-place", "true"];
     let turns = [&["chatvista/backup.rhai"][..], &["chatvista/restore-drill.rhai"], restore, in_place];
     backups_come_true(saved::chatvista(), &turns);
+}
+
+#[test]
+fn of_chatvistas_bucket() {
+    let turns: &[&[&str]] = &[&["chatvista/sync.rhai"], &["chatvista/link.rhai", "--object", "minutes/a.bin"]];
+    backups_come_true(saved::chatvista_and_bucket("planned-chatvista"), turns);
 }
 
 #[test]

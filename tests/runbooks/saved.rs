@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::demo_images;
 use super::systems::{System, docker};
 use crate::harness::Lab;
+use crate::harness::bucket::{Bucket, KEY, REGION};
 
 /// A system and its repository, in which the three newest snapshots stay.
 pub struct Saved {
@@ -17,6 +18,8 @@ pub struct Saved {
     pub name: &'static str,
     data: fn(&Saved) -> Vec<String>,
     damage: fn(&Saved),
+    /// What it is synced to.
+    bucket: Option<Bucket>,
 }
 
 impl Saved {
@@ -24,7 +27,7 @@ impl Saved {
         let settings = system.project.read("runbook.toml");
         let few = |line| if str::starts_with(line, "keep = ") { "keep = { last = 3 }\n" } else { line };
         system.project.file_now("runbook.toml", &settings.split_inclusive('\n').map(few).collect::<String>());
-        Self { system, name, data, damage }
+        Self { system, name, data, damage, bucket: None }
     }
 
     /// Runs a runbook of the system.
@@ -47,6 +50,14 @@ impl Saved {
     /// Loses a part of it.
     pub fn damage(&self) {
         (self.damage)(self);
+    }
+
+    /// Lets the bucket be another one than what was saved: an object is lost, one is another, one is too many.
+    pub fn diverge(&self) {
+        let bucket = self.bucket.as_ref().unwrap();
+        bucket.client().remove("recordings/a.bin").unwrap();
+        bucket.put("minutes/a.bin", b"another");
+        bucket.put("avatars/b.bin", b"too many");
     }
 
     /// The name that everything of the system begins with.
@@ -166,6 +177,29 @@ pub fn chitram() -> Option<Saved> {
     }
     saved.eventually("chitram", "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number", "SELECT 1000");
     Some(saved.filled())
+}
+
+/// Lets `ChatVista`'s runbooks reach this bucket.
+pub fn synced_to(system: &System, bucket: &Bucket) {
+    let project = &system.project;
+    let settings = project.read("runbook.toml");
+    let here = settings.replace("http://127.0.0.1:19000/chatvista-storage", &bucket.url());
+    project.file_now("runbook.toml", &here.replace("region = \"us-east-1\"", &format!("region = \"{REGION}\"")));
+    let secrets = format!("DO_SPACES_ACCESS_KEY='{}'\nDO_SPACES_SECRET_KEY='{}'\n", KEY.0, KEY.1);
+    project.file_now("demo.secrets", &format!("{}{secrets}", project.read("demo.secrets")));
+}
+
+/// The directories of `ChatVista` with the bucket that they are synced to.
+pub fn chatvista_and_bucket(name: &str) -> Option<Saved> {
+    let bucket = Bucket::new(name)?;
+    let mut saved = chatvista()?;
+    synced_to(&saved.system, &bucket);
+    saved.data = |saved| {
+        let held = saved.bucket.iter().flat_map(Bucket::held);
+        held.map(|(name, content)| format!("object {name} {}", String::from_utf8_lossy(&content))).collect()
+    };
+    saved.bucket = Some(bucket);
+    Some(saved)
 }
 
 /// The directories of `ChatVista`.

@@ -125,7 +125,7 @@ fn who_removes_things_is_alone_and_a_dead_holder_is_replaced() {
     assert_eq!(order.lock().unwrap()[0], "first", "{order:?}");
 
     // One whose process died held it.
-    let client = Client::new(bucket.place(), Bucket::keys(), Arc::new(|| Ok(()))).unwrap();
+    let client = bucket.client();
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let note =
         json!({ "holder": "x", "boot": boot.trim(), "process": "4194000 1", "token": "x", "count": 3 }).to_string();

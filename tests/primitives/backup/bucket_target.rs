@@ -4,25 +4,13 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use bytes::Bytes;
-use runbook::drivers::bucket::Bucket as Client;
 use runbook::primitive::{Failure, FailureKind, Outcome, Probe};
 use serde_json::{Value, json};
 
-use super::objects::{put, site, source};
+use super::objects::{site, source};
 use super::{backup, open, restore, snapshots};
 use crate::harness::bucket::{Bucket, REGION};
 use crate::harness::{Direct, primitive};
-
-fn client(bucket: &Bucket) -> Client {
-    Client::new(bucket.place(), Bucket::keys(), std::sync::Arc::new(|| Ok(()))).unwrap()
-}
-
-/// Every object by its name, and what is in it.
-fn held(bucket: &Bucket) -> BTreeMap<String, Bytes> {
-    let (client, prefix) = (client(bucket), bucket.place().key(""));
-    let names = client.list("").unwrap().into_iter().map(|object| object.key[prefix.len()..].to_owned());
-    names.map(|name| (name.clone(), client.get(&name).unwrap().unwrap().body)).collect()
-}
 
 fn target(bucket: &Bucket) -> Value {
     json!({ "bucket": bucket.url(), "access_key": "ACCESS", "secret_key": "SECRET", "region": REGION })
@@ -50,7 +38,7 @@ fn a_folder_becomes_objects_and_only_what_differs_is_written() {
     let saved = backup(&direct, json!("files"), json!({})).unwrap().value;
     let made = into(&direct, &saved, &bucket, json!({})).unwrap();
     assert_eq!((made.changed, &made.value["written"]), (Some(true), &json!(4)));
-    assert!(held(&bucket) == wanted);
+    assert!(bucket.held() == wanted);
 
     // Nothing differs: nothing is written, also of what was written in parts.
     bucket.rule("PUT", "", "403", 0, 1000);
@@ -59,10 +47,10 @@ fn a_folder_becomes_objects_and_only_what_differs_is_written() {
     bucket.heal();
 
     // What would be lost is refused; a dry run names it, and changes nothing.
-    put(&bucket, "a", b"FIRST");
-    put(&bucket, "in/more", b"more");
-    client(&bucket).remove("empty").unwrap();
-    let before = held(&bucket);
+    bucket.put("a", b"FIRST");
+    bucket.put("in/more", b"more");
+    bucket.client().remove("empty").unwrap();
+    let before = bucket.held();
     let dry = into(&direct, &saved, &bucket, json!({ "dry_run": true })).unwrap();
     let lines = json!([
         { "path": "a", "what": "content" }, { "path": "empty", "what": "missing" }, { "path": "in/more", "what": "extra" },
@@ -70,12 +58,12 @@ fn a_folder_becomes_objects_and_only_what_differs_is_written() {
     assert_eq!((dry.changed, &dry.value["differences"]), (None, &lines));
     let failure = into(&direct, &saved, &bucket, json!({})).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Refused, "{failure:?}");
-    assert!(held(&bucket) == before && snapshots(&direct).len() == 1);
+    assert!(bucket.held() == before && snapshots(&direct).len() == 1);
 
     // With leave to, it is saved first: that, and nothing else.
     let replaced = into(&direct, &saved, &bucket, json!({ "replace": true })).unwrap().value;
     assert_eq!([&replaced["written"], &replaced["removed"], &replaced["extra"]], [&json!(2), &json!(1), &json!(0)]);
-    assert!(held(&bucket) == wanted);
+    assert!(bucket.held() == wanted);
     let safe = snapshots(&direct).pop().unwrap();
     assert_eq!((safe.job.as_deref(), safe.files), (Some("vista.before-restore"), 3));
     let part = open(&direct).manifest(&safe).unwrap().unwrap().parts.remove(0);
@@ -84,11 +72,11 @@ fn a_folder_becomes_objects_and_only_what_differs_is_written() {
     assert_eq!([lost("a"), lost("in/more")], ["FIRST", "more"]);
 
     // What is missing is added beside what does not belong there.
-    put(&bucket, "other", b"other");
-    client(&bucket).remove("a").unwrap();
+    bucket.put("other", b"other");
+    bucket.client().remove("a").unwrap();
     let added = into(&direct, &saved, &bucket, json!({})).unwrap().value;
     assert_eq!([&added["written"], &added["extra"]], [&json!(1), &json!(1)]);
-    assert_eq!(held(&bucket).len(), wanted.len() + 1);
+    assert_eq!(bucket.held().len(), wanted.len() + 1);
 }
 
 #[test]
@@ -96,15 +84,15 @@ fn a_bucket_comes_back_with_what_was_said_of_its_objects() {
     let (Some(from), Some(to)) = (Bucket::new("target-from"), Bucket::new("target-to")) else { return };
     let direct = site();
     let headers = vec![("content-type".into(), "video/mp4".to_owned()), ("x-amz-meta-room".into(), "7".to_owned())];
-    let from_client = std::sync::Arc::new(client(&from));
+    let from_client = std::sync::Arc::new(from.client());
     let mut writer = runbook::drivers::bucket::ObjectWriter::new(from_client, "meeting", headers);
     writer.write(b"frames").unwrap();
     writer.finish().unwrap();
-    put(&from, "d/plain", b"plain");
+    from.put("d/plain", b"plain");
     let saved = backup(&direct, source(&from), json!({})).unwrap().value;
     into(&direct, &saved, &to, json!({})).unwrap();
-    assert!(held(&to) == held(&from));
-    let reply = client(&to).get("meeting").unwrap().unwrap();
+    assert!(to.held() == from.held());
+    let reply = to.client().get("meeting").unwrap().unwrap();
     assert_eq!([reply.header("content-type"), reply.header("x-amz-meta-room")], [Some("video/mp4"), Some("7")]);
 }
 
@@ -126,8 +114,8 @@ fn whatever_the_server_does_nothing_is_said_to_be_there_that_is_not() {
         ("GET", "list-type=2", "short", 0, 1000, false),
     ] {
         let what = format!("{method} {path} {kind} after {skip}");
-        for name in held(&bucket).keys() {
-            client(&bucket).remove(name).unwrap();
+        for name in bucket.held().keys() {
+            bucket.client().remove(name).unwrap();
         }
         bucket.rule(method, path, kind, skip, times);
         let done = into(&direct, &saved, &bucket, json!({ "within": "60s" }));
@@ -135,12 +123,12 @@ fn whatever_the_server_does_nothing_is_said_to_be_there_that_is_not() {
         bucket.heal();
         assert_eq!(done.is_ok(), is_well, "{what}: {done:?}");
         if done.is_ok() {
-            assert!(held(&bucket) == wanted, "{what}");
+            assert!(bucket.held() == wanted, "{what}");
         }
         // What is there is whole, and going on mends it.
-        assert!(held(&bucket).iter().all(|(name, content)| wanted[name] == *content), "{what}");
+        assert!(bucket.held().iter().all(|(name, content)| wanted[name] == *content), "{what}");
         into(&direct, &saved, &bucket, json!({})).unwrap();
-        assert!(held(&bucket) == wanted, "{what}");
+        assert!(bucket.held() == wanted, "{what}");
     }
 }
 
@@ -153,9 +141,9 @@ fn after_a_crash_the_bucket_tells_whether_it_happened() {
     let probe =
         || direct.probe_with(primitive("restore"), Value::Null, json!([saved, target(&bucket)]), json!({})).unwrap();
     assert!(matches!(probe(), Probe::NotDone));
-    put(&bucket, "a", b"first");
+    bucket.put("a", b"first");
     assert!(matches!(probe(), Probe::NotDone));
-    put(&bucket, "b", b"second");
+    bucket.put("b", b"second");
     assert!(matches!(probe(), Probe::Done(outcome) if outcome.value["files"] == json!(2)));
 }
 
@@ -170,14 +158,14 @@ fn what_no_bucket_can_hold_is_refused() {
         let failure = into(&direct, &saved.value, &bucket, json!({ "part": part })).unwrap_err();
         assert!(failure.message.contains(why), "{failure:?}");
     }
-    assert!(held(&bucket).is_empty());
+    assert!(bucket.held().is_empty());
 }
 
 #[test]
 fn a_link_is_read_by_anybody_for_a_while_and_for_nothing_else() {
     let Some(bucket) = Bucket::new("target-link") else { return };
     let keys = Bucket::keys();
-    put(&bucket, "a b/ü.txt", b"hello");
+    bucket.put("a b/ü.txt", b"hello");
     let link = bucket.place().link("a b/ü.txt", &keys, std::time::Duration::from_secs(2)).unwrap();
     let curl = |arguments: &[&str], link: &str| {
         let output =

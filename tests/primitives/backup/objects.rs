@@ -24,12 +24,6 @@ pub fn site() -> Direct {
     direct
 }
 
-pub fn put(bucket: &Bucket, name: &str, content: &[u8]) {
-    let client = Client::new(bucket.place(), Bucket::keys(), std::sync::Arc::new(|| Ok(()))).unwrap();
-    let content = Bytes::copy_from_slice(content);
-    client.put(name, std::slice::from_ref(&content), &digest(&content), false).unwrap();
-}
-
 pub fn source(bucket: &Bucket) -> Value {
     json!({
         "bucket": bucket.url(), "access_key": "ACCESS", "secret_key": "SECRET", "region": REGION, "name": "media",
@@ -55,9 +49,9 @@ fn only_what_changed_is_read_and_all_of_it_comes_back() {
     wanted.insert("large".into(), "0123456789".repeat(2_000_000));
     wanted.insert("empty".into(), String::new());
     for (name, content) in &wanted {
-        put(&bucket, name, content.as_bytes());
+        bucket.put(name, content.as_bytes());
     }
-    put(&bucket, "half.tmp", b"left out");
+    bucket.put("half.tmp", b"left out");
     direct.write("notes/a", "a");
     let both = json!([source(&bucket), "notes"]);
     let first = backup(&direct, both.clone(), json!({})).unwrap().value;
@@ -68,12 +62,11 @@ fn only_what_changed_is_read_and_all_of_it_comes_back() {
     backup(&direct, both.clone(), json!({})).unwrap();
     assert_eq!(facts(&direct)["read"], json!(0));
     // One of the same length within the same second, one that is new, one that is gone; a folder's file with the same time and size.
-    put(&bucket, "recordings/0/r-0", "Recording 0".repeat(1000).as_bytes());
+    bucket.put("recordings/0/r-0", "Recording 0".repeat(1000).as_bytes());
     wanted.insert("recordings/0/r-0".into(), "Recording 0".repeat(1000));
-    put(&bucket, "new", b"new");
+    bucket.put("new", b"new");
     wanted.insert("new".into(), "new".into());
-    let client = Client::new(bucket.place(), Bucket::keys(), std::sync::Arc::new(|| Ok(()))).unwrap();
-    client.remove("empty").unwrap();
+    bucket.client().remove("empty").unwrap();
     wanted.remove("empty");
     let time = std::fs::metadata(direct.path().join("notes/a")).unwrap().modified().unwrap();
     direct.write("notes/a", "b");
@@ -105,9 +98,9 @@ fn a_bucket_that_fails_is_no_snapshot() {
     let Some(bucket) = Bucket::new("source-faults") else { return };
     let direct = site();
     for number in 0..5 {
-        put(&bucket, &format!("d/{number}"), &[7; 1000]);
+        bucket.put(&format!("d/{number}"), &[7; 1000]);
     }
-    put(&bucket, "large", &vec![9; 20_000_000]);
+    bucket.put("large", &vec![9; 20_000_000]);
     let refused = |what: &str| -> Failure {
         let failure = backup(&direct, source(&bucket), json!({ "within": "60s" })).unwrap_err();
         assert!(snapshots(&direct).is_empty(), "{what}: {failure:?}");
@@ -126,7 +119,7 @@ fn a_bucket_that_fails_is_no_snapshot() {
     assert_eq!(refused("a wrong key").kind, FailureKind::Unauthorized);
     direct.write("secrets.env", &format!("STORE='{PASSWORD}'\nACCESS='{}'\nSECRET='{}'\n", KEY.0, KEY.1));
     // A file and a folder of one name cannot come back.
-    put(&bucket, "d", b"both");
+    bucket.put("d", b"both");
     assert!(refused("both").message.contains("would be a file"));
     for wrong in ["https://x", "ftp://host/bucket"] {
         let source = json!({ "bucket": wrong, "access_key": "A", "secret_key": "B" });

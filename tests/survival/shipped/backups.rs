@@ -18,6 +18,9 @@ use crate::survival::plan::has_strace;
 /// The words that are no runbook: a part of the data is lost.
 const DAMAGE: &[&str] = &["damage"];
 
+/// And these: the bucket is another one than what was saved.
+const DIVERGENCE: &[&str] = &["divergence"];
+
 /// And these: everything that the engine has of the system is lost.
 const LOSS: &[&str] = &["loss"];
 
@@ -34,6 +37,7 @@ impl World for Saved {
         match words {
             DAMAGE => self.damage(),
             LOSS => self.system.lose(),
+            DIVERGENCE => self.diverge(),
             _ => drop(self.runs(words).success()),
         }
     }
@@ -118,6 +122,7 @@ impl Saved {
             let before = match words[0].rsplit('/').next() {
                 Some("restore.rhai") => vec![DAMAGE.to_vec()],
                 Some("recover.rhai") => vec![LOSS.to_vec()],
+                Some("sync.rhai") => vec![DIVERGENCE.to_vec()],
                 _ => Vec::new(),
             };
             Stage::new(words[0], self, vec![turn]).after(before).survives(most);
@@ -154,6 +159,12 @@ fn chatvistas_backup_drill_and_restore_survive_kills() {
     let Some(saved) = has_strace().then(saved::chatvista).flatten() else { return };
     let restore = &["chatvista/restore.rhai", "--part", "minutes", "--in-place", "true"];
     saved.survives(&[&["chatvista/backup.rhai"], &["chatvista/restore-drill.rhai"], restore], 3);
+}
+
+#[test]
+fn syncing_chatvistas_bucket_and_giving_out_links_survive_kills() {
+    let Some(saved) = has_strace().then(|| saved::chatvista_and_bucket("killed-chatvista")).flatten() else { return };
+    saved.survives(&[&["chatvista/sync.rhai"], &["chatvista/link.rhai", "--object", "minutes/a.bin"]], 4);
 }
 
 #[test]

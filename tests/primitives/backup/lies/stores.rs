@@ -33,12 +33,8 @@ impl Objects {
         target
     }
 
-    fn client(bucket: &Bucket) -> Client {
-        Client::new(bucket.place(), Bucket::keys(), std::sync::Arc::new(|| Ok(()))).unwrap()
-    }
-
     fn held(bucket: &Bucket) -> String {
-        let (client, prefix) = (Self::client(bucket), bucket.place().key(""));
+        let (client, prefix) = (bucket.client(), bucket.place().key(""));
         let mut all = Vec::new();
         for object in client.list("").unwrap() {
             let name = &object.key[prefix.len()..];
@@ -71,7 +67,7 @@ impl Subject for Objects {
     }
 
     fn alter(&self, _: &Direct, round: u64) {
-        let client = Self::client(&self.0);
+        let client = &self.0.client();
         // One that is new each time, one that is written again, one that goes.
         for (name, bytes) in [(format!("recordings/{round}"), 200_000), ("minutes/a b".to_owned(), 70_000)] {
             let content = bytes::Bytes::from(noise(round, bytes));
@@ -85,7 +81,7 @@ impl Subject for Objects {
     }
 
     fn come_back(&self, direct: &Direct, id: &str) -> Result<String, Failure> {
-        let (client, prefix) = (Self::client(&self.1), self.1.place().key(""));
+        let (client, prefix) = (&self.1.client(), self.1.place().key(""));
         for object in client.list("").unwrap() {
             client.remove(&object.key[prefix.len()..]).unwrap();
         }
