@@ -358,13 +358,11 @@ impl Execution {
         }
     }
 
-    /// Counts one operation of the script; a script that uses too many, or too much time for them, is stopped.
+    /// Counts one operation of the script; a script that uses too many, or too much time or memory for them, is stopped.
     pub(super) fn count_operation(&self) -> Option<Failure> {
         let used = self.operations.fetch_add(1, Ordering::Relaxed);
-        (used > MOST_OPERATIONS || computing::is_endless()).then(|| {
-            let message = "the script computed too long without waiting for anything: is there an endless loop?";
-            Failure::new(FailureKind::Invalid, message)
-        })
+        let is_endless = if used > MOST_OPERATIONS { Some(computing::TOO_LONG) } else { computing::is_endless() };
+        is_endless.map(|message| Failure::new(FailureKind::Invalid, message))
     }
 }
 

@@ -24,6 +24,14 @@ fn a_string_without_end_is_an_error() {
     ends("let text = \"\"; text.pad(999999999, \"x\");", 1, "too large");
 }
 
+/// The size of a map is looked at when it is handed on, not when something is put into it.
+#[test]
+fn a_map_without_end_is_an_error() {
+    let grow = "let map = #{}; let text = \"\"; text.pad(100000, \"x\"); let n = 0; loop { n += 1; map[`k${n}`] = text + n; MORE }";
+    ends(&grow.replace("MORE", ""), 1, "takes too much memory");
+    ends(&grow.replace("MORE", "if n % 1000 == 0 { info(n); }"), 1, "takes too much memory");
+}
+
 #[test]
 fn recursion_without_end_is_an_error() {
     ends("fn again(n) { again(n + 1) }\nagain(0);", 1, "more than 64 levels deep");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use runbook::drivers::backup::{Access, Location, Repository};
-use runbook::drivers::bucket::{Bucket as Client, Keys};
+use runbook::drivers::bucket::Keys;
 use runbook::primitive::{Failure, FailureKind};
 use serde_json::{Value, json};
 

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use runbook::drivers::backup::Repository;
-use runbook::drivers::bucket::{Bucket as Client, digest};
 use runbook::primitive::{Failure, FailureKind};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! A store that is elsewhere: a bucket. What comes back of it goes into another one.
 
-use runbook::drivers::bucket::{Bucket as Client, digest};
+use runbook::drivers::bucket::digest;
 use runbook::primitive::Failure;
 use serde_json::{Value, json};
 
