@@ -31,6 +31,11 @@ const WORD: Duration = Duration::from_secs(15);
 /// How long it may take to take or remove a lock, the image included.
 const CHANGE: Duration = Duration::from_secs(60);
 
+/// How often the engine is asked to remove a lock that it fails to remove.
+const REMOVALS: u32 = 5;
+/// How long to wait before asking again.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// A lock that is ours.
 #[derive(Debug)]
 pub struct EngineLease {
@@ -112,7 +117,7 @@ impl Engine {
     pub async fn release_lock_of(&self, run_uid: &str, name: &str) -> Result<(), Failure> {
         bounded(CHANGE, format!("giving the lock `{name}` back"), async {
             match self.look(&name::container_name(name)).await?.and_then(Found::lock) {
-                Some(held) if held.holder.run_uid == run_uid => self.remove(&held.id, true).await.map(drop),
+                Some(held) if held.holder.run_uid == run_uid => self.clear(&held.id).await,
                 _ => Ok(()),
             }
         })
@@ -133,7 +138,26 @@ impl Engine {
     }
 
     async fn remove_lock(&self, name: &str, id: &str) -> Result<(), Failure> {
-        bounded(CHANGE, format!("giving the lock `{name}` back"), self.remove(id, true)).await.map(drop)
+        bounded(CHANGE, format!("giving the lock `{name}` back"), self.clear(id)).await
+    }
+
+    /// Removes a lock's container. An engine may fail at that while somebody reads what is in it, and leaves it half removed then.
+    async fn clear(&self, id: &str) -> Result<(), Failure> {
+        for _ in 1..REMOVALS {
+            if self.remove(id, true).await.is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.remove(id, true).await.map(drop)
+    }
+
+    /// Sees to it that a lock on its way out goes: where its removal has failed, it would keep the name for ever.
+    async fn see_off(&self, container: &str) -> Result<(), Failure> {
+        match self.find(container).await?.filter(is_leaving) {
+            Some(leaving) => self.clear(&leaving.id).await,
+            None => Ok(()),
+        }
     }
 
     async fn say(&self, lease: &EngineLease, is_needed: impl Fn(&mut State) -> bool) -> Result<(), Failure> {

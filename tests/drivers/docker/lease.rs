@@ -8,7 +8,7 @@ use runbook::drivers::docker::{EngineLease, HeldLock, HolderProcess, LockHolder,
 use runbook::primitive::FailureKind;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::Lab;
+use crate::harness::{Lab, skip};
 
 const NAME: &str = "RUNBOOK_TEST_LOCK";
 const FOLDER: &str = "RUNBOOK_TEST_FOLDER";
@@ -324,6 +324,37 @@ fn a_lock_that_was_removed_behind_our_back_is_missed_at_once() {
         assert!(lost.hints[0].contains("label!=runbook.lock"), "{lost:?}");
     }
     lab.run(lab.engine.release_lock(&lease)).unwrap();
+    lab.run(lab.engine.release_lock(&lease)).unwrap();
+}
+
+/// What engines do when somebody reads in the container at that moment: here a file that cannot be removed stands for it.
+#[test]
+fn a_lock_that_the_engine_failed_to_remove_is_removed_again() {
+    let Some(lab) = Lab::start() else { return };
+    let lock = lab.name("shop");
+    let lease = acquire(&lab, &lock, holder(1, "one")).unwrap();
+    let of_engine = |what: &str| {
+        let output = Command::new("docker").args(["info", "--format", what]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let (root, driver) = (of_engine("{{.DockerRootDir}}"), of_engine("{{.Driver}}"));
+    let name = format!("{root}/image/{driver}/layerdb/mounts/{}/mount-id", lease.id);
+    let Ok(name) = std::fs::read_to_string(name) else { return skip("root, and the files of the engine") };
+    let stays = format!("{root}/{driver}/{name}/stays");
+    std::fs::create_dir(&stays).unwrap();
+    let mark = |how: &str| Command::new("chattr").args([how, &stays]).status().unwrap().success();
+    if !mark("+i") {
+        return skip("a file system with files that cannot be removed");
+    }
+    let failure = lab.run(lab.engine.release_lock(&lease)).unwrap_err();
+    let mut request = LockRequest::new(&lock, holder(2, "two"));
+    let refused = lab.run(lab.engine.acquire_lock(&mut request, "")).unwrap_err();
+    assert!(mark("-i"));
+    for failure in [failure, refused] {
+        assert!(failure.message.contains("failed to remove root filesystem"), "{failure:?}");
+    }
+    let lease = lab.run(lab.engine.acquire_lock(&mut request, "")).unwrap().unwrap();
+    lab.run(lab.engine.check_lock(&lease)).unwrap();
     lab.run(lab.engine.release_lock(&lease)).unwrap();
 }
 

@@ -17,8 +17,6 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// The longest time between two looks that counts as having listened: an engine that was away, or a machine that
 /// slept, kept the holder from being heard.
 const LISTENING: Duration = Duration::from_secs(5);
-/// Before asking again for a name that is about to be free.
-const SOON: Duration = Duration::from_millis(20);
 
 /// A wish for a lock. It remembers what it heard of the present holder, so one who waits asks with the same wish.
 #[derive(Debug)]
@@ -130,10 +128,13 @@ impl Engine {
                 Err(failure) if failure.kind == FailureKind::Conflict => {}
                 Err(failure) => return Err(failure),
             }
-            let Some(found) = self.look(&request.container).await? else { continue };
+            let Some(found) = self.look(&request.container).await? else {
+                self.see_off(&request.container).await?;
+                continue;
+            };
             let Found::Lock(held) = found else { return Err(stranger(request)) };
             if held.leaving {
-                tokio::time::sleep(SOON).await;
+                self.see_off(&request.container).await?;
                 continue;
             }
             let boot = self.boot_time(request, &held).await?;
@@ -149,7 +150,7 @@ impl Engine {
                 _ => {}
             }
             after = held.fence;
-            self.remove(&held.id, true).await?;
+            self.clear(&held.id).await?;
         }
     }
 
