@@ -82,6 +82,12 @@ impl Sshd {
     pub fn restart(&mut self) {
         self.signal("KILL");
         self.child.wait().unwrap();
+        // Those of a namespace end a moment after the process that made it.
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            assert!(began.elapsed() < Duration::from_secs(30), "sshd does not end: {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.child = spawned(&self.line, &self.file("log"));
         self.wait();
     }
