@@ -9,6 +9,13 @@ pub fn position(text: &str, offset: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, column)
 }
 
+/// The name that a reader of data does not know, and those that it knows, out of its message; `what` is its word for them.
+pub fn unknown_name<'m>(message: &'m str, what: &str) -> Option<(&'m str, Vec<&'m str>)> {
+    let (_, rest) = message.split_once(&format!("unknown {what} `"))?;
+    let mut words = rest.split('`');
+    Some((words.next()?, words.skip(1).step_by(2).collect()))
+}
+
 impl Failure {
     /// A mistake at a byte of a file's text: `runbook.toml:9:1: …`.
     pub fn in_file(file: &str, text: &str, offset: usize, message: impl std::fmt::Display) -> Self {
@@ -20,18 +27,14 @@ impl Failure {
     pub fn in_toml(file: &str, text: &str, error: &toml::de::Error) -> Self {
         let offset = error.span().map_or(0, |span| span.start);
         let message = plain(&error.message().trim_end().replace('\n', ", "));
-        let unknown = |prefix: &str| message.strip_prefix(prefix).map(|rest| rest.split('`').collect::<Vec<_>>());
-        let (words, what) = match (unknown("unknown field `"), unknown("unknown variant `")) {
-            (Some(words), _) => (words, "keys"),
-            (_, Some(words)) => (words, "words"),
-            _ => return Self::in_file(file, text, offset, message),
+        let (what, name, known, told) = if let Some((name, known)) = unknown_name(&message, "field") {
+            ("keys", name, known, format!("there is no key `{name}` here"))
+        } else if let Some((name, known)) = unknown_name(&message, "variant") {
+            ("words", name, known, format!("`{name}` is none of the words that may stand here"))
+        } else {
+            return Self::in_file(file, text, offset, message);
         };
-        let name = words.first().copied().unwrap_or_default();
-        let known: Vec<&str> = words.iter().skip(2).step_by(2).copied().collect();
-        let failure = match what {
-            "keys" => Self::in_file(file, text, offset, format!("there is no key `{name}` here")),
-            _ => Self::in_file(file, text, offset, format!("`{name}` is none of the words that may stand here")),
-        };
+        let failure = Self::in_file(file, text, offset, told);
         match nearest(name, known.iter().copied()) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
             None => failure.hint(format!("the {what} are {}", known.join(", "))),
@@ -66,6 +69,14 @@ mod tests {
         assert_eq!(position("", 0), (1, 1));
         assert_eq!(position("aä\nöx", 6), (2, 2));
         assert_eq!(position("a\n", 99), (2, 1));
+    }
+
+    #[test]
+    fn the_names_are_taken_out_of_the_message() {
+        let of = |message| unknown_name(message, "field");
+        assert_eq!(of("unknown field `x`, expected one of `a`, `b`"), Some(("x", vec!["a", "b"])));
+        assert_eq!(of("unknown field `x`, there are no fields"), Some(("x", vec![])));
+        assert_eq!(of("missing field `x`"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{ByteSize, Failure, FailureKind, FileMode, Span};
-use crate::failure::nearest;
+use crate::failure::{nearest, unknown_name};
 
 /// One option of a primitive, for the reference, `runbook check` and error messages.
 #[derive(Clone, Copy)]
@@ -103,9 +103,7 @@ pub fn parse<T: DeserializeOwned>(options: &Value) -> Result<T, Failure> {
     serde_path_to_error::deserialize(options).map_err(|error| {
         let path = error.path().to_string();
         let message = plain_words(&error.into_inner().to_string());
-        if let Some(unknown) = message.strip_prefix("unknown field `") {
-            let name = unknown.split('`').next().unwrap_or_default();
-            let known: Vec<&str> = unknown.split('`').skip(2).step_by(2).collect();
+        if let Some((name, known)) = unknown_name(&message, "field") {
             let within = path.strip_suffix(name).unwrap_or(&path).trim_end_matches('.');
             let within = if within.is_empty() { String::new() } else { format!(" in `{within}`") };
             let failure = Failure::new(FailureKind::Option, format!("unknown option `{name}`{within}"));

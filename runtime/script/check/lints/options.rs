@@ -9,7 +9,7 @@ use super::super::names;
 use super::super::scope::Guess;
 use super::super::tree::{Call, Entry, Kind, Node};
 use super::super::walk::Lint;
-use crate::failure::nearest;
+use crate::failure::{nearest, unknown_name};
 use crate::primitive::{OptionsSpec, Spec, Ty};
 
 pub(super) struct Options;
@@ -106,8 +106,6 @@ fn value(cx: &mut Cx<'_>, entry: &Entry, spec: &Spec, options: &OptionsSpec) {
 
 /// The values of an option that takes one of a few words, out of the deserializer's message.
 fn one_of(message: &str, key: &str) -> Option<(String, Vec<String>)> {
-    let (_, rest) = message.split_once("unknown variant `")?;
-    let (got, rest) = rest.split_once('`')?;
-    let values: Vec<String> = rest.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-    Some((format!("option `{key}` cannot be `{got}`"), values))
+    let (got, values) = unknown_name(message, "variant")?;
+    Some((format!("option `{key}` cannot be `{got}`"), values.into_iter().map(str::to_owned).collect()))
 }
