@@ -26,6 +26,7 @@ mod lines;
 mod logs;
 mod notice;
 mod notices;
+mod offer;
 mod owner;
 mod plan;
 mod pulse;
@@ -62,6 +63,7 @@ pub use fires::FireFilter;
 pub use interruptions::Interruption;
 pub use logs::{LogCursor, LogLine, LogQuery};
 pub use notice::{NewNotice, Notice, NoticeState, RunSign, RunSignKind, Sending};
+pub use offer::{Begun, Offer, Offered};
 pub use plan::{Look, Plan, PlannedCall, Uncertain};
 pub use records::{CallRecord, NewRun, RunFilter, RunRecord, Source, around};
 pub use redacted::Redacted;
@@ -134,11 +136,6 @@ impl Journal {
         let (run, claim) = self.write("begin the run", |writer| writer.begin(&self.folder, new))??;
         locked(&self.claims).insert(run, claim.beating());
         Ok(run)
-    }
-
-    /// Makes everything ready for [`Journal::begin`] to be quick, and writes nothing: for a run whose time is yet to come.
-    pub fn rehearse(&self, new: &NewRun) -> Result<(), Failure> {
-        self.write("prepare the run", |writer| writer.rehearse(new))
     }
 
     /// Stores an event.

@@ -219,6 +219,11 @@ impl Policy {
         rules.and_then(|rules| rules.approval).unwrap_or(self.protected) && !is_granted
     }
 
+    /// May runs begin at certain hours only?
+    pub fn has_hours(&self) -> bool {
+        self.rules.as_ref().is_some_and(|rules| !rules.windows.is_empty())
+    }
+
     /// May a run begin now? The failure says when it may.
     pub fn is_open(&self, now: Timestamp) -> Result<(), Failure> {
         let windows = self.rules.as_ref().map(|rules| rules.windows.as_slice()).unwrap_or_default();

@@ -6,6 +6,7 @@
 mod agenda;
 mod ahead;
 pub mod api;
+mod begin;
 mod notify;
 mod owner;
 mod service;

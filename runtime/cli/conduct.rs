@@ -181,21 +181,15 @@ impl Job {
         let door: Arc<dyn Door> = doorway.clone();
         // The program outlives the script's end: undo and always blocks are closures of it.
         let program = Program::compile(&library, start.project.environment(), &primitives::all(), &door);
-        let is_fire = fire.is_some();
-        if matches!(fire, Some(Calling::Awaited)) {
-            start.rehearse();
+        if let Some(fire) = fire {
+            // Everything is ready now, so that what is due begins at its second.
+            (start.fire, start.begun) = fire.answered(&start)?;
         }
-        // Everything is ready now, so that what is due begins at its second.
-        start.fire = fire.map(Calling::ticket).transpose()?;
-        if start.resumes.is_none() {
+        if start.resumes.is_none() && start.begun.is_none() {
             start.policy.is_open(Timestamp::now())?;
         }
         let execution = Execution::begin(start)?;
         doorway.open(execution.clone());
-        if is_fire {
-            // What is due at the same second begins before this one goes on.
-            std::thread::yield_now();
-        }
         let finished = execution.conduct(|| run(&program))?;
         Ok((finished, execution.stands_still()))
     }
@@ -230,6 +224,7 @@ impl Job {
             plans: false,
             follows,
             fire: None,
+            begun: None,
         })
     }
 }

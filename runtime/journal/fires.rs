@@ -171,12 +171,8 @@ impl Journal {
 }
 
 /// Gives the run to the fire whose worker begins it, if that worker still may.
-pub(super) fn claim(
-    transaction: &Transaction<'_>,
-    ticket: &FireTicket,
-    run: i64,
-) -> rusqlite::Result<Result<(), Failure>> {
-    let claimed = transaction
+pub(super) fn claim(connection: &Connection, ticket: &FireTicket, run: i64) -> rusqlite::Result<Result<(), Failure>> {
+    let claimed = connection
         .prepare_cached(
             "UPDATE fire SET state = ?4, run = ?3, runs = json_insert(runs, '$[#]', ?3)
              WHERE id = ?1 AND ticket = ?2 AND state = ?5",
@@ -187,7 +183,7 @@ pub(super) fn claim(
             format!("fire {} is no longer this process's to run: another one was started for it", ticket.fire);
         return Ok(Err(Failure::new(FailureKind::Refused, message)));
     }
-    FIRE.seal(transaction, &ticket.fire)?;
+    FIRE.seal(connection, &ticket.fire)?;
     Ok(Ok(()))
 }
 

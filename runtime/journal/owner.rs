@@ -21,6 +21,9 @@ use crate::failure::{Failure, FailureKind};
 /// How long a lock may stay taken that no living owner has.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What the name of a lock begins with whose run has no number yet.
+const AHEAD: &str = "ahead-";
+
 /// A process, for display and for the case that its lock file was deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Process {
@@ -71,7 +74,15 @@ impl Claim {
     /// Takes the lock of a run that no living process has: only inside a transaction that may write, so that of all who
     /// want it one is here.
     pub(super) fn take(state_folder: &Path, run: i64) -> Result<Self, Failure> {
-        let path = lock_file(state_folder, run);
+        Self::take_file(lock_file(state_folder, run))
+    }
+
+    /// Takes the lock of a run that is yet to get its number, and has this name in the world.
+    pub(super) fn take_ahead(state_folder: &Path, uid: &str) -> Result<Self, Failure> {
+        Self::take_file(ahead_file(state_folder, uid))
+    }
+
+    fn take_file(path: PathBuf) -> Result<Self, Failure> {
         let failed = |error: &std::io::Error| Failure::system(format!("lock `{}`", path.display()), error);
         let began = Instant::now();
         loop {
@@ -95,6 +106,11 @@ impl Claim {
                 }
             }
         }
+    }
+
+    /// Its run has got this number, and [`name_ahead`] gave the file that name.
+    pub(super) fn of(self, state_folder: &Path, run: i64) -> Self {
+        Self { path: lock_file(state_folder, run), ..self }
     }
 
     /// From now on it shows when its owner was alive last: once the transaction is over, for which others may wait.
@@ -126,6 +142,23 @@ pub(super) fn is_elsewhere(owner: &Process, here: &Process) -> bool {
     owner.machine != here.machine && (owner.boot_id.is_none() || owner.boot_id != here.boot_id)
 }
 
+/// Gives the lock that was taken ahead the name of its run: inside the transaction that begins it. False when it is not there.
+pub(super) fn name_ahead(state_folder: &Path, uid: &str, run: i64) -> bool {
+    std::fs::rename(ahead_file(state_folder, uid), lock_file(state_folder, run)).is_ok()
+}
+
+/// Removes what processes left that were killed while they waited for their run to begin.
+pub(super) fn sweep(state_folder: &Path) {
+    for entry in std::fs::read_dir(state_folder.join("runs")).into_iter().flatten().flatten() {
+        let is_ahead = entry.file_name().to_str().is_some_and(|name| name.starts_with(AHEAD));
+        let is_left =
+            || File::open(entry.path()).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_ok());
+        if is_ahead && is_left() {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// When the run's owner was alive for the last time, to the second; none when there is no lock file.
 pub(super) fn last_seen(state_folder: &Path, run: i64) -> Option<jiff::Timestamp> {
     pulse::last(&lock_file(state_folder, run))
@@ -148,6 +181,10 @@ fn open(path: &Path) -> std::io::Result<File> {
 fn is_at(file: &File, path: &Path) -> bool {
     let identity = |data: std::io::Result<std::fs::Metadata>| data.ok().map(|data| (data.dev(), data.ino()));
     identity(file.metadata()).is_some_and(|one| Some(one) == identity(path.metadata()))
+}
+
+fn ahead_file(state_folder: &Path, uid: &str) -> PathBuf {
+    state_folder.join("runs").join(format!("{AHEAD}{uid}.lock"))
 }
 
 fn lock_file(state_folder: &Path, run: i64) -> PathBuf {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::columns::{DEEPEST, Moment, Word, is_shallow_enough};
 use super::entry::{Entry, Fact, HashedSource};
 use super::owner::{self, Claim, Process};
-use super::{CallState, Event, FireTicket, NewRun, Parked, RunState, Source, chain, fires, rows};
+use super::{CallState, Event, NewRun, Parked, RunState, Source, chain, fires, rows};
 use crate::failure::{Failure, FailureKind};
 use crate::primitive::Effect;
 
@@ -50,7 +50,8 @@ impl Writer {
         let owner = Process::current();
         self.set_durable(false)?;
         let transaction = self.transaction()?;
-        let run = enter_begin(&transaction, new, owner)?;
+        let sources = keep_texts(&transaction, &new.sources)?;
+        let run = enter_begin(&transaction, new, sources, owner)?;
         let claim = match Claim::take(state_folder, run) {
             Ok(claim) => claim,
             Err(failure) => return Ok(Err(failure)),
@@ -63,15 +64,6 @@ impl Writer {
         }
         transaction.commit()?;
         Ok(Ok((run, claim)))
-    }
-
-    /// Does what [`Writer::begin`] does and takes all of it back. What is read and made ready for that is not read again then.
-    pub(super) fn rehearse(&mut self, new: &NewRun) -> rusqlite::Result<()> {
-        let transaction = self.transaction()?;
-        let run = enter_begin(&transaction, new, Process::current())?;
-        let nobodys = FireTicket { fire: 0, ticket: String::new() };
-        let _refused = fires::claim(&transaction, &nobodys, run)?;
-        transaction.rollback()
     }
 
     /// Stores one event; log lines and progress are not its business.
@@ -108,18 +100,22 @@ impl Writer {
 }
 
 /// The rows of a new run and its first entry.
-fn enter_begin(transaction: &Transaction<'_>, new: &NewRun, owner: Process) -> rusqlite::Result<i64> {
+pub(super) fn enter_begin(
+    connection: &Connection,
+    new: &NewRun,
+    sources: Vec<HashedSource>,
+    owner: Process,
+) -> rusqlite::Result<i64> {
     // Not before its turn has come.
     let at = Timestamp::now();
-    let after = chain::newest_end(transaction)?;
-    let sources = keep_texts(transaction, &new.sources)?;
-    let run = rows::insert_run(transaction, None, new, &owner, &Moment(at))?;
-    rows::insert_sources(transaction, run, &sources)?;
+    let after = chain::newest_end(connection)?;
+    let run = rows::insert_run(connection, None, new, &owner, &Moment(at))?;
+    rows::insert_sources(connection, run, &sources)?;
     let fact =
         Fact::RunBegun { new: Box::new(NewRun { sources: Vec::new(), ..new.clone() }), sources, owner, after, at };
-    chain::append(transaction, run, &Entry::from(&fact).body()?)?;
+    chain::append(connection, run, &Entry::from(&fact).body()?)?;
     if let Some(policy) = &new.policy {
-        chain::append(transaction, run, &Entry::from(&**policy).body()?)?;
+        chain::append(connection, run, &Entry::from(&**policy).body()?)?;
     }
     Ok(run)
 }

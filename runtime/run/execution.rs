@@ -13,7 +13,9 @@ use super::replay::Replay;
 use super::{Halt, approval, budget::spent, computing, hosts, leases};
 use crate::drivers::Drivers;
 use crate::drivers::prompt::Prompt;
-use crate::journal::{CallRecord, Event, FireTicket, Journal, NewRun, Plan, Redacted, RunRecord, ScriptEnd, Source};
+use crate::journal::{
+    Begun, CallRecord, Event, FireTicket, Journal, NewRun, Offer, Offered, Plan, Redacted, RunRecord, ScriptEnd, Source,
+};
 use crate::policy::{Policy, Spent};
 use crate::primitive::{
     Block, Call, Cancel, CancelReason, Failure, FailureKind, Lease, LeaseRequest, Primitive, RunFacts, target_named,
@@ -65,14 +67,21 @@ pub struct Start {
     pub follows: Option<Plan>,
     /// The fire of a schedule it runs for.
     pub fire: Option<FireTicket>,
+    /// It is in the run log already: another process began it for this one.
+    pub begun: Option<Begun>,
 }
 
 impl Start {
-    /// Makes ready what would take time at the beginning of a new run, so that one whose time is yet to come begins at once then.
-    pub fn rehearse(&self) {
+    /// Offers this process for a run whose time is yet to come, so that it can be begun together with others.
+    ///
+    /// None where that cannot be: whether a run may begin that is bound to hours is asked when it does. What keeps it from
+    /// beginning is told then, too.
+    pub fn offer(&self) -> Option<(Offer, Offered)> {
+        if self.policy.has_hours() {
+            return None;
+        }
         let uid = approval::uid(&self.project, &self.started_by);
-        // What keeps it from beginning is told when it begins, if it does so then.
-        let _ = self.journal.rehearse(&self.new_run(uid, None));
+        self.journal.offer(&self.new_run(uid, None)).ok().flatten()
     }
 
     /// What the run log is given of a new run.
@@ -207,6 +216,10 @@ impl Execution {
                 (facts(run.id, run.uid.clone(), run.started_at), replay, run.script_end.clone())
             }
             None if start.plans => (facts(0, "plan".into(), Timestamp::now()), Replay::default(), None),
+            None if let Some(begun) = start.begun.take() => {
+                noted = begun.policy;
+                (facts(begun.run, begun.uid, begun.at), Replay::default(), None)
+            }
             None => {
                 let uid = approval::uid(&start.project, &start.started_by);
                 let new = start.new_run(uid.clone(), plan);

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::worker::Worker;
-use crate::journal::FireTicket;
 
 /// So long before its time a worker is started: what starts together shares the processors.
 pub(super) const LEAD: Duration = Duration::from_millis(600);
@@ -57,10 +56,10 @@ impl Ahead {
         }
     }
 
-    /// The one that waits for that schedule, with the fire it runs for in its hands; none when none is there, or lives.
-    pub(super) fn take(&mut self, schedule: &str, ticket: &FireTicket) -> Option<Worker> {
+    /// The one that waits for that schedule; none when none is there, or lives.
+    pub(super) fn take(&mut self, schedule: &str) -> Option<Worker> {
         let mut worker = self.waiting.remove(schedule)?;
-        if worker.has_ended() || worker.tell(&ticket.to_string()).is_err() {
+        if worker.has_ended() {
             self.leaving.push(worker);
             return None;
         }

@@ -15,7 +15,7 @@ use super::signals::{Asked, Signals};
 use super::wait::Waking;
 use super::worker::{Start, Worker};
 use crate::failure::Failure;
-use crate::journal::{ClockReading, Fire, FireChange, FireState, FireTicket, Journal, RunState};
+use crate::journal::{ClockReading, Fire, FireChange, FireState, Journal, RunState};
 use crate::project::ServiceLimits;
 use crate::schedule::ledger::{self, Action, Standing, World};
 use crate::schedule::{Clock, Definition, SystemClock};
@@ -70,18 +70,18 @@ pub struct Service {
 }
 
 /// A service at work.
-struct Running {
-    service: Service,
-    project: Project,
+pub(super) struct Running {
+    pub(super) service: Service,
+    pub(super) project: Project,
     /// How its files looked when it was read, and when that was last compared.
     version: u64,
     compared: Instant,
     clock: SystemClock,
     agenda: Agenda,
-    workers: HashMap<i64, Worker>,
+    pub(super) workers: HashMap<i64, Worker>,
     /// How many were started.
     started: Cell<u64>,
-    ahead: Ahead,
+    pub(super) ahead: Ahead,
     /// Runs that were told to stop: a second time would end them at once.
     stopped: HashSet<i64>,
     is_draining: bool,
@@ -123,6 +123,7 @@ impl Running {
         let systemd = Notifier::from_environment();
         let mut signals = Signals::listen()?;
         self.register()?;
+        self.service.journal.forget_offers();
         systemd.tell("READY=1");
         let mut give_up = None;
         loop {
@@ -338,48 +339,13 @@ impl Running {
         Ok(())
     }
 
-    fn act(&mut self, standing: &Standing, actions: Vec<Action>) -> Result<(), Failure> {
-        for action in actions {
-            match action {
-                Action::Begin { fire, ticket } => self.begin(standing, fire, ticket)?,
-                Action::Resume { fire, run } => {
-                    (self.service.say)(&format!("going on with run {run}"));
-                    let words = ["resume".to_owned(), run.to_string(), "--quiet".to_owned()];
-                    let worker = self.start(words.map(OsString::from).to_vec(), false)?;
-                    self.workers.insert(fire, worker);
-                }
-                Action::Stop { run } => self.stop(run),
-            }
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, standing: &Standing, id: i64, ticket: String) -> Result<(), Failure> {
-        let fire = standing.open.iter().find(|fire| fire.id == id);
-        let Some(definition) = fire.and_then(|fire| self.project.definitions.get(&fire.schedule)) else {
-            return Ok(());
-        };
-        let ticket = FireTicket { fire: id, ticket };
-        (self.service.say)(&format!("starting {} for `{}`", definition.runbook(), definition.name()));
-        let worker = if let Some(worker) = self.ahead.take(definition.name(), &ticket) {
-            worker
-        } else {
-            let mut worker = self.fresh(definition)?;
-            // One that has ended already left words that say why.
-            let _ = worker.tell(&ticket.to_string());
-            worker
-        };
-        self.workers.insert(id, worker);
-        Ok(())
-    }
-
     /// A worker that waits for a fire of that schedule.
-    fn fresh(&self, definition: &Definition) -> Result<Worker, Failure> {
+    pub(super) fn fresh(&self, definition: &Definition) -> Result<Worker, Failure> {
         let words = (self.project.words)(definition).into_iter().chain(["--fire=-".to_owned()]);
         self.start(words.map(OsString::from).collect(), true)
     }
 
-    fn start(&self, arguments: Vec<OsString>, listens: bool) -> Result<Worker, Failure> {
+    pub(super) fn start(&self, arguments: Vec<OsString>, listens: bool) -> Result<Worker, Failure> {
         let number = self.started.get();
         self.started.set(number + 1);
         Worker::start(Start {
@@ -394,7 +360,7 @@ impl Running {
     }
 
     /// Tells a run to stop: its worker when that is a child, else whoever has it.
-    fn stop(&mut self, run: i64) {
+    pub(super) fn stop(&mut self, run: i64) {
         if let Some(worker) = self.workers.values_mut().find(|worker| worker.run == Some(run)) {
             worker.stop();
         } else if self.stopped.insert(run) {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 
 use crate::failure::Failure;
+use crate::journal::Offer;
 use crate::units::ByteSize;
 
 /// How long a run has between being told to stop and being ended: undo blocks take their time.
@@ -28,6 +29,8 @@ pub(super) struct Worker {
     child: Child,
     /// What it prints. The file has no name any more: nobody else can read it, and nothing is left of it.
     output: File,
+    /// What it says of its run while it waits for words: likewise.
+    offer: Option<File>,
     /// The run it works for, once that is known.
     pub(super) run: Option<i64>,
     told: Option<Instant>,
@@ -56,14 +59,17 @@ impl Worker {
     pub(super) fn start(start: Start<'_>) -> Result<Self, Failure> {
         let Start { program, root, output, arguments, memory, user, listens } = start;
         let failed = |error: &std::io::Error| Failure::system("start a worker", error);
-        let output = nameless(&output).map_err(|error| failed(&error))?;
+        let path = output;
+        let output = nameless(&path).map_err(|error| failed(&error))?;
         let stderr = output.try_clone().map_err(|error| failed(&error))?;
+        let offer = listens.then(|| nameless(&path)).transpose().map_err(|error| failed(&error))?;
+        let stdout = offer.as_ref().map(File::try_clone).transpose().map_err(|error| failed(&error))?;
         let child = Command::new(program)
             .args(arguments)
             .envs(user.map(|user| ("RUNBOOK_USER", user)))
             .current_dir(root)
             .stdin(if listens { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::null())
+            .stdout(stdout.map_or_else(Stdio::null, Stdio::from))
             .stderr(stderr)
             .process_group(0)
             .spawn()
@@ -72,7 +78,15 @@ impl Worker {
             let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
             prlimit(Some(pid), Resource::As, limit).map_err(|error| failed(&error.into()))?;
         }
-        Ok(Self { child, output, run: None, told: None })
+        Ok(Self { child, output, offer, run: None, told: None })
+    }
+
+    /// What is to be written of its run, once it has said so.
+    pub(super) fn offer(&mut self) -> Option<Offer> {
+        let file = self.offer.take()?;
+        let mut bytes = vec![0; usize::try_from(file.metadata().ok()?.len()).ok()?];
+        file.read_exact_at(&mut bytes, 0).ok()?;
+        serde_json::from_slice(bytes.strip_suffix(b"\n")?).ok()
     }
 
     /// Gives it the words it waits for. One that has ended, or was told already, takes no more.

@@ -61,29 +61,6 @@ fn one_worker_of_all_that_were_started_begins_the_run() {
 }
 
 #[test]
-fn a_rehearsed_run_leaves_nothing_and_begins_with_what_it_may_do() {
-    let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(folder.path()).unwrap();
-    registered(&journal);
-    journal.change_fires(&[expect(200, None)]).unwrap();
-    let id = journal.open_fires().unwrap()[0].id;
-    journal.change_fires(&[FireChange::Start { fire: id, ticket: "one".into() }]).unwrap();
-    let policy =
-        Event::PolicyApplied { policy: json!({ "file": "6f1e" }), by: "ann@desk".into(), at: Timestamp::now() };
-    let policy = Some(Redacted::by(&Redactor::default(), policy));
-    let new = NewRun { policy, ..new_run() };
-    journal.rehearse(&new).unwrap();
-    assert!(journal.runs(&RunFilter::default()).unwrap().is_empty());
-    assert!(journal.deeds().unwrap().is_empty());
-    assert_eq!(journal.fire(id).unwrap().unwrap().state, FireState::Starting);
-    assert_eq!(std::fs::read_dir(folder.path().join("runs")).unwrap().count(), 0, "no process claims it");
-    let fire = Some(FireTicket { fire: id, ticket: "one".into() });
-    assert_eq!(journal.begin(&NewRun { fire, ..new }).unwrap(), 1);
-    assert_eq!(journal.deeds().unwrap().len(), 1, "the policy is another one than before");
-    assert!(journal.verify_all().unwrap().is_whole());
-}
-
-#[test]
 fn a_clock_set_back_expects_again_what_was_left_out_and_never_what_ran() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();

@@ -9,6 +9,7 @@ mod faults;
 mod fires;
 mod flips;
 mod logs;
+mod offers;
 mod opening;
 mod processes;
 mod retention;

@@ -1,12 +1,14 @@
 //! Workers that are started before their second, and what becomes of those that nobody needs.
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use runbook::journal::{FireResult, FireState};
+use runbook::journal::{FireResult, FireState, FireTicket};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Service, fires, lines, project, wait_until};
+use super::{Service, fires, journal, lines, project, wait_until};
 use crate::harness::Project;
 
 const OFTEN: &str = "[schedule.often]\nrunbook = \"note.rhai\"\nevery = \"4s\"\nmissed = \"skip\"\n";
@@ -72,11 +74,73 @@ fn workers_that_wait_end_by_themselves_when_the_service_is_killed() {
     assert_eq!((lines(&project), fires(&project).len()), (before, began), "nothing ran without a fire");
 }
 
+/// A worker of this project that waits for its fire, as the service starts it.
+fn worker(project: &Project) -> Child {
+    let mut command = project.command(&["run", "note.rhai", "--quiet", "--fire=-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// A fire in the hands of a worker that shows this ticket.
+fn ticket(project: &Project) -> FireTicket {
+    let fire = journal(project).unwrap().add_fire("never", Timestamp::now().as_second(), "ticket").unwrap();
+    FireTicket { fire, ticket: "ticket".into() }
+}
+
+#[test]
+fn a_run_that_was_begun_goes_on_though_the_service_died_before_it_could_say_so() {
+    let project = project("");
+    project.runbook(&["run", "note.rhai"]).success();
+    let mut worker = worker(&project);
+    let mut offer = String::new();
+    BufReader::new(worker.stdout.take().unwrap()).read_line(&mut offer).unwrap();
+    let offers = [(ticket(&project), serde_json::from_str(&offer).unwrap())];
+    let begun = journal(&project).unwrap().begin_offered(&offers).unwrap();
+    assert!(begun[0].is_some());
+    assert_eq!(lines(&project), 1, "it waits to be told");
+    drop(worker.stdin.take());
+    assert!(worker.wait().unwrap().success());
+    assert_eq!(lines(&project), 2);
+    let fire = fires(&project).remove(0);
+    assert_eq!((fire.state, fire.run), (FireState::Running, begun[0]));
+    project.runbook(&["state", "verify"]).success();
+}
+
+#[test]
+fn a_worker_that_nobody_needs_leaves_nothing() {
+    let project = project("");
+    project.runbook(&["run", "note.rhai"]).success();
+    let mut worker = worker(&project);
+    let mut offer = String::new();
+    BufReader::new(worker.stdout.take().unwrap()).read_line(&mut offer).unwrap();
+    drop(worker.stdin.take());
+    let ended = worker.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("nobody gave this run a fire to begin"));
+    assert_eq!(lines(&project), 1);
+    assert_eq!(std::fs::read_dir(project.path().join(".runbook/runs")).unwrap().count(), 0);
+}
+
+/// Whether it may begin is asked when it does.
+#[test]
+fn one_that_is_bound_to_hours_begins_by_itself() {
+    let project = project("[env.prod]\n")
+        .file("policy.toml", "[env.prod]\nallow = [\"command *\"]\napproval = false\nwindows = [\"00:00-24:00\"]\n");
+    let script = format!("//! @needs command sh\n{}", project.read("note.rhai"));
+    let project = project.file("note.rhai", &script);
+    project.runbook(&["run", "note.rhai"]).success();
+    let mut worker = worker(&project);
+    worker.stdin.take().unwrap().write_all(ticket(&project).to_string().as_bytes()).unwrap();
+    let ended = worker.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.stdout.is_empty(), "it offered itself");
+    assert_eq!(lines(&project), 2);
+    assert_eq!(fires(&project)[0].state, FireState::Running);
+}
+
 #[test]
 fn nobody_waits_while_nothing_is_due_soon() {
     let project = project("[schedule.rare]\nrunbook = \"note.rhai\"\ncron = \"0 0 1 1 *\"\n");
     let service = Service::start(&project);
-    wait_until("it is registered", || super::journal(&project).is_some_and(|log| !log.schedules().unwrap().is_empty()));
+    wait_until("it is registered", || journal(&project).is_some_and(|log| !log.schedules().unwrap().is_empty()));
     std::thread::sleep(Duration::from_secs(2));
     assert!(workers(&project).is_empty());
     drop(service);
