@@ -10,6 +10,7 @@ mod killed;
 mod quirks;
 mod refused;
 mod restarted;
+mod shells;
 mod things;
 
 use serde_json::{Value, json};

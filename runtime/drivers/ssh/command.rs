@@ -85,6 +85,24 @@ impl RemoteCommand {
         one_line(&text)
     }
 
+    /// What starts it where `"$@"` are the words that bound its time, and the script that it reads then, if any: a program is
+    /// started without another shell, where that shows no more of it and no variable of it is there too early.
+    pub(super) fn launch(&self) -> (String, Option<String>) {
+        match &self.work {
+            Work::Program(argv)
+                if self.env.is_empty() && !argv.iter().chain(&self.cwd).any(|word| word.contains(['\n', '\r'])) =>
+            {
+                let place =
+                    self.cwd.as_ref().map_or_else(|| "cd".into(), |cwd| format!("cd -- {} || exit", quoted(cwd)));
+                let words: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
+                let name = &words[0];
+                let missing = format!("command -v {name} >/dev/null || {{ echo {name}: not found >&2; exit 127; }}");
+                (format!("{place}; {missing}; exec \"$@\" {}", words.join(" ")), None)
+            }
+            _ => (r#"exec "$@" /bin/sh -c 'IFS= read -r s && eval "$(printf %b "$s")"'"#.into(), Some(self.line())),
+        }
+    }
+
     /// The timeout as the host's `timeout` takes it.
     pub(super) fn seconds(&self) -> u64 {
         self.timeout.as_secs() + u64::from(self.timeout.subsec_nanos() > 0)

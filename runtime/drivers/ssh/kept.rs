@@ -14,24 +14,28 @@ use crate::drivers::process::{End, Exit, Lines, Stream};
 use crate::failure::{Failure, FailureKind};
 use crate::units::Span;
 
-pub(super) const PLACE: &str = include_str!("scripts/place.sh");
-/// A function that starts a command and, once it is told to, removes what that left.
+const BASE: &str = include_str!("scripts/base.sh");
+pub(super) const PLACE: &str = concat!(include_str!("scripts/base.sh"), include_str!("scripts/place.sh"));
+/// A function that starts a command and, once it is told to, sees to it that what that left is removed.
 const KEEP: &str = concat!(
+    include_str!("scripts/base.sh"),
+    include_str!("scripts/bound.sh"),
+    include_str!("scripts/session.sh"),
     "keep() {\n",
     include_str!("scripts/place.sh"),
     include_str!("scripts/start.sh"),
-    include_str!("scripts/clear.sh"),
     "}\n"
 );
 const ATTACH: &str = include_str!("scripts/attach.sh");
 const END: &str = include_str!("scripts/end.sh");
 const CLEAR: &str = include_str!("scripts/clear.sh");
-const LEASHED: &str = include_str!("scripts/leashed.sh");
+const LEASHED: &str = concat!(include_str!("scripts/bound.sh"), include_str!("scripts/leashed.sh"));
+const READING: &str = concat!(include_str!("scripts/bound.sh"), include_str!("scripts/reading.sh"));
 
 /// How often a lost connection is made again while a command runs, a second apart.
 const RETRIES: usize = 5;
-/// What `timeout` exits with when it ended its command, and when it had to kill it.
-const TIMED_OUT: [i32; 2] = [124, 137];
+/// What `timeout` exits with when it ended its command, and when it had to kill it. That of busybox is its command.
+const TIMED_OUT: [i32; 3] = [124, 137, 143];
 
 /// What became of a command that an earlier process started.
 #[derive(Debug)]
@@ -93,20 +97,11 @@ impl Hosts {
             let script = script.run_by(command.user.as_deref());
             self.script(target, &script, &mut |stream, text| listener.hear(stream, text)).await
         } else {
-            // What reads its input sees its end when the connection ends.
-            let text = format!(
-                "timeout -k 2 {} /bin/sh -c 'IFS= read -r s; eval \"$(printf %b \"$s\")\"'\nfinish ended $? 0",
-                command.seconds()
-            );
+            let text = format!("seconds={}\n{READING}", command.seconds());
             let script = Script::new(text).run_by(command.user.as_deref()).reading(input(command));
             self.script(target, &script, &mut |stream, text| listener.hear(stream, text)).await
         };
-        let said = said.map_err(Failure::from)?;
-        match ended(&said) {
-            Some((code, _)) if code == TIMED_OUT[0] => Err(timed_out(target, command)),
-            Some((code, _)) => Ok(listener.exit(code, said.held_open)),
-            None => Err(unexpected(target, &said)),
-        }
+        end_of(target, command, listener, &said.map_err(Failure::from)?)
     }
 
     /// Runs a command under a keeper. A connection that is lost meanwhile is made again; when that does not succeed, the
@@ -122,16 +117,12 @@ impl Hosts {
             return Ok(Err(failure));
         }
         let mut listener = Listener::new(command.keep, on_line);
-        let input = input(command);
-        // A line is read by the shell itself; what follows it may be anything, and is counted.
-        let length = if command.stdin.is_none() { 0 } else { input.len() };
-        let text = format!("key={}; length={length}; seconds={}; keep", quoted(key), command.seconds());
-        let script = Script::new(text).run_by(command.user.as_deref()).reading(input);
-        let script = Script { functions: KEEP, is_leashed: true, ..script };
+        let script = kept(command, key);
         let mut started = self.start(target, &script, key, &mut listener).await;
         // Left by an earlier attempt, of which somebody decided that it is to be made again.
         if matches!(&started, Ok(said) if said.words == "taken") {
-            if let Err(failure) = self.clear_kept(target, command, key).await {
+            drop(self.waiting.take(key));
+            if let Err(failure) = self.clear(target, command.user.as_deref(), &[key.to_owned()]).await {
                 return Ok(Err(failure));
             }
             started = self.start(target, &script, key, &mut listener).await;
@@ -186,32 +177,35 @@ impl Hosts {
 
     /// Removes what a command left to be found out by. Where its own session is still there, it does so.
     pub async fn clear_kept(&self, target: &Target, command: &RemoteCommand, key: &str) -> Result<(), Failure> {
-        if let Some(mut conversation) = self.waiting.take(key)
-            && conversation.go_on().await
-        {
-            let Some(mut conversation) = self.waiting.release(key, conversation) else { return Ok(()) };
+        let Some(mut conversation) = self.waiting.take(key) else {
+            return self.clear(target, command.user.as_deref(), &[key.to_owned()]).await;
+        };
+        if conversation.go_on(key).await {
+            let Some(back) = self.waiting.release(conversation) else { return Ok(()) };
+            conversation = back;
             if conversation.closes().await == Some(0) {
                 return Ok(());
             }
         }
-        self.clear(target, command.user.as_deref(), key).await
+        self.clear(target, command.user.as_deref(), conversation.left()).await
     }
 
-    async fn clear(&self, target: &Target, user: Option<&str>, key: &str) -> Result<(), Failure> {
-        self.ask(target, &script(key, user, "", CLEAR), 1 << 10).await.map(drop)
+    async fn clear(&self, target: &Target, user: Option<&str>, keys: &[String]) -> Result<(), Failure> {
+        let script = Script::new(format!("keys={}\n{BASE}{CLEAR}", quoted(&keys.join(" ")))).run_by(user);
+        self.ask(target, &script, 1 << 10).await.map(drop)
     }
 
     /// Ends the sessions that wait for another command, when there will be none.
     pub async fn settle_all(&self) {
         self.settle(self.waiting.all_free()).await;
-        join_all(self.waiting.all_left().iter().map(|(key, target)| self.clear(target, None, key))).await;
+        join_all(self.waiting.all_left().iter().map(|(keys, target)| self.clear(target, None, keys))).await;
     }
 
     /// Ends sessions, of which each is still to remove what its last command left.
-    pub(super) async fn settle(&self, free: Vec<(String, Conversation)>) {
-        let settling = free.into_iter().map(|(key, mut conversation)| async move {
+    pub(super) async fn settle(&self, free: Vec<Conversation>) {
+        let settling = free.into_iter().map(|mut conversation| async move {
             if conversation.closes().await != Some(0) {
-                let _ = self.clear(conversation.target(), None, &key).await;
+                let _ = self.clear(conversation.target(), None, conversation.left()).await;
             }
         });
         join_all(settling).await;
@@ -226,34 +220,33 @@ impl Hosts {
         listener: &mut Listener<'_>,
     ) -> Result<Said, Trouble> {
         let hear = &mut |stream, text: &[u8]| listener.hear(stream, text);
-        let (last, mut conversation) = match self.next(target, script) {
-            Some((last, conversation)) => (Some(last), conversation),
-            None => (None, self.begin_series(target, script).await?),
+        let mut conversation = match self.next(target, script) {
+            Some(conversation) => conversation,
+            None => self.begin_series(target, script).await?,
         };
         let words = conversation.hold(hear).await;
-        if let (Some(last), false) = (last, conversation.has_begun()) {
-            self.waiting.leave(&last, target);
+        if matches!(&words, Ok(words) if words.starts_with("ended ")) {
+            self.waiting.put(key, conversation);
+        } else {
+            self.waiting.leave(&conversation);
         }
         let words = words?;
-        if words.starts_with("ended ") {
-            self.waiting.put(key, conversation);
-        }
         Ok(Said { words, held_open: false })
     }
 
-    /// Begins a script in the session that is free on a host, of whose last command the name is returned.
-    fn next(&self, target: &Target, script: &Script) -> Option<(String, Conversation)> {
+    /// Begins a script in the session that is free on a host.
+    fn next(&self, target: &Target, script: &Script) -> Option<Conversation> {
         if !script.is_run_by(&target.user) {
             return None;
         }
-        let (last, mut conversation) = self.waiting.free(target)?;
+        let mut conversation = self.waiting.free(target)?;
         if conversation.is_over() {
-            self.waiting.leave(&last, target);
+            self.waiting.leave(&conversation);
             return None;
         }
         self.speaks_to(target);
         conversation.next(script);
-        Some((last, conversation))
+        Some(conversation)
     }
 
     async fn attach(
@@ -286,6 +279,23 @@ impl Hosts {
         // Whatever stood in the way: the host was not reached, and what became of the command is not known.
         Err(Failure { kind: FailureKind::Unreachable, ..last })
     }
+}
+
+/// The script that starts it. Its input may be anything, and is counted.
+fn kept(command: &RemoteCommand, key: &str) -> Script {
+    let (launch, script) = command.launch();
+    let stdin = command.stdin.as_deref().unwrap_or_default();
+    let size = stdin.len() + script.as_ref().map_or(0, |script| script.len() + 1);
+    let text = format!(
+        "key={}; seconds={}; length={}; size={size}; script={}; launch={}; keep",
+        quoted(key),
+        command.seconds(),
+        stdin.len(),
+        quoted(&script.unwrap_or_default()),
+        quoted(&launch)
+    );
+    let script = Script::new(text).run_by(command.user.as_deref()).reading(stdin);
+    Script { functions: KEEP, is_leashed: true, is_followed: true, ..script }
 }
 
 fn script(key: &str, user: Option<&str>, head: &str, text: &str) -> Script {

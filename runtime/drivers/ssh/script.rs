@@ -25,7 +25,7 @@ const SHELL: &str = r#"/bin/sh -c 'IFS= read -r s; eval "$(printf %b "$s")"'"#;
 /// The same for one script after the other, and before them the functions that all of them call, which are sent and read once.
 /// Each begins with a word that only this session knows: whatever a script left unread of its input is no script. One that
 /// does not end well ends the session.
-const SERIES: &str = r#"/bin/sh -c 'IFS= read -r n; IFS= read -r s; eval "$(printf %b "$s")"; while IFS= read -r s; do case $s in "$n "*) (eval "${s#* }") || exit;; *) exit;; esac; done'"#;
+const SERIES: &str = r#"/bin/sh -c 'IFS= read -r n; IFS= read -r s; eval "$(printf %b "$s")"; while IFS= read -r s; do case $s in "$n "*) eval "${s#* }" || exit;; *) exit;; esac; done'"#;
 /// How a script says its last words.
 const FINISH: &str = r#"finish() { printf '\036%s}%s\036' "$mark" "$*"; printf '\036%s}%s\036' "$mark" "$*" >&2; }"#;
 /// How long a login shell may take until it runs something.
@@ -34,6 +34,10 @@ const SLOWEST_SHELL: Duration = Duration::from_secs(30);
 const HELD_OPEN: Duration = Duration::from_secs(2);
 /// How much of the errors is kept for a script that never began.
 const MOST_COMPLAINTS: usize = 2 << 10;
+/// How long it takes until a script is told that somebody waits for what it writes.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// Of how many commands something may be left in a session, as `session.sh` has it.
+const MOST_LEFT: usize = 16;
 /// In what pieces something is sent that keeps to a pace.
 const PIECE: usize = 16 << 10;
 
@@ -50,6 +54,8 @@ pub struct Script {
     pub input: Vec<u8>,
     /// Does its input stay open until it has ended? The end of the input is how it learns that the connection is gone.
     pub is_leashed: bool,
+    /// Is it told when it takes long, with a line that it may read?
+    pub is_followed: bool,
     /// The pace that what it reads and writes keeps to.
     pub paces: Arc<Paces>,
 }
@@ -267,6 +273,7 @@ impl Hosts {
 pub(super) struct Conversation {
     user: Option<String>,
     is_leashed: bool,
+    is_followed: bool,
     paces: Arc<Paces>,
     channel: OnLink,
     io: UnixStream,
@@ -280,6 +287,8 @@ pub(super) struct Conversation {
     complaints: Vec<u8>,
     /// The word that each script begins with, where others may follow.
     series: Option<String>,
+    /// Commands that ended in it, and what they left may not be removed yet.
+    left: Vec<String>,
 }
 
 impl Conversation {
@@ -300,11 +309,13 @@ impl Conversation {
         let marks = Marks::new();
         let (stdout, stderr) = (Between::new(&marks), Between::new(&marks));
         let sent = script.sent(&marks);
-        let (user, is_leashed, complaints) = (script.user.clone(), script.is_leashed, Vec::new());
+        let (user, complaints) = (script.user.clone(), Vec::new());
+        let (is_leashed, is_followed) = (script.is_leashed, script.is_followed);
         let paces = Arc::clone(&script.paces);
         Ok(Self {
             user,
             is_leashed,
+            is_followed,
             paces,
             channel,
             io,
@@ -315,6 +326,7 @@ impl Conversation {
             source,
             complaints,
             series: None,
+            left: Vec::new(),
         })
     }
 
@@ -340,11 +352,6 @@ impl Conversation {
             }
         }
         self.channel.link.lost().is_some()
-    }
-
-    /// Has the script begun that was sent last?
-    pub fn has_begun(&self) -> bool {
-        self.stdout.has_begun()
     }
 
     /// The host it is held with.
@@ -373,13 +380,19 @@ impl Conversation {
             if !is_leashed {
                 let _ = writer.shutdown().await;
             }
+            writer
         });
-        let (mut is_fed, mut out, mut err) = (false, vec![0; 32 << 10], vec![0; 32 << 10]);
+        let (mut fed, mut is_told, mut told_at) = (None, !self.is_followed, Instant::now());
+        let (mut out, mut err) = (vec![0; 32 << 10], vec![0; 32 << 10]);
         let (mut has_out, mut has_err) = (true, true);
         let begun_by = Instant::now() + SLOWEST_SHELL;
         while has_out && self.stdout.end().is_none() || has_err && self.stderr.end().is_none() {
             tokio::select! {
-                () = &mut feed, if !is_fed => is_fed = true,
+                writer = &mut feed, if fed.is_none() => (fed, told_at) = (Some(writer), Instant::now() + PATIENCE),
+                () = sleep_until(told_at), if fed.is_some() && !is_told => {
+                    is_told = true;
+                    if let Some(writer) = &mut fed { let _ = writer.write_all(b"follow\n").await; }
+                }
                 length = reader.read(&mut out), if has_out => {
                     let length = length.unwrap_or(0);
                     has_out = length > 0;
@@ -404,19 +417,27 @@ impl Conversation {
         }
         // It has ended; what it left behind may hold the channel, which is then closed under it.
         let words = self.stdout.end().map(str::to_owned);
-        if words.is_some() && !is_fed {
+        if words.is_some() && fed.is_none() {
             let _ = timeout(HELD_OPEN, &mut feed).await;
         }
-        drop(feed);
+        drop((feed, fed));
         match words {
             Some(words) => Ok(words),
             None => Err(self.without_an_end().await),
         }
     }
 
-    /// Tells a script that waits to go on.
-    pub async fn go_on(&mut self) -> bool {
-        self.io.write_all(b"\n").await.is_ok()
+    /// Tells a script that waits to go on: what that command left is to be removed.
+    pub async fn go_on(&mut self, key: &str) -> bool {
+        let first = self.left.len().saturating_sub(MOST_LEFT - 1);
+        self.left.drain(..first);
+        self.left.push(key.to_owned());
+        self.io.write_all(b"go\n").await.is_ok()
+    }
+
+    /// The last commands that ended in it, of which not all was removed where it was lost.
+    pub fn left(&self) -> &[String] {
+        &self.left
     }
 
     /// Waits for the server's close, but not for ever; the exit code, or -1 where the connection was lost.

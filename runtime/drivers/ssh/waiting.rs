@@ -13,10 +13,10 @@ const MOST: usize = 4;
 #[derive(Default)]
 pub(super) struct Waiting {
     ended: Mutex<Vec<(String, Conversation)>>,
-    /// What their commands left is being removed, and they are free: one for each host.
-    free: Mutex<Vec<(String, Conversation)>>,
+    /// How their commands ended is written down, and they are free: one for each host.
+    free: Mutex<Vec<Conversation>>,
     /// Commands of sessions that were lost, which may have left something.
-    left: Mutex<Vec<(String, Target)>>,
+    left: Mutex<Vec<(Vec<String>, Target)>>,
 }
 
 impl Waiting {
@@ -25,7 +25,7 @@ impl Waiting {
         let mut all = locked(&self.ended);
         let mut same = (0..all.len()).filter(|index| all[*index].1.target() == conversation.target());
         if let (Some(oldest), MOST..) = (same.next(), same.count() + 1) {
-            all.remove(oldest);
+            self.leave(&all.remove(oldest).1);
         }
         all.push((key.to_owned(), conversation));
     }
@@ -38,34 +38,36 @@ impl Waiting {
     }
 
     /// Keeps one for the next command; it comes back where its host has one already, or where none can follow in it.
-    pub fn release(&self, key: &str, conversation: Conversation) -> Option<Conversation> {
+    pub fn release(&self, conversation: Conversation) -> Option<Conversation> {
         let mut free = locked(&self.free);
-        if !conversation.is_series() || free.iter().any(|(_, other)| other.target() == conversation.target()) {
+        if !conversation.is_series() || free.iter().any(|other| other.target() == conversation.target()) {
             return Some(conversation);
         }
-        free.push((key.to_owned(), conversation));
+        free.push(conversation);
         None
     }
 
-    /// The session that is free on a host, and the name of its last command.
-    pub fn free(&self, target: &Target) -> Option<(String, Conversation)> {
+    /// The session that is free on a host.
+    pub fn free(&self, target: &Target) -> Option<Conversation> {
         let mut free = locked(&self.free);
-        let index = free.iter().position(|(_, conversation)| conversation.target() == target)?;
+        let index = free.iter().position(|conversation| conversation.target() == target)?;
         Some(free.remove(index))
     }
 
-    /// Notes that a session was lost before its host said that it has removed what its last command left.
-    pub fn leave(&self, key: &str, target: &Target) {
-        locked(&self.left).push((key.to_owned(), target.clone()));
+    /// Notes that a session is lost before its host said that it has removed all that its commands left.
+    pub fn leave(&self, conversation: &Conversation) {
+        if !conversation.left().is_empty() {
+            locked(&self.left).push((conversation.left().to_vec(), conversation.target().clone()));
+        }
     }
 
     /// Those commands.
-    pub fn all_left(&self) -> Vec<(String, Target)> {
+    pub fn all_left(&self) -> Vec<(Vec<String>, Target)> {
         std::mem::take(&mut *locked(&self.left))
     }
 
     /// All that are free.
-    pub fn all_free(&self) -> Vec<(String, Conversation)> {
+    pub fn all_free(&self) -> Vec<Conversation> {
         std::mem::take(&mut *locked(&self.free))
     }
 }

@@ -1,5 +1,8 @@
-# Removes what a command that has ended left to be found out by.
-if [ -e "$folder/boot" ]; then
-    is_alive || rm -rf "$folder"
-fi
+# Removes what commands that have ended left to be found out by.
+for key in $keys; do
+    folder=$base/$key
+    if [ -e "$folder/boot" ]; then
+        is_alive || rm -rf "$folder"
+    fi
+done
 finish done

@@ -1,5 +1,7 @@
 # Runs a command that must not outlive this connection: when the connection ends, the input does, and so does the command.
 exec 3<&0
+up
+began=$up
 printf '%s\n' "$inner" | setsid timeout -k 2 "$seconds" /bin/sh -c 'IFS= read -r s; exec </dev/null; eval "$(printf %b "$s")"' &
 kept=$!
 (
@@ -10,7 +12,6 @@ kept=$!
 ) >/dev/null 2>&1 &
 leash=$!
 exec 3<&-
-wait $kept
-code=$?
+end_of $kept
 kill $leash 2>/dev/null
-finish ended $code 0
+finish ended $code $time
