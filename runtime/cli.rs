@@ -12,6 +12,7 @@ mod doctor;
 mod history;
 mod host;
 mod init;
+mod internal;
 mod logs;
 mod notify;
 mod places;
@@ -121,6 +122,9 @@ enum Command {
     Host(host::Host),
     /// Run test runbooks: every `*_test.rhai`
     Test(test::Test),
+    /// What a `runbook` of another machine asks of this one
+    #[command(subcommand, hide = true)]
+    Internal(internal::Internal),
 }
 
 /// Exit codes: 0 ok, 1 the run failed, 2 usage or check errors and nothing ran, 3 waiting for a person, 130 cancelled.
@@ -136,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Compose(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Init(command) => command.run(),
+        Command::Internal(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::Redact(command) => command.run(),

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod bucket;
+pub mod cut;
 pub mod disk;
 pub mod docker;
 pub mod http;

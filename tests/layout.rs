@@ -50,6 +50,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("chrono", &["runtime/schedule/wall"]),
     ("annotate_snippets", &["runtime/report"]),
     ("zstd", &["runtime/primitives/backup/import"]),
+    ("rustic_cdc", &["runtime/drivers/backup"]),
     ("rustic_core", &["runtime/drivers/backup"]),
     ("aes256ctr_poly1305aes", &["runtime/drivers/backup"]),
     ("age", &["runtime/secrets/sealed"]),

@@ -32,7 +32,7 @@ pub use forward::{Forward, forward};
 pub use hosts::{Hosts, OnLink};
 pub use kept::Fate;
 pub use key::PublicKey;
-pub use link::{Closing, Opened, Purpose};
+pub use link::{Closing, Link, Opened, Purpose};
 pub use owner::is_silence;
 pub use script::Script;
 pub use space::Space;

@@ -20,5 +20,6 @@ fn wish(file: &ProjectFile, name: &str) -> Option<Wish> {
         keys: host.key.into_iter().collect(),
         jump: host.jump,
         host_keys: host.host_keys,
+        runbook: host.runbook,
     })
 }

@@ -3,6 +3,7 @@
 
 mod check;
 mod copy;
+mod cutting;
 mod database;
 mod deployment;
 mod drilled;

@@ -19,6 +19,8 @@ pub struct Host {
     /// Who commands are run as, through `sudo -n`.
     #[serde(rename = "become")]
     pub becomes: Option<String>,
+    /// The `runbook` of that host, which cuts what backups save there; where its shell finds one when left out.
+    pub runbook: Option<String>,
     /// Groups it belongs to.
     pub groups: Vec<String>,
     /// What else is to be known about it.

@@ -5,6 +5,7 @@ mod bucket_target;
 mod container;
 mod damage;
 mod deployment;
+mod far;
 mod faults;
 mod host;
 mod killed;

@@ -76,6 +76,13 @@ impl Engine {
         })
     }
 
+    /// Who it is: no other engine says the same.
+    pub async fn identity(&self) -> Result<String, Failure> {
+        let info = self.api().await?.info().await;
+        let info = info.map_err(|error| failure(self.address(), "ask the engine about itself", error))?;
+        Ok(info.id.unwrap_or_default())
+    }
+
     /// What the engine's data takes. Added up from the lists: the engine's own sum changed its shape between versions.
     pub async fn disk_usage(&self) -> Result<DiskUsage, Failure> {
         let images = self.images().await?;

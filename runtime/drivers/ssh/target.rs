@@ -35,6 +35,8 @@ pub struct Wish {
     pub jump: Option<String>,
     /// Public keys of the host; with one, `known_hosts` is not asked.
     pub host_keys: Vec<String>,
+    /// The `runbook` there, when it is not where its shell finds it.
+    pub runbook: Option<String>,
 }
 
 impl Wish {
@@ -90,6 +92,8 @@ pub struct Target {
     pub through: Option<Box<Target>>,
     /// How long a connection may take to come about.
     pub patience: Duration,
+    /// The `runbook` there, when it is not where its shell finds it.
+    pub runbook: Option<String>,
 }
 
 impl Target {
@@ -169,6 +173,7 @@ impl Target {
             pinned: wish.host_keys.clone(),
             agent: agent.filter(|socket| !socket.as_os_str().is_empty()),
             patience: CONNECT,
+            runbook: wish.runbook.clone(),
             address,
             user,
             keys,

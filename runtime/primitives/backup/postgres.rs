@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::program::{Pumping, pump_from};
 use super::{Program, server};
@@ -34,7 +33,7 @@ pub struct Postgres {
     /// Are roles saved besides?
     pub globals: bool,
     container: Option<String>,
-    engine: Option<String>,
+    pub engine: Option<String>,
     env: BTreeMap<String, String>,
     /// The name of a secret.
     password: Option<String>,
@@ -162,7 +161,7 @@ impl Postgres {
         let what = format!("saving {}", self.shown());
         pump_from(context, pump, pumping, &what, async |pump| {
             let facts = Session::with(context, self.session(&self.database), async |session| {
-                self.dump(context, session, pump, pumping.over).await
+                self.dump(context, session, pump, pumping).await
             });
             Ok(json!({ "postgres": facts.await? }))
         });
@@ -173,7 +172,7 @@ impl Postgres {
         context: &Context<'_>,
         session: &mut Session,
         pump: &Pump,
-        over: &CancellationToken,
+        pumping: Pumping<'_>,
     ) -> Result<Facts, Failure> {
         session.ask("begin isolation level repeatable read read only").await?;
         let snapshot = session.ask("select pg_catalog.pg_export_snapshot()").await?.trim().to_owned();
@@ -184,7 +183,7 @@ impl Postgres {
             let facts = facts::of(session).await?;
             Ok((facts, schema::read(&plain.text(context, None).await?)))
         };
-        let ((mut facts, objects), ()) = tokio::try_join!(looked, dump.print(context, pump, over))?;
+        let ((mut facts, objects), ()) = tokio::try_join!(looked, dump.print(context, pump, pumping))?;
         // Sequences go on while it is dumped: what was dumped lies between what they were before and are now.
         facts.sequences = facts::widened(facts.sequences, &facts::sequences(session).await?);
         (facts.schema, facts.rights) = objects;

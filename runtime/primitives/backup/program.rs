@@ -5,8 +5,9 @@ use serde_json::Value;
 use tokio::io::AsyncRead;
 use tokio_util::sync::CancellationToken;
 
-use crate::drivers::backup::Pump;
-use crate::drivers::docker::{ExecRequest, Input, OutputStream};
+use super::cutting::cut;
+use crate::drivers::backup::{Known, Pump};
+use crate::drivers::docker::{ExecRequest, Finished, Input, OutputStream};
 use crate::drivers::process::{Command, LastLines, Stream};
 use crate::primitive::{Context, Failure, FailureKind, LogStream, Span};
 use crate::primitives::on_engine::shown;
@@ -30,6 +31,8 @@ pub struct Pumping<'a> {
     pub fault: &'a OnceLock<Failure>,
     pub over: &'a CancellationToken,
     pub within: Span,
+    /// What is known of it from the last time, where it is on another host.
+    pub known: Option<&'a Known>,
 }
 
 impl Program {
@@ -60,28 +63,41 @@ impl Program {
     pub fn pump(&self, context: &Context<'_>, pump: Pump, pumping: Pumping<'_>) {
         let what = format!("saving what {} prints", self.shown());
         pump_from(context, pump, pumping, &what, async |pump| {
-            self.print(context, pump, pumping.over).await?;
+            self.print(context, pump, pumping).await?;
             Ok(Value::Null)
         });
     }
 
     /// Runs it until it ends well, and hands on what it prints.
-    pub async fn print(&self, context: &Context<'_>, pump: &Pump, over: &CancellationToken) -> Result<(), Failure> {
+    pub async fn print(&self, context: &Context<'_>, pump: &Pump, pumping: Pumping<'_>) -> Result<(), Failure> {
         let mut on_bytes = |bytes: &[u8]| {
             if !pump.push(bytes) {
-                over.cancel();
+                pumping.over.cancel();
             }
         };
-        self.print_to(context, &mut on_bytes).await
+        self.print_to(context, &mut on_bytes, Some(pumping)).await
     }
 
-    /// Runs it until it ends well, and hands on what it prints to anybody.
+    /// Runs it until it ends well, and hands on what it prints to anybody: without having all of it travel, where it is saved and
+    /// parts of it are known.
     pub async fn print_to(
         &self,
         context: &Context<'_>,
         on_bytes: &mut (dyn FnMut(&[u8]) + Send),
+        pumping: Option<Pumping<'_>>,
     ) -> Result<(), Failure> {
-        self.finish(context, None, on_bytes).await
+        let mut last = LastLines::default();
+        let mut on_line = |line: &str| {
+            context.log(LogStream::Stderr, line);
+            last.push(Stream::Stderr, line);
+        };
+        let cut = cut(self, context, on_bytes, &mut on_line, pumping).await;
+        match cut {
+            Ok(None) => self.finish(context, None, on_bytes).await,
+            Ok(Some(0)) => Ok(()),
+            Ok(Some(code)) => Err(last.explain(self.exited(code))),
+            Err(failure) => Err(last.explain(failure)),
+        }
     }
 
     /// Runs it until it ends well; what it prints is a text.
@@ -144,12 +160,7 @@ impl Program {
             return Ok(end.code().into());
         };
         let engine = context.drivers.docker(self.engine.as_deref())?;
-        let request = ExecRequest {
-            command: self.command.clone(),
-            user: self.user.clone(),
-            env: self.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
-            ..ExecRequest::default()
-        };
+        let request = self.request();
         let mut lines = Lines::default();
         let finished = engine
             .exec_bytes(container, &request, input, &mut |chunk| match chunk.stream {
@@ -157,10 +168,25 @@ impl Program {
                 OutputStream::Stderr => lines.push(&chunk.bytes, on_line),
             })
             .await?;
-        if let Some(why) = finished.not_started {
-            return Err(Failure::new(FailureKind::NotFound, format!("cannot run {}: {why}", self.shown())));
+        self.code_of(finished)
+    }
+
+    /// What the engine has it run as.
+    pub fn request(&self) -> ExecRequest {
+        ExecRequest {
+            command: self.command.clone(),
+            user: self.user.clone(),
+            env: self.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            ..ExecRequest::default()
         }
-        Ok(finished.exit_code)
+    }
+
+    /// The code with which it ended, when it was started.
+    pub fn code_of(&self, finished: Finished) -> Result<i64, Failure> {
+        match finished.not_started {
+            Some(why) => Err(Failure::new(FailureKind::NotFound, format!("cannot run {}: {why}", self.shown()))),
+            None => Ok(finished.exit_code),
+        }
     }
 }
 
@@ -183,7 +209,7 @@ pub fn supervised(
     what: &str,
     work: impl Future<Output = Result<Value, Failure>>,
 ) -> Result<Value, Failure> {
-    let Pumping { fault, over, within } = pumping;
+    let Pumping { fault, over, within, .. } = pumping;
     let working = async {
         tokio::select! {
             biased;

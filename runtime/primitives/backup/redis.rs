@@ -30,7 +30,7 @@ pub struct Redis {
     /// `host:port`; empty for the one in the container, or of this machine.
     address: String,
     container: Option<String>,
-    engine: Option<String>,
+    pub engine: Option<String>,
     user: Option<String>,
     /// The name of a secret.
     password: Option<String>,
@@ -145,7 +145,7 @@ impl Redis {
                     pumping.over.cancel();
                 }
             };
-            let facts = self.dump_after(context, None, &mut on_bytes).await?;
+            let facts = self.dump_after(context, None, &mut on_bytes, Some(pumping)).await?;
             Ok(json!({ "redis": facts }))
         });
     }
@@ -156,15 +156,20 @@ impl Redis {
         context: &Context<'_>,
         moment: Option<i64>,
         on_bytes: &mut (dyn FnMut(&[u8]) + Send),
+        pumping: Option<Pumping<'_>>,
     ) -> Result<Facts, Failure> {
         let Taps { pour, tapped } = tap();
         let reading = std::thread::spawn(move || facts(tapped, moment, &mut |_| Ok(())));
         let client = self.client(&["--rdb", "-"]);
         let dumped = client
-            .print_to(context, &mut |bytes| {
-                on_bytes(bytes);
-                pour.pour(bytes);
-            })
+            .print_to(
+                context,
+                &mut |bytes| {
+                    on_bytes(bytes);
+                    pour.pour(bytes);
+                },
+                pumping,
+            )
             .await;
         drop(pour);
         dumped?;

@@ -10,7 +10,7 @@ use super::database::Database;
 use super::program::Pumping;
 use super::repository::{Place, told, wanted};
 use super::source::{Kind, Source};
-use crate::drivers::backup::{self, Content, Manifest, Missing, Order, Packer, Part, Pump, Snapshot};
+use crate::drivers::backup::{self, Content, Known, Manifest, Missing, Order, Packer, Part, Pump, Snapshot};
 use crate::primitive::{Context, Failure, LogStream, Span};
 
 /// Makes a snapshot of these sources; with `partial`, without those that fail, as long as one is left.
@@ -75,6 +75,13 @@ fn attempt(
     let has_buckets = sources.iter().any(|source| matches!(source.kind, Kind::Bucket(_)));
     let last = there.into_iter().rfind(|snapshot| snapshot.job.as_ref() == Some(&order.job) && !snapshot.is_partial());
     let about = last.as_ref().map(|snapshot| snapshot.bytes);
+    // What is on another host need not travel as far as it is known here.
+    let pieces: Vec<Option<Known>> = sources
+        .iter()
+        .map(|source| {
+            last.as_ref().filter(|_| source.is_far()).and_then(|last| repository.known(&last.id, &source.name))
+        })
+        .collect();
     let last = last.filter(|_| has_buckets);
     let known = last.as_ref().map(|snapshot| repository.manifest(snapshot)).transpose()?.flatten();
     let before = last.filter(|_| known.is_some()).map(|snapshot| snapshot.id);
@@ -82,8 +89,9 @@ fn attempt(
     let over = CancellationToken::new();
     let mut gathered = Gathered::default();
     let mut owners = Vec::new();
-    for (number, (source, fault)) in sources.into_iter().zip(faults.iter()).enumerate() {
-        let (pumping, before) = (Pumping { fault, over: &over, within }, gathered.parts.len());
+    for (number, ((source, fault), known_of)) in sources.into_iter().zip(faults.iter()).zip(&pieces).enumerate() {
+        let pumping = Pumping { fault, over: &over, within, known: known_of.as_ref() };
+        let before = gathered.parts.len();
         gathered.add(context, number, source, pumping, known.as_ref()).inspect_err(|failure| {
             let _ = fault.set(failure.clone());
         })?;
@@ -150,7 +158,9 @@ impl<'a> Gathered<'a> {
                 let from = postgres.shown();
                 if postgres.globals {
                     let program = postgres.globals(context, pumping)?;
-                    let stream = self.stream(move |pump| program.pump(context, pump, pumping));
+                    // So little that telling of it would be more.
+                    let all = Pumping { known: None, ..pumping };
+                    let stream = self.stream(move |pump| program.pump(context, pump, all));
                     self.parts.push(Part {
                         name: postgres.globals_name(),
                         from: format!("roles for {from}"),

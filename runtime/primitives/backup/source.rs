@@ -2,6 +2,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Bucket, Deployment, Postgres, Program, Redis, Volume};
+use crate::drivers::docker::OVER_SSH;
 use crate::primitive::{Failure, FailureKind, Need, kind_of, parse_options, text_of};
 use crate::primitives::on_engine::{engine_of, machine};
 
@@ -46,6 +47,19 @@ struct Written {
     engine: Option<Value>,
     user: Option<String>,
     name: Option<String>,
+}
+
+impl Source {
+    /// Is it in a container of another host?
+    pub fn is_far(&self) -> bool {
+        let engine = match &self.kind {
+            Kind::Program(program) => &program.engine,
+            Kind::Postgres(postgres) => &postgres.engine,
+            Kind::Redis(redis) => &redis.engine,
+            _ => &None,
+        };
+        engine.as_ref().is_some_and(|address| address.starts_with(OVER_SSH))
+    }
 }
 
 /// Every source of a call.

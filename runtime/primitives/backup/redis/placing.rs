@@ -82,7 +82,7 @@ impl Placing {
         let moment = Some(jiff::Timestamp::now().as_millisecond() + ENDING);
         let wanted = read(pouring, moment)?;
         let mut ignored = |_: &[u8]| {};
-        let looking = self.target.dump_after(context, moment, &mut ignored);
+        let looking = self.target.dump_after(context, moment, &mut ignored, None);
         let found = context.wait(&format!("comparing {}", self.target.shown()), self.within.0, looking)?;
         let differences = wanted.differences(&found);
         let Some(first) = differences.first() else { return Ok(found) };
