@@ -61,7 +61,7 @@ fn hash_of(direct: &Direct, snapshot: Value) -> String {
     restore(direct, snapshot, json!("back"), json!({})).unwrap();
     let bytes = std::fs::read(direct.path().join("back")).unwrap();
     std::fs::remove_file(direct.path().join("back")).unwrap();
-    Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    runbook::drivers::backup::hex(&Sha256::digest(&bytes))
 }
 
 fn travelled(direct: &Direct) -> Vec<String> {
