@@ -1,12 +1,9 @@
 //! The ledger in the run log.
 
-use jiff::Timestamp;
 use runbook::journal::{
-    ClockReading, Event, FireChange, FireFilter, FireResult, FireState, FireTicket, Journal, NewRun, Pause, Redacted,
-    RunFilter, SkipReason,
+    ClockReading, FireChange, FireFilter, FireResult, FireState, FireTicket, Journal, NewRun, Pause, RunFilter,
+    SkipReason,
 };
-use runbook::secrets::Redactor;
-use serde_json::json;
 
 use super::new_run;
 
