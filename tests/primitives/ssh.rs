@@ -82,9 +82,14 @@ fn a_command_that_fails_is_a_failure_with_its_last_words() {
 #[test]
 fn what_takes_too_long_is_ended_with_everything_it_started() {
     let Some(server) = Sshd::start() else { return };
-    let here = at(&server);
+    ends_what_takes_too_long(&server, 300);
+}
+
+/// With commands that sleep for so many seconds, by which they are found: another number in each test.
+fn ends_what_takes_too_long(server: &Sshd, seconds: u32) {
+    let here = at(server);
     for read_only in [false, true] {
-        let name = format!("300.{}{}", std::process::id(), u8::from(read_only));
+        let name = format!("{seconds}.{}{}", std::process::id(), u8::from(read_only));
         let options = json!({ "timeout": "2s", "read_only": read_only });
         let line = format!("echo begun; sleep {name} & sleep {name}; echo never");
         let failure = here.method("ssh.shell", web(&here), json!([line]), options).unwrap_err();

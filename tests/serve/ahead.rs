@@ -80,6 +80,14 @@ fn worker(project: &Project) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
+/// The same once it has said what is to be written of its run.
+fn offering(project: &Project) -> (Child, String) {
+    project.runbook(&["run", "note.rhai"]).success();
+    let (mut worker, mut offer) = (worker(project), String::new());
+    BufReader::new(worker.stdout.take().unwrap()).read_line(&mut offer).unwrap();
+    (worker, offer)
+}
+
 /// A fire in the hands of a worker that shows this ticket.
 fn ticket(project: &Project) -> FireTicket {
     let fire = journal(project).unwrap().add_fire("never", Timestamp::now().as_second(), "ticket").unwrap();
@@ -89,10 +97,7 @@ fn ticket(project: &Project) -> FireTicket {
 #[test]
 fn a_run_that_was_begun_goes_on_though_the_service_died_before_it_could_say_so() {
     let project = project("");
-    project.runbook(&["run", "note.rhai"]).success();
-    let mut worker = worker(&project);
-    let mut offer = String::new();
-    BufReader::new(worker.stdout.take().unwrap()).read_line(&mut offer).unwrap();
+    let (mut worker, offer) = offering(&project);
     let offers = [(ticket(&project), serde_json::from_str(&offer).unwrap())];
     let begun = journal(&project).unwrap().begin_offered(&offers).unwrap();
     assert!(begun[0].is_some());
@@ -108,10 +113,7 @@ fn a_run_that_was_begun_goes_on_though_the_service_died_before_it_could_say_so()
 #[test]
 fn a_worker_that_nobody_needs_leaves_nothing() {
     let project = project("");
-    project.runbook(&["run", "note.rhai"]).success();
-    let mut worker = worker(&project);
-    let mut offer = String::new();
-    BufReader::new(worker.stdout.take().unwrap()).read_line(&mut offer).unwrap();
+    let (mut worker, _) = offering(&project);
     drop(worker.stdin.take());
     let ended = worker.wait_with_output().unwrap();
     assert!(String::from_utf8_lossy(&ended.stderr).contains("nobody gave this run a fire to begin"));

@@ -155,7 +155,8 @@ async fn begin(hosts: &Hosts, target: &Target, engine: &str) -> Result<Result<Li
     if version != VERSION || protocol != PROTOCOL {
         return Ok(Err(format!("`{program}` there is version {version}, and this is {VERSION}")));
     }
-    if reached != engine {
+    // An engine that says nothing of itself is nobody's.
+    if reached.is_empty() || reached != engine {
         return Ok(Err(format!("`{program}` there reaches no engine, or another one")));
     }
     Ok(Ok(line))

@@ -86,24 +86,13 @@ impl Program {
         on_bytes: &mut (dyn FnMut(&[u8]) + Send),
         pumping: Option<Pumping<'_>>,
     ) -> Result<(), Failure> {
-        let mut last = LastLines::default();
-        let mut on_line = |line: &str| {
-            context.log(LogStream::Stderr, line);
-            last.push(Stream::Stderr, line);
-        };
-        let cut = cut(self, context, on_bytes, &mut on_line, pumping).await;
-        match cut {
-            Ok(None) => self.finish(context, None, on_bytes).await,
-            Ok(Some(0)) => Ok(()),
-            Ok(Some(code)) => Err(last.explain(self.exited(code))),
-            Err(failure) => Err(last.explain(failure)),
-        }
+        self.finish(context, None, on_bytes, pumping).await
     }
 
     /// Runs it until it ends well; what it prints is a text.
     pub async fn text(&self, context: &Context<'_>, input: Option<Input<'_>>) -> Result<String, Failure> {
         let mut text = Vec::new();
-        self.finish(context, input, &mut |bytes| text.extend_from_slice(bytes)).await?;
+        self.finish(context, input, &mut |bytes| text.extend_from_slice(bytes), None).await?;
         String::from_utf8(text)
             .map_err(|_| Failure::new(FailureKind::Invalid, format!("what {} prints is not UTF-8", self.shown())))
     }
@@ -113,13 +102,19 @@ impl Program {
         context: &Context<'_>,
         input: Option<Input<'_>>,
         on_bytes: &mut (dyn FnMut(&[u8]) + Send),
+        pumping: Option<Pumping<'_>>,
     ) -> Result<(), Failure> {
         let mut last = LastLines::default();
         let mut on_line = |line: &str| {
             context.log(LogStream::Stderr, line);
             last.push(Stream::Stderr, line);
         };
-        match self.run(context, input, on_bytes, &mut on_line).await {
+        let ended = match cut(self, context, on_bytes, &mut on_line, pumping).await {
+            Ok(None) => self.run(context, input, on_bytes, &mut on_line).await,
+            Ok(Some(code)) => Ok(code),
+            Err(failure) => Err(failure),
+        };
+        match ended {
             Ok(0) => Ok(()),
             Ok(code) => Err(last.explain(self.exited(code))),
             Err(failure) => Err(last.explain(failure)),
@@ -134,7 +129,7 @@ impl Program {
         within: Span,
     ) -> Result<(), Failure> {
         let mut ignored = |_: &[u8]| {};
-        let work = self.finish(context, Some(Box::pin(input)), &mut ignored);
+        let work = self.finish(context, Some(Box::pin(input)), &mut ignored, None);
         context.wait(&format!("restoring with {}", self.shown()), within.0, work)
     }
 

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use runbook::primitive::FailureKind;
 use serde_json::{Value, json};
 
-use super::{assert_gone, at, web};
+use super::{at, ends_what_takes_too_long, web};
 use crate::harness::sshd::{Quirks, Sshd, user};
 use crate::harness::{Direct, skip};
-use runbook::primitive::FailureKind;
 
 /// Starts a server that finds one program in the place of others: `start PROGRAM NAMES SERVER…`.
 const START: &str = r#"
@@ -49,18 +49,6 @@ fn serves(server: &Sshd) {
     }
 }
 
-fn ends_what_takes_too_long(server: &Sshd, kind: u32) {
-    let here = at(server);
-    for read_only in [false, true] {
-        let name = format!("30{kind}.{}{}", std::process::id(), u8::from(read_only));
-        let options = json!({ "timeout": "2s", "read_only": read_only });
-        let line = format!("sleep {name} & sleep {name}; echo never");
-        let failure = here.method("ssh.shell", web(&here), json!([line]), options).unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Timeout, "{failure:?}");
-        assert_gone(&name);
-    }
-}
-
 #[test]
 fn a_host_with_the_programs_of_busybox_is_a_host() {
     let Some(server) = alpine() else { return };
@@ -70,14 +58,14 @@ fn a_host_with_the_programs_of_busybox_is_a_host() {
 #[test]
 fn a_host_with_the_programs_of_busybox_ends_what_takes_too_long() {
     let Some(server) = alpine() else { return };
-    ends_what_takes_too_long(&server, 3);
+    ends_what_takes_too_long(&server, 303);
 }
 
 #[test]
 fn a_host_whose_sh_is_bash_is_a_host() {
     let Some(server) = host("/bin/bash", "sh") else { return };
     serves(&server);
-    ends_what_takes_too_long(&server, 4);
+    ends_what_takes_too_long(&server, 304);
 }
 
 #[test]
