@@ -69,6 +69,7 @@ pub use records::{CallRecord, NewRun, RunFilter, RunRecord, Source, around};
 pub use redacted::Redacted;
 pub use retention::{LogMonth, Pruned};
 pub use statistics::RunbookStatistics;
+pub use take_up::has_ended;
 pub use tokens::TokenRow;
 pub use verify::{Problem, StateVerdict, Verdict};
 

@@ -35,8 +35,8 @@ pub use catalogue::{
     Catalogue, Catalogued, CataloguedPart, CheckScope, Proof, ProofKind, Reading, check_and_note, parts_due, reconcile,
 };
 pub use change::{
-    Action, Change, Prediction, Touches, as_planned, unknown, unknown_in_text, unknown_of, unknown_shown, unknown_text,
-    unknown_within, unknowns_within, without_unknown,
+    Action, Change, Prediction, Touches, as_planned, hide_unknown, show_hidden, unknown, unknown_in_text, unknown_of,
+    unknown_shown, unknown_text, unknown_within, unknowns_within, without_unknown,
 };
 pub use context::{Context, LogStream, MARKERS_DROPPED, MakeSecret, Progress, Reached, RunFacts, Services};
 pub use drills::{Drill, standing};

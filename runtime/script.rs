@@ -10,6 +10,7 @@ mod foresight;
 mod functions;
 mod handle;
 pub mod header;
+mod indexing;
 mod library;
 mod origin;
 mod program;

@@ -42,8 +42,20 @@ impl Cancel {
             Some(run) => journal.run(run)?,
             None => only_running(&journal)?,
         };
+        let run = match run.state {
+            RunState::Running => {
+                let run = stop(&journal, run, self.wait.0)?;
+                if run.state.is_end() {
+                    let word = serde_json::to_value(run.state).unwrap_or_default();
+                    report::note(&format!("run {} ended: {}\n", run.id, word.as_str().unwrap_or_default()));
+                    return Ok(ExitCode::SUCCESS);
+                }
+                report::note(&format!("run {} came to a stand before it was undone: it is undone here\n", run.id));
+                run
+            }
+            _ => run,
+        };
         match run.state {
-            RunState::Running => stop(&journal, &run, self.wait.0),
             RunState::Killed | RunState::Waiting | RunState::InDoubt => {
                 if !self.anyway {
                     refuse_another_world(&journal, &run)?;
@@ -54,9 +66,7 @@ impl Cancel {
                 // That the run ends as cancelled is what was asked for.
                 Ok(if ended == ExitCode::from(130) { ExitCode::SUCCESS } else { ended })
             }
-            RunState::Ok | RunState::Failed | RunState::Cancelled => {
-                Err(Failure::new(FailureKind::Refused, format!("run {} has ended: there is nothing to stop", run.id)))
-            }
+            _ => Err(Failure::new(FailureKind::Refused, format!("run {} has ended: there is nothing to stop", run.id))),
         }
     }
 }
@@ -73,8 +83,8 @@ fn only_running(journal: &Journal) -> Result<RunRecord, Failure> {
     }
 }
 
-/// Tells the run's process to stop, and waits until it has.
-fn stop(journal: &Journal, run: &RunRecord, wait: Duration) -> CommandResult {
+/// Tells the run's process to stop, and waits until it has: ended, or come to a stand for another reason.
+fn stop(journal: &Journal, run: RunRecord, wait: Duration) -> Result<RunRecord, Failure> {
     let asked = Event::CancelRequested { by: places::person(), at: Timestamp::now() };
     journal.record(run.id, &Redacted::by(&Redactor::default(), asked))?;
     journal.tell_to_stop(run.id)?;
@@ -84,9 +94,7 @@ fn stop(journal: &Journal, run: &RunRecord, wait: Duration) -> CommandResult {
         journal.settle()?;
         let now = journal.run(run.id)?;
         if now.state != RunState::Running {
-            let word = serde_json::to_value(now.state).unwrap_or_default();
-            report::note(&format!("run {} ended: {}\n", run.id, word.as_str().unwrap_or_default()));
-            return Ok(ExitCode::SUCCESS);
+            return Ok(now);
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -11,7 +11,7 @@ use super::conduct::{Job, View, sources};
 use super::{CommandResult, history, places};
 use crate::drivers::prompt::Nobody;
 use crate::failure::{Failure, FailureKind};
-use crate::journal::{Journal, RunFilter, RunRecord, RunState};
+use crate::journal::{Journal, RunFilter, RunRecord, RunState, has_ended};
 use crate::policy::Narrowing;
 use crate::project::{Environment, Project, ProjectFile};
 use crate::report;
@@ -50,6 +50,9 @@ impl Resume {
     /// Goes on with the run.
     pub fn run(self) -> CommandResult {
         let (journal, run) = standing(self.run)?;
+        if run.state.is_end() {
+            return Err(has_ended(run.id));
+        }
         if !self.anyway {
             refuse_another_world(&journal, &run)?;
         }

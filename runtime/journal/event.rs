@@ -26,6 +26,13 @@ pub enum RunState {
     Killed,
 }
 
+impl RunState {
+    /// Is it over for good?
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Ok | Self::Failed | Self::Cancelled)
+    }
+}
+
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

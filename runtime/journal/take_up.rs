@@ -87,14 +87,16 @@ fn taken(run: i64, present: &Present) -> Failure {
         .hint(format!("watch it with `runbook logs {run} --follow`, stop it with `runbook cancel {run}`"))
 }
 
+/// Why nobody goes on with a run that has ended.
+pub fn has_ended(run: i64) -> Failure {
+    Failure::new(FailureKind::Refused, format!("run {run} has ended: there is nothing to go on with"))
+        .hint(format!("`runbook run --from-run {run}` runs the same script again"))
+}
+
 /// Why a run that nobody has may not be gone on with here.
 fn refusal(run: i64, present: &Present, here: &Process) -> Option<Failure> {
     match present.state {
-        RunState::Ok | RunState::Failed | RunState::Cancelled => {
-            let message = format!("run {run} has ended: there is nothing to go on with");
-            let hint = format!("`runbook run --from-run {run}` runs the same script again");
-            Some(Failure::new(FailureKind::Refused, message).hint(hint))
-        }
+        RunState::Ok | RunState::Failed | RunState::Cancelled => Some(has_ended(run)),
         RunState::Running | RunState::Killed | RunState::Waiting | RunState::InDoubt
             if owner::is_elsewhere(&present.process, here) =>
         {

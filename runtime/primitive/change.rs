@@ -155,6 +155,36 @@ pub fn unknown_shown(text: &str) -> String {
     text.replace(OPEN, "(").replace(CLOSE, ")")
 }
 
+/// The first of the letters that stand for a description.
+const HIDDEN: u32 = 0xF_2000;
+
+/// A text with a letter for each description of what is unknown in it; [`show_hidden`] puts them back, so that nothing that is done to
+/// the text in between is done to them.
+pub fn hide_unknown(text: &str, hidden: &mut Vec<String>) -> String {
+    let mut parts = text.split(OPEN);
+    let mut shorter = parts.next().unwrap_or_default().to_owned();
+    for (what, rest) in parts.map(|part| part.split_once(CLOSE).unwrap_or((part, ""))) {
+        let letter = u32::try_from(hidden.len()).ok().and_then(|number| char::from_u32(HIDDEN + number));
+        hidden.push(what.to_owned());
+        shorter.extend([OPEN, letter.unwrap_or(OPEN), CLOSE]);
+        shorter += rest;
+    }
+    shorter
+}
+
+/// A text with the descriptions that [`hide_unknown`] took out of it.
+pub fn show_hidden(text: &str, hidden: &[String]) -> String {
+    let mut longer = String::with_capacity(text.len());
+    for letter in text.chars() {
+        let number = u32::from(letter).checked_sub(HIDDEN).and_then(|number| usize::try_from(number).ok());
+        match number.and_then(|number| hidden.get(number)) {
+            Some(what) => longer += what,
+            None => longer.push(letter),
+        }
+    }
+    longer
+}
+
 /// A text with something else in place of what is unknown in it.
 pub fn without_unknown(text: &str, instead: &str) -> String {
     let mut parts = text.split(OPEN);

@@ -7,13 +7,9 @@ use super::table::{Column, table};
 use super::text::clean;
 use crate::journal::{Deed, What};
 
-const COLUMNS: [Column; 5] = [
-    Column::text("WHEN"),
-    Column::number("RUN"),
-    Column::cuttable("BY", 6),
-    Column::cuttable("ENV", 4),
-    Column::cuttable("WHAT", 40),
-];
+/// None is cut: it is evidence.
+const COLUMNS: [Column; 5] =
+    [Column::text("WHEN"), Column::number("RUN"), Column::text("BY"), Column::text("ENV"), Column::text("WHAT")];
 
 /// Lists what people did and had done, one line each.
 pub fn audit(out: &mut dyn Write, deeds: &[Deed], style: Style) -> Result<()> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Invocation;
 use crate::primitive::{
-    Arg, Block, BlockRef, Call, Failure, FailureKind, Spec, Ty, kind_of, unknown_of, unknown_within,
+    Arg, Block, BlockRef, Call, Failure, FailureKind, Spec, Ty, kind_of, unknown_of, unknown_text, unknown_within,
 };
 
 /// Sorts what the script wrote into arguments and options, or says which of them is wrong.
@@ -29,7 +29,10 @@ pub(super) fn check(invocation: Invocation, planning: bool) -> Result<Call, Fail
             .hint(format!("for example: {}", spec.example)));
     }
     arguments.resize(spec.args.len(), Value::Null);
-    for (arg, value) in spec.args.iter().zip(&arguments) {
+    for (arg, value) in spec.args.iter().zip(&mut arguments) {
+        if planning {
+            as_text(arg.ty, value);
+        }
         if (arg.optional && value.is_null()) || is_vague(value) {
             continue;
         }
@@ -58,6 +61,19 @@ fn take_options(spec: &Spec, arguments: &mut Vec<Value>) -> Option<Value> {
         && BlockRef::from_value(last).is_none();
     let is_argument = spec.args.get(arguments.len() - 1).is_some_and(|arg| arg.ty.check(last).is_ok());
     if plain_map && !is_argument { arguments.pop() } else { None }
+}
+
+/// What is not known yet, where a text is asked for: a text of which nothing is known.
+fn as_text(ty: Ty, value: &mut Value) {
+    match (ty, value) {
+        (Ty::Str, value) => {
+            if let Some(text) = unknown_of(value).map(unknown_text) {
+                *value = text.into();
+            }
+        }
+        (Ty::Strings, Value::Array(items)) => items.iter_mut().for_each(|item| as_text(Ty::Str, item)),
+        _ => {}
+    }
 }
 
 fn wrong(spec: &Spec, arg: &Arg, why: &str) -> Failure {

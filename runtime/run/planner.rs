@@ -11,7 +11,7 @@ use super::{Execution, Halt, arguments, frame};
 use crate::journal::{Look, Plan, PlannedCall, Uncertain};
 use crate::primitive::{
     Action, Call, Change, Effect, Failure, FailureKind, Left, PlannedDisk, Prediction, Primitive, Site, Touches,
-    unknown, unknown_shown, unknowns_within,
+    unknown, unknown_of, unknown_shown, unknown_within, unknowns_within,
 };
 
 /// What has been found out so far.
@@ -95,13 +95,18 @@ impl Execution {
             return Err(reason.into());
         }
         let spec = primitive.spec();
-        let step = if spec.name == "step" { call.str(0).to_owned() } else { here.step.clone() };
+        let step = if spec.name == "step" { unknown_shown(call.str(0)) } else { here.step.clone() };
         let inside = frame::Frame::new(path, step, here.cancel.clone(), frame::Past::None);
         let context = self.context(path, &inside, None);
         let recorded = arguments::recorded(spec, call);
         let is_known = call.is_known();
         let foresees = primitive.foresees(call);
         let effect = primitive.effect(call);
+        if effect == Effect::Flow
+            && let Some(what) = undecided(call)
+        {
+            return Err(self.unforeseen(Some(what), Some(call.site.clone())));
+        }
         if effect == Effect::Flow && !(primitive.is_gate() && planner.altered(&Touches::Anything)) {
             return frame::inside(inside.clone(), || self.act(primitive, &context, call)).map(|outcome| outcome.value);
         }
@@ -168,7 +173,10 @@ impl Execution {
             _ => None,
         };
         let failure = failure.filter(|_| certain_until.is_none());
-        let failure = failure.map(|failure| self.shown_failure(failure));
+        let failure = failure.map(|mut failure| {
+            failure.each_text(&mut |text| *text = unknown_shown(text));
+            self.shown_failure(failure)
+        });
         planner.with(|found| Plan {
             format: 1,
             runbook: self.facts.runbook.clone(),
@@ -191,6 +199,11 @@ impl Execution {
         let only = || self.planner.as_ref().and_then(Planner::only_unknown);
         self.halt(Halt::Unforeseen(Uncertain { site, depends_on: what.map(str::to_owned).or_else(only) }))
     }
+}
+
+/// What depends on something unknown of how other calls are arranged: how often, how many, how long.
+fn undecided(call: &Call) -> Option<&str> {
+    call.args.iter().find_map(unknown_of).or_else(|| unknown_within(&call.options))
 }
 
 /// A call with an argument that is not known yet: what it will do is no better known.

@@ -79,7 +79,7 @@ impl Execution {
 fn decided(decision: &Decision, by: &str, title: &str, presumed: impl FnOnce() -> Value) -> Found {
     let done = |value: Value| Found::Ended(Ok(Outcome::changed(value).note(format!("done, says {by}"))));
     match decision {
-        Decision::Done { value } => done(value.clone()),
+        Decision::Done { value } => done(completed(value.clone(), presumed)),
         Decision::Happened => done(presumed()),
         Decision::Fail => {
             let message = format!("`{title}` was interrupted, and failed, says {by}");
@@ -87,4 +87,14 @@ fn decided(decision: &Decision, by: &str, title: &str, presumed: impl FnOnce() -
         }
         Decision::Retry | Decision::Approve { .. } | Decision::Reject { .. } => Found::Again,
     }
+}
+
+/// What a person says a call returned, with the fields that were left out as of one that ended well.
+fn completed(mut said: Value, presumed: impl FnOnce() -> Value) -> Value {
+    if let (Value::Object(said), Value::Object(presumed)) = (&mut said, presumed()) {
+        for (field, value) in presumed {
+            said.entry(field).or_insert(value);
+        }
+    }
+    said
 }

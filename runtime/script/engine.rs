@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Engine, OptimizationLevel};
 
+use super::{fault, functions, handle};
+
 /// Bytes of one string.
 const LONGEST_STRING: usize = 16 << 20;
 /// Items of one list or map.
@@ -24,6 +26,15 @@ static STANDARD: LazyLock<StandardPackage> = LazyLock::new(StandardPackage::new)
 pub(super) fn bare() -> Engine {
     let mut engine = limited();
     STANDARD.register_into_engine(&mut engine);
+    engine
+}
+
+/// The language as scripts have it, without the primitives.
+pub(super) fn language() -> Engine {
+    let mut engine = bare();
+    handle::register(&mut engine);
+    fault::register(&mut engine);
+    functions::register(&mut engine);
     engine
 }
 

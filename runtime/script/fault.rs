@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Position};
+use serde_json::Value;
 
 use super::origin::Origins;
-use super::unknown;
-use crate::primitive::{Failure, FailureKind, Site};
+use super::{convert, unknown};
+use crate::primitive::{Failure, FailureKind, Site, unknown_of, unknown_text};
 
 /// A failure as a script's `catch (error)` sees it: `error.kind`, `error.message`, `error.hints`.
 #[derive(Clone)]
@@ -132,10 +133,18 @@ fn thrown(value: &Dynamic, error: &EvalAltResult) -> Failure {
     let terminated = matches!(error, EvalAltResult::ErrorTerminated(..));
     let kind = if terminated { FailureKind::Cancelled } else { FailureKind::Thrown };
     if let Some(map) = value.read_lock::<rhai::Map>() {
-        let message = map.get("message").map_or_else(|| value.to_string(), ToString::to_string);
-        return Failure::new(kind, message);
+        return Failure::new(kind, said(map.get("message").unwrap_or(value)));
     }
-    Failure::new(kind, if value.is_unit() { "thrown without a message".to_owned() } else { value.to_string() })
+    Failure::new(kind, if value.is_unit() { "thrown without a message".to_owned() } else { said(value) })
+}
+
+/// What was thrown, in words.
+fn said(value: &Dynamic) -> String {
+    match convert::to_plain_value(value) {
+        Ok(Value::String(text)) => text,
+        Ok(known) => unknown_of(&known).map_or_else(|| known.to_string(), unknown_text),
+        Err(_) => value.to_string(),
+    }
 }
 
 /// A plan came to a decision on something it cannot know.
@@ -144,7 +153,12 @@ fn not_known() -> Failure {
 }
 
 fn unknown_function(signature: &str) -> Failure {
-    let (name, arguments) = signature.split_once(" (").unwrap_or((signature, ""));
+    let (name, arguments) = match signature.split_once(" (") {
+        Some(both) => both,
+        // Some functions of the language say in a sentence what they cannot do.
+        None if signature.contains(' ') => return Failure::new(FailureKind::Invalid, lower_first(signature)),
+        None => (signature, ""),
+    };
     let arguments: Vec<String> =
         arguments.trim_end_matches(')').split(", ").filter(|part| !part.is_empty()).map(plain).collect();
     let name = name.trim();

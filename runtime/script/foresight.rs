@@ -5,13 +5,18 @@
 //! error and passes every other on, and each `switch` asks first. Its error names no value either, so that conditions ask as well: only
 //! the value itself tells what it depends on.
 
-use std::collections::BTreeMap;
+use std::any::TypeId;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
 
-use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, Map, NativeCallContext, Position, Stmt, Token};
+use rhai::{
+    AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, FuncRegistration, Map, Module, NativeCallContext, Position,
+    RhaiFunc, Stmt, Token,
+};
 
 use super::bind::Binding;
-use super::unknown::{self, Unknown};
-use super::{convert, fault};
+use super::unknown::{self, Unknown, in_text};
+use super::{convert, fault, indexing};
 use crate::primitive::unknown_within;
 
 const BEGIN: &str = " try {";
@@ -21,7 +26,7 @@ const ASK_CONDITION: &str = " __decides(";
 const ASKED: &str = ")";
 
 /// Line and column, from 1.
-type Place = (usize, usize);
+pub(super) type Place = (usize, usize);
 
 /// What was put into a text, by places of the text as it was written.
 #[derive(Clone, Default)]
@@ -44,6 +49,7 @@ impl Insertions {
                 Some(ASTNode::Stmt(Stmt::If(flow, _) | Stmt::While(flow, _) | Stmt::Do(flow, ..))) => {
                     all.ask(engine, text, &flow.expr);
                 }
+                Some(ASTNode::Expr(Expr::Coalesce(operands, _))) => all.ask_before_nothing(engine, text, operands),
                 Some(ASTNode::Expr(Expr::And(operands, _) | Expr::Or(operands, _))) => {
                     operands.iter().for_each(|operand| all.ask(engine, text, operand));
                 }
@@ -51,7 +57,17 @@ impl Insertions {
             }
             true
         });
+        indexing::ask(&mut all, engine, text);
         all
+    }
+
+    /// Has `a ?? b` asked whether `a` is nothing.
+    fn ask_before_nothing(&mut self, engine: &Engine, text: &str, operands: &[Expr]) {
+        for operand in operands.iter().rev().skip(1).rev() {
+            let begin = start(operand).and_then(place);
+            let follows = |begin| ahead(engine, text, begin, |token| matches!(token, Token::DoubleQuestion));
+            self.put_around(begin, ASK_CONDITION, begin.and_then(follows), ASKED);
+        }
     }
 
     /// Has a condition asked for, unless it is a truth value anyway.
@@ -63,7 +79,7 @@ impl Insertions {
     }
 
     /// Puts something before and behind a part of the text, inside of what is around that part already. Nothing without both places.
-    fn put_around(&mut self, begin: Option<Place>, before: &str, end: Option<Place>, behind: &str) {
+    pub(super) fn put_around(&mut self, begin: Option<Place>, before: &str, end: Option<Place>, behind: &str) {
         if let Some((begin, end)) = begin.zip(end) {
             self.0.entry(begin).or_default().push_str(before);
             self.0.entry(end).or_default().insert_str(0, behind);
@@ -171,6 +187,32 @@ pub(super) fn register(engine: &mut Engine, binding: &Binding) {
             Some(what) => Err(unknown::ends(&own, &context, what)),
             None => Ok(value),
         }
+    });
+    let own = binding.clone();
+    engine.register_fn("__whole", move |context: NativeCallContext<'_>, value: Dynamic| {
+        in_text(&value).map_or(Ok(value), |what| Err(unknown::ends(&own, &context, &what)))
+    });
+    let kept: Arc<Mutex<HashMap<i64, Dynamic>>> = Arc::default();
+    let (keep, own) = (kept.clone(), binding.clone());
+    let at = move |context: Option<NativeCallContext<'_>>, arguments: &mut [&mut Dynamic]| {
+        let Some(context) = context else { return Err("called without a context".into()) };
+        if let Some(what) = arguments.iter().find_map(|value| in_text(value)) {
+            return Err(unknown::ends(&own, &context, &what));
+        }
+        let key = arguments[1].clone();
+        if let (Some(Ok(number)), Ok(mut kept)) = (arguments.get(2).map(|number| number.as_int()), keep.lock()) {
+            kept.insert(number, key.clone());
+        }
+        Ok(key)
+    };
+    // Its receiver is not copied, and may be a constant.
+    let at = RhaiFunc::Method { has_context: true, is_pure: true, is_volatile: true, func: Arc::new(at) };
+    let (any, mut module) = (TypeId::of::<Dynamic>(), Module::new());
+    FuncRegistration::new("__at").in_global_namespace().set_into_module_raw(&mut module, [any, any], at.clone());
+    FuncRegistration::new("__at").in_global_namespace().set_into_module_raw(&mut module, [any, any, any], at);
+    engine.register_global_module(module.into());
+    engine.register_fn("__kept", move |number: i64| {
+        kept.lock().ok().and_then(|kept| kept.get(&number).cloned()).unwrap_or(Dynamic::UNIT)
     });
     let own = binding.clone();
     engine.register_fn("__decides", move |context: NativeCallContext<'_>, value: Dynamic| {

@@ -2,23 +2,24 @@
 
 #![allow(clippy::needless_pass_by_value)] // Rhai hands arguments over by value
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, NativeCallContext};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, Module, NativeCallContext};
 
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
-/// Replaces `sort` and `dedup`, whose built-in forms swallow an error of their comparator, so that a failed primitive
+/// Replaces `sort`, `order` and `dedup`, whose built-in forms swallow an error of their comparator, so that a failed primitive
 /// in there would be lost; and the built-in `sleep`, which ignores cancellation.
 pub(super) fn register(engine: &mut Engine) {
-    engine.register_fn("sort", sort);
-    engine.register_fn("sort", |context: NativeCallContext, list: &mut Array, comparator: &str| {
-        sort(context, list, FnPtr::new(comparator)?)
-    });
-    engine.register_fn("dedup", dedup);
-    engine.register_fn("sleep", |_seconds: i64| unit_missing());
-    engine.register_fn("sleep", |_seconds: f64| unit_missing());
-    engine.register_fn("dedup", |context: NativeCallContext, list: &mut Array, comparator: &str| {
-        dedup(context, list, FnPtr::new(comparator)?)
-    });
+    let mut module = Module::new();
+    for name in ["sort", "sort_by"] {
+        FuncRegistration::new(name).in_global_namespace().set_into_module(&mut module, sort);
+    }
+    for name in ["order", "order_by"] {
+        FuncRegistration::new(name).in_global_namespace().set_into_module(&mut module, ordered);
+    }
+    FuncRegistration::new("dedup").in_global_namespace().set_into_module(&mut module, dedup);
+    FuncRegistration::new("sleep").in_global_namespace().set_into_module(&mut module, |_: i64| unit_missing());
+    FuncRegistration::new("sleep").in_global_namespace().set_into_module(&mut module, |_: f64| unit_missing());
+    engine.register_global_module(module.into());
 }
 
 fn unit_missing() -> Fallible<()> {
@@ -39,6 +40,12 @@ fn sort(context: NativeCallContext, list: &mut Array, comparator: FnPtr) -> Fall
     }
     *list = sorted;
     Ok(())
+}
+
+fn ordered(context: NativeCallContext, list: &mut Array, comparator: FnPtr) -> Fallible<Array> {
+    let mut sorted = list.clone();
+    sort(context, &mut sorted, comparator)?;
+    Ok(sorted)
 }
 
 fn order(answer: &Dynamic) -> Fallible<std::cmp::Ordering> {

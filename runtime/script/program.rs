@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use super::bind::Binding;
 use super::foresight::Insertions;
 use super::origin::Origins;
-use super::{Library, bind, convert, engine, fault, foresight, functions, handle, unknown};
-use crate::primitive::{Failure, FailureKind, Primitive};
+use super::{Library, bind, convert, engine, fault, foresight, unknown};
+use crate::primitive::{Failure, FailureKind, Primitive, unknown_in_text};
 use crate::project::Environment;
 use crate::run::{Door, Ending};
 use rhai::{
@@ -34,9 +34,7 @@ impl Program {
         let origins = Origins::default();
         let runbook: Arc<str> = library.runbook().into();
         let engine = Arc::new_cyclic(|weak| {
-            let mut engine = engine::bare();
-            handle::register(&mut engine);
-            fault::register(&mut engine);
+            let mut engine = engine::language();
             let binding = Binding {
                 door: door.clone(),
                 origins: origins.clone(),
@@ -44,7 +42,6 @@ impl Program {
                 runbook: runbook.clone(),
             };
             bind::register(&mut engine, primitives, &binding);
-            functions::register(&mut engine);
             unknown::register(&mut engine, &binding);
             foresight::register(&mut engine, &binding);
             register_environment(&mut engine, environment);
@@ -131,6 +128,9 @@ fn register_environment(engine: &mut Engine, environment: &Environment) {
     module.set_var("is_protected", environment.protected);
     let (name, hosts) = (environment.name.clone(), environment.values.get("hosts").cloned().unwrap_or_default());
     FuncRegistration::new("host").set_into_module(&mut module, move |context: NativeCallContext<'_>, host: &str| {
+        if let Some(what) = unknown_in_text(host) {
+            return Ok(Dynamic::from(unknown::Unknown(what.into())));
+        }
         let address = hosts.get(host).map(convert::to_dynamic);
         address.ok_or_else(|| {
             let message = format!("environment `{name}` has no host `{host}`");

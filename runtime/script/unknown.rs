@@ -4,7 +4,8 @@
 //! comparison of texts, lists and maps already, because a wrong `false` would be a lie about everything after it.
 
 use std::any::TypeId;
-use std::sync::Arc;
+use std::cmp::Ordering;
+use std::sync::{Arc, LazyLock};
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Module, NativeCallContext, Position};
 
@@ -12,12 +13,12 @@ use super::bind::Binding;
 use super::{fault, within};
 use crate::primitive::{unknown_in_text, unknown_text};
 
-/// What it is called in errors.
-const NAME: &str = "a value that is not known yet";
+/// Its type as a script knows it: as unknown as the value, so that `type_of` decides nothing.
+static NAME: LazyLock<String> = LazyLock::new(|| unknown_text("the type of a value that is not known yet"));
 
 /// Does an error speak of such a value? Some name the type as the script knows it, some as the compiler does.
 pub(super) fn is_named(text: &str) -> bool {
-    text.contains(NAME) || text.contains(std::any::type_name::<Unknown>())
+    unknown_in_text(text).is_some() || text.contains(std::any::type_name::<Unknown>())
 }
 
 /// A value that is known only after a change; the text says after which.
@@ -29,7 +30,7 @@ type Fallible<T> = Result<T, Box<EvalAltResult>>;
 /// Lets scripts carry unknown values around.
 pub(super) fn register(engine: &mut Engine, binding: &Binding) {
     engine
-        .register_type_with_name::<Unknown>(NAME)
+        .register_type_with_name::<Unknown>(&NAME)
         .register_indexer_get(|unknown: &mut Unknown, _key: Dynamic| unknown.clone())
         .register_fn("to_string", |unknown: &mut Unknown| unknown_text(&unknown.0))
         .register_fn("to_debug", |unknown: &mut Unknown| unknown_text(&unknown.0))
@@ -46,62 +47,72 @@ pub(super) fn register(engine: &mut Engine, binding: &Binding) {
     }
     if binding.door.is_planning() {
         within::register(engine, binding);
-        decide(engine, binding);
-        let door = binding.door.clone();
-        let mut loops = Module::new();
-        loops.set_iter_result(TypeId::of::<Unknown>(), move |unknown| {
-            let what = unknown.try_cast::<Unknown>().map_or_else(String::new, |unknown| unknown.0.to_string());
-            Box::new(std::iter::once(Err(fault::to_error(door.unforeseen(Some(&what), None), Position::NONE))))
-        });
-        engine.register_global_module(loops.into());
+        compare(engine, binding);
+        loops(engine, binding);
     }
 }
 
-/// Texts with something unknown in them are no ground for a decision.
-fn decide(engine: &mut Engine, binding: &Binding) {
-    // Without this the engine compares texts by itself.
-    engine.set_fast_operators(false);
-    pair(engine, binding, "==", |a, b| (a == b).into());
-    pair(engine, binding, "!=", |a, b| (a != b).into());
-    pair(engine, binding, "<", |a, b| (a < b).into());
-    pair(engine, binding, "<=", |a, b| (a <= b).into());
-    pair(engine, binding, ">", |a, b| (a > b).into());
-    pair(engine, binding, ">=", |a, b| (a >= b).into());
-    pair(engine, binding, "contains", |a, b| a.contains(b).into());
-    pair(engine, binding, "starts_with", |a, b| a.starts_with(b).into());
-    pair(engine, binding, "ends_with", |a, b| a.ends_with(b).into());
-    pair(engine, binding, "index_of", |a, b| {
-        a.find(b).map_or(-1, |at| i64::try_from(a[..at].chars().count()).unwrap_or(-1)).into()
+/// A loop over something unknown ends the plan, and so does one over the letters of a text that is unknown in part.
+fn loops(engine: &mut Engine, binding: &Binding) {
+    let mut loops = Module::new();
+    let door = binding.door.clone();
+    let end = move |what: &str| Err(fault::to_error(door.unforeseen(Some(what), None), Position::NONE));
+    let ends = end.clone();
+    loops.set_iter_result(TypeId::of::<Unknown>(), move |unknown| {
+        let what = unknown.try_cast::<Unknown>().map_or_else(String::new, |unknown| unknown.0.to_string());
+        Box::new(std::iter::once(ends(&what)))
     });
-    pair(engine, binding, "split", |a, b| {
-        a.split(b).map(|part| part.to_owned().into()).collect::<rhai::Array>().into()
-    });
-    alone(engine, binding, "parse_int", |a| a.trim().parse::<i64>().ok().map(Into::into));
-    alone(engine, binding, "parse_float", |a| a.trim().parse::<f64>().ok().map(Into::into));
-    alone(engine, binding, "len", |a| i64::try_from(a.chars().count()).ok().map(Into::into));
-    alone(engine, binding, "is_empty", |a| Some(a.is_empty().into()));
-}
-
-fn pair(engine: &mut Engine, binding: &Binding, name: &str, known: fn(&str, &str) -> Dynamic) {
-    let binding = binding.clone();
-    let decide =
-        move |context: NativeCallContext<'_>, left: ImmutableString, right: ImmutableString| -> Fallible<Dynamic> {
-            match unknown_in_text(&left).or_else(|| unknown_in_text(&right)) {
-                Some(what) => Err(ends(&binding, &context, what)),
-                None => Ok(known(&left, &right)),
-            }
-        };
-    engine.register_fn(name, decide);
-}
-
-fn alone(engine: &mut Engine, binding: &Binding, name: &str, known: fn(&str) -> Option<Dynamic>) {
-    let binding = binding.clone();
-    engine.register_fn(name, move |context: NativeCallContext<'_>, text: ImmutableString| -> Fallible<Dynamic> {
+    loops.set_iter_result(TypeId::of::<ImmutableString>(), move |text| {
+        let text = text.into_immutable_string().unwrap_or_default();
         match unknown_in_text(&text) {
-            Some(what) => Err(ends(&binding, &context, what)),
-            None => known(&text).ok_or_else(|| format!("`{text}` cannot be read as a number").into()),
+            Some(what) => Box::new(std::iter::once(end(what))),
+            None => Box::new(text.chars().map(|letter| Ok(letter.into())).collect::<Vec<_>>().into_iter()),
         }
     });
+    engine.register_global_module(loops.into());
+}
+
+/// Texts with something unknown in them are no ground for a decision.
+fn compare(engine: &mut Engine, binding: &Binding) {
+    // Without this the engine compares texts by itself.
+    engine.set_fast_operators(false);
+    let operators: [(&str, fn(Ordering) -> bool); 6] = [
+        ("==", Ordering::is_eq),
+        ("!=", Ordering::is_ne),
+        ("<", Ordering::is_lt),
+        ("<=", Ordering::is_le),
+        (">", Ordering::is_gt),
+        (">=", Ordering::is_ge),
+    ];
+    for (operator, holds) in operators {
+        let binding = binding.clone();
+        let compared = move |context: &NativeCallContext<'_>, left: &str, right: &str| -> Fallible<bool> {
+            match unknown_in_text(left).or_else(|| unknown_in_text(right)) {
+                Some(what) => Err(ends(&binding, context, what)),
+                None => Ok(holds(left.cmp(right))),
+            }
+        };
+        let compared = Arc::new(compared);
+        let (texts, before, behind) = (compared.clone(), compared.clone(), compared);
+        engine
+            .register_fn(
+                operator,
+                move |context: NativeCallContext<'_>, left: ImmutableString, right: ImmutableString| {
+                    texts(&context, &left, &right)
+                },
+            )
+            .register_fn(operator, move |context: NativeCallContext<'_>, left: char, right: ImmutableString| {
+                before(&context, &left.to_string(), &right)
+            })
+            .register_fn(operator, move |context: NativeCallContext<'_>, left: ImmutableString, right: char| {
+                behind(&context, &left, &right.to_string())
+            });
+    }
+}
+
+/// What a text depends on, when a part of it is unknown; none for what is no text.
+pub(super) fn in_text(value: &Dynamic) -> Option<String> {
+    unknown_in_text(&value.read_lock::<ImmutableString>()?).map(str::to_owned)
 }
 
 /// The plan ends here.

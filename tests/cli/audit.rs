@@ -48,6 +48,15 @@ fn every_use_of_a_secret_and_every_decision_is_told() {
     shown.prints("DB_PASSWORD to sh, env.PGPASSWORD").prints("approve call");
 }
 
+#[test]
+fn nothing_of_it_is_cut() {
+    let name = format!("DB_PASSWORD_{}", "OF_A_LONG_NAME".repeat(3));
+    let script = format!("sh([\"true\"], #{{ env: #{{ PGPASSWORD: secret(\"{name}\") }} }});");
+    let project = Project::script(&script).env(&name, "correct-horse-battery");
+    project.run().success();
+    project.runbook(&["audit"]).success().prints(&format!("{name} to sh, env.PGPASSWORD"));
+}
+
 /// The uses of secrets, each once: name, primitive, sink.
 fn uses(project: &Project) -> BTreeSet<String> {
     let told = |deed: &Value| format!("{} {}: {}", deed["name"], deed["call"], deed["sink"]).replace('"', "");

@@ -5,6 +5,7 @@ mod doorway;
 mod engine_locks;
 mod foresight;
 mod late_word;
+mod not_known;
 mod parameters;
 mod paths;
 mod plan;

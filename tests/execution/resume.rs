@@ -91,6 +91,33 @@ fn a_run_that_died_can_be_cancelled_and_is_undone() {
     assert_eq!(effects(&project), "a undone");
     project.runbook(&["runs"]).success().prints("cancelled");
     project.runbook(&["resume", "1"]).code(2).says("run 1 has ended");
+    project.file_now("test.rhai", "info(\"another\");");
+    project.runbook(&["resume", "1", "--with-new-script"]).code(2).says("run 1 has ended").never_says("diverged");
+}
+
+#[test]
+fn a_run_that_dies_while_it_is_told_to_stop_is_undone_all_the_same() {
+    let script = format!("{APPEND}note(\"a\"); undo(\"a\", || note(\"undone\")); {HOLD} note(\"b\");");
+    let project = Project::script(&script);
+    let mut child = project.command(&["run", "test.rhai"]).stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while !project.path().join("ready").exists() {
+        assert!(began.elapsed() < Duration::from_secs(30), "never became ready");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // It cannot hear what it is told.
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+    let cancelling = project.command(&["cancel", "1"]).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let ended = cancelling.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{said}");
+    assert!(said.contains("it is undone here"), "{said}");
+    assert_eq!(effects(&project), "a undone");
+    project.runbook(&["runs"]).success().prints("cancelled");
 }
 
 #[test]

@@ -113,6 +113,16 @@ fn a_command_of_which_nothing_is_known_is_a_question() {
 }
 
 #[test]
+fn what_a_person_leaves_out_of_a_result_is_as_of_one_that_ended_well() {
+    let project = killed(
+        r#"let r = sh(["sh", "-c", "touch ready; sleep 300"], #{ check: false }); info(`went on ${r.code}, ${r.stdout.len()}`);"#,
+    );
+    end_unseen(&project);
+    project.runbook(&["resume"]).code(3).says("run 1 is in doubt");
+    project.runbook(&["resolve", "1", "1", "--done", r#"{"code": 3}"#]).success().says("went on 3, 0");
+}
+
+#[test]
 fn a_command_whose_traces_were_dropped_is_a_question() {
     let project = killed(r#"sh(["sh", "-c", "echo once >> effects; touch ready; sleep 300"]); info("went on");"#);
     end_unseen(&project);
