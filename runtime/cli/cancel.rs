@@ -44,7 +44,7 @@ impl Cancel {
         };
         let run = match run.state {
             RunState::Running => {
-                let run = stop(&journal, run, self.wait.0)?;
+                let run = stop(&journal, &run, self.wait.0)?;
                 if run.state.is_end() {
                     let word = serde_json::to_value(run.state).unwrap_or_default();
                     report::note(&format!("run {} ended: {}\n", run.id, word.as_str().unwrap_or_default()));
@@ -84,7 +84,7 @@ fn only_running(journal: &Journal) -> Result<RunRecord, Failure> {
 }
 
 /// Tells the run's process to stop, and waits until it has: ended, or come to a stand for another reason.
-fn stop(journal: &Journal, run: RunRecord, wait: Duration) -> Result<RunRecord, Failure> {
+fn stop(journal: &Journal, run: &RunRecord, wait: Duration) -> Result<RunRecord, Failure> {
     let asked = Event::CancelRequested { by: places::person(), at: Timestamp::now() };
     journal.record(run.id, &Redacted::by(&Redactor::default(), asked))?;
     journal.tell_to_stop(run.id)?;

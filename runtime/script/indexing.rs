@@ -83,7 +83,7 @@ pub(super) fn ask(all: &mut Insertions, engine: &Engine, text: &str) {
             // The brackets of a call without arguments are one token.
             Token::Unit if top.is_read => top.call(),
             Token::LeftBrace => {
-                open.push(Open { kind: if in_text { Kind::InText } else { Kind::Block }, ..Open::default() })
+                open.push(Open { kind: if in_text { Kind::InText } else { Kind::Block }, ..Open::default() });
             }
             Token::RightBracket | Token::RightParen | Token::RightBrace => {
                 let Some(closed) = open.pop() else { return };
@@ -176,9 +176,10 @@ fn number((line, column): Place) -> usize {
 }
 
 fn is_value(token: &Token) -> bool {
+    use Token::{CharConstant, False, FloatConstant, Identifier, IntegerConstant, StringConstant, True, Unit};
     match token {
-        Token::Identifier(_) | Token::StringConstant(_) | Token::CharConstant(_) | Token::IntegerConstant(_) => true,
-        Token::FloatConstant(_) | Token::True | Token::False | Token::Unit => true,
+        Identifier(_) | StringConstant(_) | CharConstant(_) | IntegerConstant(_) | FloatConstant(_) | True | False
+        | Unit => true,
         Token::Reserved(word) => word.starts_with(char::is_alphabetic),
         _ => false,
     }

@@ -72,11 +72,14 @@ fn loops(engine: &mut Engine, binding: &Binding) {
     engine.register_global_module(loops.into());
 }
 
+/// Is this order of two texts what an operator asks for?
+type Holds = fn(Ordering) -> bool;
+
 /// Texts with something unknown in them are no ground for a decision.
 fn compare(engine: &mut Engine, binding: &Binding) {
     // Without this the engine compares texts by itself.
     engine.set_fast_operators(false);
-    let operators: [(&str, fn(Ordering) -> bool); 6] = [
+    let operators: [(&str, Holds); 6] = [
         ("==", Ordering::is_eq),
         ("!=", Ordering::is_ne),
         ("<", Ordering::is_lt),
