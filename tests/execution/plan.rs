@@ -280,12 +280,27 @@ fn what_a_catch_does_about_a_failure_is_not_planned_and_not_done_with_a_plan() {
 
 #[test]
 fn what_was_not_planned_is_not_done() {
-    // The plan's look and the run's are the same; the world changes between them and the call.
-    let project = Project::script("sh([\"sh\", \"-c\", \"echo b > in\"]);\nfile(\"out\").write(file(\"in\").read());")
-        .file("in", "a");
+    // The run finds everything as planned when it begins; the world changes under it.
+    let project = Project::script(
+        "file(\"ready\").write(\"\");
+        sleep(\"3s\");
+        if file(\"flag\").exists() { file(\"other\").write(\"\"); }
+        file(\"out\").write(\"\");",
+    );
     project.runbook(&["plan", "test.rhai", "--out", "plan.json"]).success();
-    let ran = project.runbook(&["run", "test.rhai", "--plan", "plan.json"]);
-    assert!(ran.code == 0 || ran.stderr.contains("not planned"), "{}", ran.stderr);
+    let mut run = project.command(&["run", "test.rhai", "--plan", "plan.json"]);
+    let run = run.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let began = std::time::Instant::now();
+    while !project.path().join("ready").exists() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "never became ready");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    project.file_now("flag", "");
+    let ran = run.wait_with_output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(said.contains("not planned"), "{said}");
+    assert_ne!(ran.status.code(), Some(0), "{said}");
+    assert!(!project.path().join("other").exists(), "{said}");
 }
 
 #[test]
