@@ -252,6 +252,17 @@ impl Context<'_> {
         }
     }
 
+    /// Is nothing new to be begun in this call? One that had ended when a process died is gone through to its end, whatever the run has
+    /// been told since: what it arranges is in the run log.
+    pub fn is_to_stop(&self) -> bool {
+        self.cancel.reason().is_some() && !self.had_ended()
+    }
+
+    /// Had this call, which arranges others, ended before this process took the run up?
+    pub fn had_ended(&self) -> bool {
+        self.services.reached(self.path, usize::MAX) == Reached::Never
+    }
+
     /// A name for this call that no other call of any run has, and that stays the same when a run is resumed: for
     /// labels and idempotency keys.
     pub fn key(&self) -> String {

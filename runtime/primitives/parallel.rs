@@ -62,7 +62,8 @@ impl Primitive for Parallel {
         let branches = branches(call)?;
         // A branch in which something was done before is gone through again in any case: it may have undo blocks to register.
         let reached = |index| context.services.reached(context.path, index + 1) == Reached::Yes;
-        let gone_into: Vec<bool> = (0..branches.len()).map(reached).collect();
+        let had_ended = context.had_ended();
+        let gone_into: Vec<bool> = (0..branches.len()).map(|index| had_ended || reached(index)).collect();
         let together = context.cancel.child();
         let results: Mutex<Results> = Mutex::new(branches.iter().map(|_| None).collect());
         let next = AtomicUsize::new(0);
@@ -162,9 +163,9 @@ fn collect(results: Results, context: &Context<'_>) -> Result<Value, Failure> {
                     first = Some(failure);
                 }
             }
-            None => {}
+            // Told to stop before it began.
+            None => first = first.or(context.still_wanted().err()),
         }
     }
-    context.still_wanted()?;
     first.map_or(Ok(Value::Array(values)), Err)
 }

@@ -123,7 +123,6 @@ struct Fleet<'a> {
 impl Fleet<'_> {
     /// One batch to its end. Hosts that fail within the limit are put back, and the others count.
     fn go(&mut self, batch: &[usize]) -> Result<(), Failure> {
-        self.context.still_wanted()?;
         let results = self.run(batch)?;
         let mut first = None;
         for (index, result) in results {
@@ -131,7 +130,7 @@ impl Fleet<'_> {
                 Ok(value) => (self.hosts[index], self.values[index]) = (Host::Done, value),
                 // Nobody decides for a run that stands still, was told to stop, or leaves the block by `return`.
                 Err(failure) if failure.is_passing_through() => return Err(failure),
-                Err(failure) if self.context.cancel.reason().is_some() => return Err(failure),
+                Err(failure) if self.context.is_to_stop() => return Err(failure),
                 Err(failure) => {
                     self.hosts[index] = Host::Failed(failure.message.clone());
                     self.context.log(LogStream::Warn, &format!("{} failed: {}", self.names[index], failure.message));
@@ -163,7 +162,7 @@ impl Fleet<'_> {
             while let Some(index) = batch.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
                 // What was gone into by a process that died is gone through again: it may have undo blocks to register.
                 let is_new = context.services.reached(context.path, index + 1) != Reached::Yes;
-                if is_new && context.cancel.reason().is_some() {
+                if is_new && context.is_to_stop() {
                     continue;
                 }
                 let result = parallel::run(context, index, &self.branches[index], &context.cancel);
@@ -177,7 +176,10 @@ impl Fleet<'_> {
         threads::beside_each_other(at_once, work, || ())?;
         let mut results = results.into_inner().unwrap_or_default();
         results.sort_by_key(|(index, _)| *index);
-        self.context.still_wanted()?;
+        // Some were not begun.
+        if results.len() < batch.len() {
+            self.context.still_wanted()?;
+        }
         Ok(results)
     }
 
@@ -196,7 +198,7 @@ impl Fleet<'_> {
 
     /// The decision for all: those that are done go back as well, the last first, so that no two versions stay.
     fn stop(&mut self, failure: Failure) -> Failure {
-        if failure.is_passing_through() || self.context.cancel.reason().is_some() || self.context.planning {
+        if failure.is_passing_through() || self.context.is_to_stop() || self.context.planning {
             return failure;
         }
         for index in (0..self.hosts.len()).rev() {

@@ -121,6 +121,34 @@ fn a_run_that_dies_while_it_is_told_to_stop_is_undone_all_the_same() {
 }
 
 #[test]
+fn branches_that_had_ended_are_no_obstacle_to_the_cancellation() {
+    let all = [
+        ("parallel([1, 2], |x| x + 1);", "undone"),
+        ("parallel([1], |x| note(\"a\"));", "a undone"),
+        ("parallel([1], |x| retry(#{ times: 2, delay: \"1ms\" }, |n| { note(`a${n}`); if n < 2 { throw \"no\" } }));", "a1 a2 undone"),
+        ("rolling([\"a\", \"b\"], #{ batch: \"1\", gate: || true }, |host| note(host));", "a b undone"),
+        (
+            "rolling([\"a\", \"b\", \"c\"], #{ batch: \"1\", max_failures: 1 }, |host| {
+                undo(host, || note(`un-${host}`)); note(host); if host == \"b\" { throw \"no\" } });",
+            "a b un-b c undone un-c un-a",
+        ),
+        (
+            "try { rolling([\"a\", \"b\", \"c\"], #{ batch: \"1\" }, |host| {
+                undo(host, || note(`un-${host}`)); note(host); if host == \"b\" { throw \"no\" } }); } catch { note(\"caught\") }",
+            "a b un-b un-a caught undone",
+        ),
+    ];
+    for (branches, expected) in all {
+        let script = format!("{APPEND}{branches} undo(\"it\", || note(\"undone\")); {HOLD} note(\"never\");");
+        let project = Project::script(&script);
+        killed(&project);
+        project.runbook(&["cancel", "1"]).success();
+        assert_eq!(effects(&project), expected, "{branches}");
+        project.runbook(&["runs"]).success().prints("cancelled");
+    }
+}
+
+#[test]
 fn a_running_run_is_cancelled_from_elsewhere() {
     let script = format!("{APPEND}note(\"a\"); undo(\"a\", || note(\"undone\")); {HOLD} note(\"b\");");
     let project = Project::script(&script);
