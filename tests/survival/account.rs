@@ -18,7 +18,7 @@ pub struct Account {
     /// How often each line stands in the log.
     lines: BTreeMap<String, usize>,
     /// Who holds which lock.
-    locks: Vec<String>,
+    pub locks: Vec<String>,
     runs: usize,
 }
 

@@ -4,7 +4,7 @@
 use super::account::{self, Account, twice};
 use super::plan::{Plan, Struck, has_strace, is_narrowed, strike_all};
 use super::points::{Kind, Point};
-use super::recovery::{Recovery, recover};
+use super::recovery::{Recovery, cancel, recover};
 use super::site::Site;
 use crate::harness::Ran;
 use crate::harness::at_night;
@@ -55,6 +55,29 @@ fn a_run_survives_a_second_kill_while_it_recovers() {
         },
     );
     assert!(is_narrowed() || hit >= 500, "only {hit} second kills");
+}
+
+#[test]
+fn a_run_is_cancelled_after_a_kill_wherever_it_hit() {
+    if !has_strace() {
+        return;
+    }
+    let hit = strike_all(
+        "cancelled",
+        |point| point.kind == Kind::Journal && (at_night() || point.when % 16 == 3),
+        |plan, point, _, site| {
+            let killed = site.struck(&site.begin(), &point.injection(site, Blow::Kill));
+            let stands = account::state(site).is_some_and(|state| !account::is_over(state));
+            let mut recovery = if stands { cancel(site) } else { recover(site, &plan.before) };
+            if recovery.problems.is_empty() {
+                let found = Account::of(site);
+                recovery.problems = twice(&found.world.effects, &plan.undisturbed.world.effects);
+                recovery.problems.extend(found.locks.iter().map(|lock| format!("lock {lock}")));
+            }
+            Struck { hit: was_killed(&killed) && stands, recovery }
+        },
+    );
+    assert!(is_narrowed() || hit >= 100, "only {hit} were cancelled");
 }
 
 /// Adds what is wrong with the end of a run that was killed.

@@ -58,6 +58,18 @@ pub fn recover(site: &Site, before: &World) -> Recovery {
     recovery
 }
 
+/// Ends the run by `runbook cancel`, as somebody who does not want the rest of it.
+pub fn cancel(site: &Site) -> Recovery {
+    let mut recovery = Recovery { resumed: 1, ..Recovery::default() };
+    let run = account::number(site).to_string();
+    let ran = site.runbook(&["cancel", &run]);
+    let ran = answer(site, &run, ran, &mut recovery);
+    if !account::state(site).is_some_and(account::is_over) {
+        recovery.problems.push(format!("stuck with code {}, {:?}\n{}", ran.code, account::state(site), ran.stderr));
+    }
+    recovery
+}
+
 /// A person who reads what is asked and looks at the world: was the command's line written?
 ///
 /// A decision goes on with the run, so the next question may come with the answer to the last one.
