@@ -103,11 +103,17 @@ impl Journal {
         })
     }
 
-    /// The fire that a run was made for.
+    /// The fire that a run was made for, whichever of its tries that was.
     pub fn fire_of(&self, run: i64) -> Result<Option<Fire>, Failure> {
+        // Nearly always it is the newest; only a later try has a greater number.
+        let newest = format!("{SELECT} WHERE fire.run = ?1");
+        let earlier = format!(
+            "{SELECT} WHERE fire.run > ?1 AND fire.attempt > 1
+                AND EXISTS (SELECT 1 FROM json_each(fire.runs) WHERE value = ?1)"
+        );
         self.read("read the fire", |connection| {
-            let sql = format!("{SELECT} WHERE fire.run = ?1");
-            connection.prepare_cached(&sql)?.query_row([run], fire_from_row).optional()
+            let ask = |sql: &str| connection.prepare_cached(sql)?.query_row([run], fire_from_row).optional();
+            Ok(ask(&newest)?.or(ask(&earlier)?))
         })
     }
 
@@ -251,7 +257,7 @@ fn apply(transaction: &Transaction<'_>, change: &FireChange) -> rusqlite::Result
         FireChange::Close { fire, result, note } => {
             let sql = "UPDATE fire SET state = ?2, result = ?3, note = ?4, ticket = '' WHERE id = ?1";
             execute(sql, &[fire, &Word(FireState::Ran), &Word(*result), note])?;
-            if matches!(result, FireResult::Refused | FireResult::Killed) {
+            if matches!(result, FireResult::Failed | FireResult::Refused | FireResult::Killed) {
                 tell(transaction, *fire)?;
             }
             FIRE.seal(transaction, fire)

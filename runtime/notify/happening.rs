@@ -2,6 +2,7 @@
 
 mod fire;
 mod run;
+mod tries;
 
 use std::path::Path;
 

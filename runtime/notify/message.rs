@@ -28,6 +28,9 @@ pub struct Message {
     /// The schedule.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub schedule: Option<String>,
+    /// How often it was tried, of what a schedule tries.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tries: Option<u32>,
     /// The machine.
     pub machine: String,
     /// Who or what started it; empty when nothing was.
@@ -76,6 +79,7 @@ impl Message {
             runbook: String::new(),
             run: None,
             schedule: None,
+            tries: None,
             machine: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             started_by: String::new(),
             at: Timestamp::now(),
@@ -102,8 +106,9 @@ impl Message {
         let mut lines = Vec::new();
         let run = self.run.map(|run| format!("run {run}"));
         let of = self.schedule.as_ref().map(|schedule| format!("schedule {schedule}"));
-        let what: Vec<String> =
-            run.into_iter().chain(of).chain([format!("project {}", self.project), self.machine.clone()]).collect();
+        let tried = self.tries.filter(|tries| *tries > 1).map(|tries| format!("try {tries}"));
+        let rest = [format!("project {}", self.project), self.machine.clone()];
+        let what: Vec<String> = run.into_iter().chain(tried).chain(of).chain(rest).collect();
         lines.push(("what", what.join(", ")));
         lines.extend(self.place.clone().map(|place| ("where", place)));
         lines.extend(self.why.clone().map(|why| ("why", why)));

@@ -74,6 +74,11 @@ impl ScheduleEntry {
     pub fn written(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
+
+    /// Is a fire begun again when its try with this number, from 1, fails?
+    pub fn tries_again_after(&self, attempt: u32) -> bool {
+        attempt <= self.retries
+    }
 }
 
 impl Default for ScheduleEntry {

@@ -5,6 +5,7 @@ mod hours;
 mod mail;
 mod outbox;
 mod story;
+mod tries;
 mod words;
 
 use std::path::Path;

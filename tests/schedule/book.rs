@@ -31,11 +31,10 @@ impl Book {
         }
     }
 
-    /// The open fires, with the schedules of those that `wants` picks: given away, as there may be many, until they are given back.
-    pub fn lend_open(&mut self, wants: impl Fn(&Fire) -> bool) -> Standing {
-        let open = std::mem::take(&mut self.open);
-        let standing = self.standing_of(open.iter().filter(|fire| wants(fire)).map(|fire| &fire.schedule));
-        Standing { open, ..standing }
+    /// The open fires, with the schedules that `wants` picks: given away, as there may be many, until they are given back.
+    pub fn lend_open(&mut self, wants: impl Fn(&ScheduleRow) -> bool) -> Standing {
+        let schedules = self.schedules.values().filter(|row| wants(row)).cloned().collect();
+        Standing { schedules, open: std::mem::take(&mut self.open), seen: self.seen.clone() }
     }
 
     pub fn give_back(&mut self, standing: Standing) {

@@ -229,7 +229,8 @@ impl Machine {
                 self.upcoming.next(&self.definitions[schedule], *at);
             }
         }
-        let standing = self.book.lend_open(|fire| !self.definitions.contains_key(&fire.schedule));
+        // As the service: of schedules only those are read that are asked about.
+        let standing = self.book.lend_open(|row| !self.definitions.contains_key(&row.name));
         let world = World { definitions: &self.definitions, now: &now, working: &working };
         let (changes, actions) = settle(&standing, &world);
         self.book.give_back(standing);
@@ -242,7 +243,7 @@ impl Machine {
         if !self.book.open().any(|fire| fire.state == FireState::Due && fire.due <= now.wall) {
             return;
         }
-        let standing = self.book.lend_open(|_| true);
+        let standing = self.book.lend_open(|row| row.paused.is_some());
         let world = World { definitions: &self.definitions, now: &now, working: &working };
         let limits = ServiceLimits { runs: self.places, ..ServiceLimits::default() };
         let dice = &mut self.dice;

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::super::message::{LastGood, Message};
 use super::Happening;
-use super::run::died;
+use super::run::{add_failed, died};
+use super::tries::tries;
 use crate::failure::Failure;
 use crate::journal::{Fire, FireResult, FireState, Journal, RunFilter, RunState};
 use crate::project::NotifyEvent;
@@ -37,32 +38,36 @@ pub(super) fn of_fires(
     };
     let mut missed: BTreeMap<&str, Vec<&Fire>> = BTreeMap::new();
     for fire in fires {
-        let happening = match (fire.state, fire.result, fire.run) {
+        let mut add = |message: Message| {
+            let subject = format!("{} fire {}", message.event.word(), fire.id);
+            happenings.push(Happening { subject, message, rule: None });
+        };
+        if fire.late && fire.state != FireState::Skipped && fire.result != Some(FireResult::Refused) {
+            let mut message = message_about(fire, NotifyEvent::Late, "begins late");
+            message.why = Some(format!("nobody was there at its time: it was due at {}", moment(fire.at)));
+            message.last_good = last_good(journal, &message)?;
+            add(message);
+        }
+        match (fire.state, fire.result, fire.run) {
             (_, Some(FireResult::Killed), Some(run)) => {
                 let mut message = died(journal, project, &journal.run(run)?)?;
-                message.schedule = Some(fire.schedule.clone());
-                message
+                (message.schedule, message.tries) = (Some(fire.schedule.clone()), Some(tries(fire)));
+                add(message);
             }
             (_, Some(FireResult::Refused | FireResult::Killed), _) => {
                 let mut message = message_about(fire, NotifyEvent::Failed, "could not begin");
                 message.why.clone_from(&fire.note);
+                message.tries = Some(tries(fire));
                 message.last_good = last_good(journal, &message)?;
-                message
+                add(message);
             }
-            (FireState::Skipped, ..) => {
-                missed.entry(&fire.schedule).or_default().push(fire);
-                continue;
+            // Also of one whose next try is left out.
+            (_, Some(FireResult::Failed), Some(run)) | (FireState::Skipped, _, Some(run)) => {
+                add_failed(journal, project, &journal.run(run)?, Some(fire), happenings)?;
             }
-            _ if fire.late => {
-                let mut message = message_about(fire, NotifyEvent::Late, "begins late");
-                message.why = Some(format!("nobody was there at its time: it was due at {}", moment(fire.due)));
-                message.last_good = last_good(journal, &message)?;
-                message
-            }
-            _ => continue,
-        };
-        let subject = format!("{} fire {}", happening.event.word(), fire.id);
-        happenings.push(Happening { subject, message: happening, rule: None });
+            (FireState::Skipped, ..) => missed.entry(&fire.schedule).or_default().push(fire),
+            _ => {}
+        }
     }
     for (schedule, fires) in missed {
         let (Some(first), Some(last)) = (fires.first(), fires.last()) else { continue };

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::super::message::{LastGood, Message};
 use super::Happening;
+use super::tries::{is_tried_again, times, tries};
 use crate::failure::Failure;
-use crate::journal::{CallRecord, CallState, Journal, RunRecord, RunSign, RunSignKind, RunState, around};
+use crate::journal::{CallRecord, CallState, Fire, Journal, RunRecord, RunSign, RunSignKind, RunState, around};
 use crate::project::NotifyEvent;
 use crate::units::Span;
 
@@ -31,14 +32,17 @@ pub(super) fn of_run(
         (RunSignKind::Begun, _) => add("started", about(project, &run, NotifyEvent::Started, "began")),
         (RunSignKind::Finished, RunState::Ok) => {
             add("succeeded", about(project, &run, NotifyEvent::Succeeded, "ended well"));
-            if before(journal, &run)?.is_some_and(|state| state != RunState::Ok) {
+            if before(journal, run.clone())?.is_some_and(|state| state != RunState::Ok) {
                 let mut message = about(project, &run, NotifyEvent::Recovered, "works again");
                 message.last_good = last_good(journal, &run)?;
                 add("recovered", message);
             }
         }
         (RunSignKind::Finished, RunState::Failed) => {
-            add_failure(journal, run.id, failed(journal, project, &run, "failed")?, &mut add)?;
+            let fire = journal.fire_of(run.id)?;
+            if !fire.as_ref().map_or(Ok(false), |fire| is_tried_again(journal, run.id, fire))? {
+                add_failed(journal, project, &run, fire.as_ref(), happenings)?;
+            }
         }
         (RunSignKind::Finished, RunState::Cancelled) => {
             let mut message = failed(journal, project, &run, "was stopped")?;
@@ -47,7 +51,7 @@ pub(super) fn of_run(
         }
         // Of one that a schedule goes on with, or gives up, its fire tells.
         (RunSignKind::Buried, RunState::Killed) if journal.fire_of(run.id)?.is_none() => {
-            add_failure(journal, run.id, died(journal, project, &run)?, &mut add)?;
+            add_failure(journal, &run, died(journal, project, &run)?, happenings)?;
         }
         (RunSignKind::Parked, RunState::Waiting) => {
             let mut message = parked(journal, project, &run, NotifyEvent::Waiting, "waits for somebody")?;
@@ -63,14 +67,34 @@ pub(super) fn of_run(
     Ok(())
 }
 
+/// That a run failed which is not tried again, after how many tries when its fire had several.
+pub(super) fn add_failed(
+    journal: &Journal,
+    project: &str,
+    run: &RunRecord,
+    fire: Option<&Fire>,
+    happenings: &mut Vec<Happening>,
+) -> Result<(), Failure> {
+    let tries = fire.map(tries);
+    let mut message = failed(journal, project, run, &times("failed", tries.unwrap_or(1)))?;
+    message.schedule = fire.map(|fire| fire.schedule.clone());
+    message.tries = tries;
+    add_failure(journal, run, message, happenings)
+}
+
 /// That a run failed, and that a drill did when it was one.
 fn add_failure(
     journal: &Journal,
-    run: i64,
+    run: &RunRecord,
     message: Message,
-    add: &mut dyn FnMut(&str, Message),
+    happenings: &mut Vec<Happening>,
 ) -> Result<(), Failure> {
-    if is_drill(journal, run)? {
+    let ended = run.finished_at.unwrap_or(run.started_at).as_microsecond();
+    let mut add = |word: &str, message: Message| {
+        // Whoever sees it first tells it: the end of the run, or that of its fire.
+        happenings.push(Happening { subject: format!("{word} run {} {ended}", run.id), message, rule: None });
+    };
+    if is_drill(journal, run.id)? {
         add("drill_failed", Message { event: NotifyEvent::DrillFailed, ..message.clone() });
     }
     add("failed", message);
@@ -164,10 +188,17 @@ pub(super) fn died(journal: &Journal, project: &str, run: &RunRecord) -> Result<
     Ok(message)
 }
 
-/// How the run before it ended.
-fn before(journal: &Journal, run: &RunRecord) -> Result<Option<RunState>, Failure> {
+/// How the run before it ended, tries that were not the last aside.
+fn before(journal: &Journal, mut run: RunRecord) -> Result<Option<RunState>, Failure> {
     let states = [RunState::Ok, RunState::Failed, RunState::Killed];
-    Ok(journal.newest_before(run, &states)?.map(|run| run.state))
+    while let Some(earlier) = journal.newest_before(&run, &states)? {
+        let fire = if earlier.state == RunState::Ok { None } else { journal.fire_of(earlier.id)? };
+        if !fire.map_or(Ok(false), |fire| is_tried_again(journal, earlier.id, &fire))? {
+            return Ok(Some(earlier.state));
+        }
+        run = earlier;
+    }
+    Ok(None)
 }
 
 fn last_good(journal: &Journal, run: &RunRecord) -> Result<Option<LastGood>, Failure> {

@@ -57,15 +57,15 @@ enum Verdict {
 
 /// What is in use.
 #[derive(Default)]
-struct Taken {
+struct Taken<'a> {
     runs: usize,
-    environments: BTreeMap<String, usize>,
-    schedules: HashSet<String>,
-    mutexes: HashSet<String>,
+    environments: BTreeMap<&'a str, usize>,
+    schedules: HashSet<&'a str>,
+    mutexes: HashSet<&'a str>,
 }
 
-impl Taken {
-    fn of(standing: &Standing, world: &World<'_>) -> Self {
+impl<'a> Taken<'a> {
+    fn of(standing: &'a Standing, world: &World<'a>) -> Self {
         let mut taken = Self::default();
         for fire in standing.open.iter().filter(|fire| fire.is_live()) {
             taken.add(&fire.schedule, world.definitions.get(&fire.schedule));
@@ -73,12 +73,12 @@ impl Taken {
         taken
     }
 
-    fn add(&mut self, schedule: &str, definition: Option<&Definition>) {
+    fn add(&mut self, schedule: &'a str, definition: Option<&'a Definition>) {
         self.runs += 1;
-        self.schedules.insert(schedule.to_owned());
+        self.schedules.insert(schedule);
         if let Some(entry) = definition.map(Definition::entry) {
-            *self.environments.entry(entry.env.clone().unwrap_or_default()).or_default() += 1;
-            self.mutexes.extend(entry.mutexes.iter().cloned());
+            *self.environments.entry(entry.env.as_deref().unwrap_or_default()).or_default() += 1;
+            self.mutexes.extend(entry.mutexes.iter().map(String::as_str));
         }
     }
 
@@ -92,7 +92,7 @@ impl Taken {
         if first_try && now - (fire.at + definition.jitter()) > deadline {
             return Verdict::Skip(SkipReason::Deadline);
         }
-        if self.schedules.contains(&fire.schedule) {
+        if self.schedules.contains(fire.schedule.as_str()) {
             match entry.overlap {
                 Overlap::Allow => {}
                 Overlap::Replace => return Verdict::Replace,
@@ -105,7 +105,7 @@ impl Taken {
         let runs_there = self.environments.get(environment).copied().unwrap_or(0);
         let is_full =
             self.runs >= limits.runs || limits.runs_on.get(environment).is_some_and(|most| runs_there >= *most);
-        if is_full || entry.mutexes.iter().any(|name| self.mutexes.contains(name)) {
+        if is_full || entry.mutexes.iter().any(|name| self.mutexes.contains(name.as_str())) {
             return Verdict::Wait;
         }
         Verdict::Begin

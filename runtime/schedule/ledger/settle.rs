@@ -52,7 +52,7 @@ fn close(fire: &Fire, result: FireResult) -> FireChange {
 
 /// Another try, while there is one left; each waits twice as long as the one before.
 fn again_or_close(fire: &Fire, entry: &ScheduleEntry, now: i64, result: FireResult) -> FireChange {
-    if fire.attempt > entry.retries {
+    if !entry.tries_again_after(fire.attempt) {
         return close(fire, result);
     }
     let first = i64::try_from(entry.backoff.0.as_secs()).unwrap_or(i64::MAX);
