@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use finding::{Finding, Findings, Fix, Rule, Severity};
 pub use near::nearest;
-pub use written::{position, unknown_name};
+pub use written::{in_plain_words, position, unknown_name};
 
 /// What kind of thing went wrong; a script reads it as `error.kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::{CommandResult, history, places};
 use crate::failure::{Failure, FailureKind};
@@ -93,7 +94,7 @@ impl Add {
                 .hint(format!("`runbook token remove {name}` forgets it")));
         }
         history::answer(|out| writeln!(out, "{}", token.text))?;
-        report::note(&format!("it is shown this once, and counts until {}", day(row.expires)));
+        report::note(&format!("it is shown this once, and counts until {}", minute(row.expires)));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -110,7 +111,7 @@ impl List {
             history::answer(|out| {
                 for TokenRow { name, scopes, expires, created_by, .. } in &tokens {
                     let until = if *expires <= now { "expired" } else { "until" };
-                    writeln!(out, "{name:<20} {until} {}  {}  by {created_by}", day(*expires), scopes.join(","))?;
+                    writeln!(out, "{name:<20} {until} {}  {}  by {created_by}", minute(*expires), scopes.join(","))?;
                 }
                 Ok(())
             })?;
@@ -129,6 +130,8 @@ impl Remove {
     }
 }
 
-fn day(second: i64) -> String {
-    Timestamp::from_second(second).map_or_else(|_| "for ever".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
+/// As the clocks here show it.
+fn minute(second: i64) -> String {
+    let shown = |at: Timestamp| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string();
+    Timestamp::from_second(second).map_or_else(|_| "for ever".to_owned(), shown)
 }

@@ -16,6 +16,29 @@ pub fn unknown_name<'m>(message: &'m str, what: &str) -> Option<(&'m str, Vec<&'
     Some((words.next()?, words.skip(1).step_by(2).collect()))
 }
 
+/// What a reader of data has against a value, in the words of people: `must be a number, got a list`.
+pub fn in_plain_words(message: &str) -> String {
+    let Some(rest) = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: ")) else {
+        return message.to_owned();
+    };
+    let Some((got, expected)) = rest.split_once(", expected ") else { return message.to_owned() };
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "an integer of at least 0",
+        "i8" | "i16" | "i32" | "i64" => "an integer",
+        "f64" | "f32" => "a number",
+        "a sequence" => "a list",
+        "a boolean" => "true or false",
+        other => other.strip_prefix("struct ").map_or(other, |_| "a map"),
+    };
+    let got = match got.split_once(' ') {
+        Some(("sequence", _)) => "a list".to_owned(),
+        None if got == "sequence" => "a list".to_owned(),
+        None if got == "map" => "a map".to_owned(),
+        _ => got.replace("floating point", "number").replace("boolean", "bool"),
+    };
+    format!("must be {expected}, got {got}")
+}
+
 impl Failure {
     /// A mistake at a byte of a file's text: `runbook.toml:9:1: …`.
     pub fn in_file(file: &str, text: &str, offset: usize, message: impl std::fmt::Display) -> Self {

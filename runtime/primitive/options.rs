@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{ByteSize, Failure, FailureKind, FileMode, Span};
-use crate::failure::{nearest, unknown_name};
+use crate::failure::{in_plain_words, nearest, unknown_name};
 
 /// One option of a primitive, for the reference, `runbook check` and error messages.
 #[derive(Clone, Copy)]
@@ -102,7 +102,7 @@ pub fn parse<T: DeserializeOwned>(options: &Value) -> Result<T, Failure> {
     }
     serde_path_to_error::deserialize(options).map_err(|error| {
         let path = error.path().to_string();
-        let message = plain_words(&error.into_inner().to_string());
+        let message = in_plain_words(&error.into_inner().to_string());
         if let Some((name, known)) = unknown_name(&message, "field") {
             let within = path.strip_suffix(name).unwrap_or(&path).trim_end_matches('.');
             let within = if within.is_empty() { String::new() } else { format!(" in `{within}`") };
@@ -117,29 +117,6 @@ pub fn parse<T: DeserializeOwned>(options: &Value) -> Result<T, Failure> {
             if path == "." { message } else { format!("option `{path}` {}", message.trim_start_matches("option ")) };
         Failure::new(FailureKind::Option, message)
     })
-}
-
-/// Serde's wording in the words of a script author.
-fn plain_words(message: &str) -> String {
-    let Some(rest) = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: ")) else {
-        return message.to_owned();
-    };
-    let Some((got, expected)) = rest.split_once(", expected ") else { return message.to_owned() };
-    let expected = match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "an integer of at least 0",
-        "i8" | "i16" | "i32" | "i64" => "an integer",
-        "f64" | "f32" => "a number",
-        "a sequence" => "a list",
-        "a boolean" => "true or false",
-        other => other.strip_prefix("struct ").map_or(other, |_| "a map"),
-    };
-    let got = match got.split_once(' ') {
-        Some(("sequence", _)) => "a list".to_owned(),
-        None if got == "sequence" => "a list".to_owned(),
-        None if got == "map" => "a map".to_owned(),
-        _ => got.replace("floating point", "number").replace("boolean", "bool"),
-    };
-    format!("must be {expected}, got {got}")
 }
 
 /// Declares the options of a primitive: the struct, its defaults and its documentation in one place.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::unusual::{UnusualDay, unusual_days};
 use super::zone::moment;
 use super::{DstPolicy, Expression, Fires, Problem, ProblemKind, Zone};
+use crate::failure::{in_plain_words, nearest, unknown_name};
 
 /// Fires that are listed when neither an end nor a number is given.
 const LISTED: usize = 10;
@@ -103,16 +104,26 @@ pub struct Refusal {
 
 impl Question {
     /// Reads a question as JSON.
-    pub fn parse(line: &str) -> Result<Self, Refusal> {
-        serde_json::from_str(line).map_err(|error| {
-            let message = if error.is_data() {
-                let said = error.to_string();
-                format!("cannot read the question: {}", said.split(" at line ").next().unwrap_or(&said))
-            } else {
-                format!("this line is no JSON: it goes wrong at character {}", error.column())
+    fn read(value: Value) -> Result<Self, Refusal> {
+        serde_path_to_error::deserialize(value).map_err(|error| {
+            let path = error.path().to_string();
+            let said = error.into_inner().to_string();
+            if let Some((name, known)) = unknown_name(&said, "field") {
+                let hint = match nearest(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the keys are {}", known.join(", ")),
+                };
+                return Refusal { hint: Some(hint), ..Refusal::new("question", format!("there is no key `{name}`")) };
+            }
+            if let Some((name, known)) = unknown_name(&said, "variant") {
+                let message = format!("`{path}` is `{name}`, which is none of {}", known.join(", "));
+                return Refusal::new("question", message);
+            }
+            let message = match said.strip_prefix("missing field ") {
+                Some(name) => format!("the key {name} is missing"),
+                None => format!("`{path}` {}", in_plain_words(&said)),
             };
-            let hint = r#"write an object, as in `{"cron": "30 2 * * *", "zone": "Europe/Berlin"}`"#.to_owned();
-            Refusal { hint: Some(hint), ..Refusal::new("question", message) }
+            Refusal::of_question(message)
         })
     }
 
@@ -167,7 +178,31 @@ fn parse_time(text: &str, zone: &Zone) -> Result<Timestamp, Refusal> {
     })
 }
 
+impl Answer {
+    /// To a question as JSON; `now` is what a beginning that is left out means.
+    pub fn to_line(line: &str, now: Timestamp) -> Self {
+        let (id, read) = match serde_json::from_str::<Value>(line) {
+            Ok(value) if value.is_object() => (value.get("id").cloned(), Question::read(value)),
+            Ok(_) => (None, Err(Refusal::of_question("this line is no JSON object"))),
+            Err(error) => {
+                let message = format!("this line is no JSON: it goes wrong at character {}", error.column());
+                (None, Err(Refusal::of_question(message)))
+            }
+        };
+        match read {
+            Ok(question) => question.answer(now),
+            Err(error) => Self { id, outcome: Outcome::Refused { error } },
+        }
+    }
+}
+
 impl Refusal {
+    /// Of what is no question.
+    fn of_question(message: impl Into<String>) -> Self {
+        let hint = r#"write an object, as in `{"cron": "30 2 * * *", "zone": "Europe/Berlin"}`"#.to_owned();
+        Self { hint: Some(hint), ..Self::new("question", message) }
+    }
+
     fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None, column: None, length: None, marked: None }
     }

@@ -12,7 +12,7 @@ use super::ahead::{Ahead, LEAD};
 use super::notify::Notifier;
 use super::owner::Owner;
 use super::signals::{Asked, Signals};
-use super::wait::Waking;
+use super::wait::{Waking, until_given_up};
 use super::worker::{Start, Worker};
 use crate::failure::Failure;
 use crate::journal::{ClockReading, Fire, FireChange, FireState, Journal, RunState};
@@ -151,15 +151,18 @@ impl Running {
             if give_up.is_some_and(|give_up| tokio::time::Instant::now() >= give_up) {
                 self.workers.values_mut().for_each(Worker::stop);
             }
-            match tokio::time::timeout(wait, signals.next()).await {
+            match tokio::time::timeout(until_given_up(wait, give_up), signals.next()).await {
                 Ok(Asked::Stop) if self.is_draining => give_up = Some(tokio::time::Instant::now()),
                 Ok(Asked::Stop) => {
                     systemd.tell("STOPPING=1");
                     self.is_draining = true;
                     self.ahead.forget();
                     give_up = Some(tokio::time::Instant::now() + self.service.drain);
-                    let left = self.workers.len();
-                    (self.service.say)(&format!("stopping: {left} runs still go on; a second signal stops them too"));
+                    (self.service.say)(&match self.workers.len() {
+                        0 => "stopping".to_owned(),
+                        1 => "stopping: 1 run still goes on; a second signal stops it too".to_owned(),
+                        left => format!("stopping: {left} runs still go on; a second signal stops them too"),
+                    });
                 }
                 Ok(Asked::Reload) => self.reload(),
                 Ok(Asked::Look) | Err(_) => {}

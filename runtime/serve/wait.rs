@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::ahead::LEAD;
 use crate::schedule::Clock;
 
@@ -10,6 +12,15 @@ const SLICE: Duration = Duration::from_secs(30);
 
 /// A run that an earlier service began is no child of this one: its end is looked for, this often.
 const ADOPTED: Duration = Duration::from_secs(1);
+
+/// Runs that were told to stop are looked at this often.
+const STOPPING: Duration = Duration::from_secs(1);
+
+/// That wait, or what is left of it until runs are no longer waited for. From then on it is looked often whether they have ended.
+pub(super) fn until_given_up(wait: Duration, give_up: Option<Instant>) -> Duration {
+    let Some(left) = give_up.map(|give_up| give_up.saturating_duration_since(Instant::now())) else { return wait };
+    wait.min(if left.is_zero() { STOPPING } else { left })
+}
 
 /// The moments at which there may be something to do.
 #[derive(Default)]

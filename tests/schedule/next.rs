@@ -98,3 +98,28 @@ fn many_questions_are_answered_in_order() {
         (json!(["2026-01-01T00:00:00Z"]), json!(true))
     );
 }
+
+#[test]
+fn what_is_no_question_is_told_with_the_id_it_has() {
+    let lines = r#"{"id": 1, "corn": "@daily"}
+{"id": 2, "cron": "@daily", "dst": "never"}
+{"id": 3}
+{"id": 4, "cron": "@daily", "limit": -1}
+{"id": 5, "cron": ["@daily"]}
+[1]
+"#;
+    let answers = answers(&Project::new(), lines);
+    let said = |place: usize| answers[place]["error"]["message"].as_str().unwrap().to_owned();
+    for (place, id) in (1..=5).enumerate() {
+        assert_eq!((&answers[place]["id"], &answers[place]["error"]["kind"]), (&json!(id), &json!("question")));
+    }
+    assert_eq!(
+        (said(0), &answers[0]["error"]["hint"]),
+        ("there is no key `corn`".into(), &json!("did you mean `cron`?"))
+    );
+    assert_eq!(said(1), "`dst` is `never`, which is none of debian, once, wall, skip");
+    assert_eq!(said(2), "the key `cron` is missing");
+    assert_eq!(said(3), "`limit` must be an integer of at least 0, got integer `-1`");
+    assert_eq!(said(4), "`cron` must be a string, got a list");
+    assert_eq!(said(5), "this line is no JSON object");
+}

@@ -25,7 +25,11 @@ pub struct Service {
 
 impl Service {
     pub fn start(project: &Project) -> Self {
-        let mut command = project.command(&["serve"]);
+        Self::start_with(project, &[])
+    }
+
+    pub fn start_with(project: &Project, options: &[&str]) -> Self {
+        let mut command = project.command(&[&["serve"], options].concat());
         Self { child: command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap(), is_left: false }
     }
 

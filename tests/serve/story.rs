@@ -48,6 +48,25 @@ fn sigterm_lets_a_run_end_and_begins_no_other() {
 }
 
 #[test]
+fn a_run_that_goes_on_for_longer_than_drain_is_stopped_in_good_order() {
+    let project = project("[schedule.slow]\nrunbook = \"slow.rhai\"\nevery = \"1s\"\n").file(
+        "slow.rhai",
+        "undo(\"note it\", || { sh([\"sh\", \"-c\", \"echo undone >> log\"]); });\n\
+         sh([\"sh\", \"-c\", \"echo began >> log\"]);\nsleep(\"1h\");\n",
+    );
+    let mut service = Service::start_with(&project, &["--drain", "2s"]);
+    wait_until("a run goes on", || lines(&project) == 1);
+    let told = std::time::Instant::now();
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    // The service looks at its clocks each half minute: it does not wait for that.
+    assert!(told.elapsed() < std::time::Duration::from_secs(20), "{:?}", told.elapsed());
+    assert!(told.elapsed() >= std::time::Duration::from_secs(2), "{:?}", told.elapsed());
+    assert_eq!(project.read("log"), "began\nundone\n");
+    assert_eq!(fires(&project).iter().filter(|fire| fire.result == Some(FireResult::Cancelled)).count(), 1);
+}
+
+#[test]
 fn once_does_what_was_missed_and_ends() {
     let project = project("[schedule.quarter]\nrunbook = \"note.rhai\"\nevery = \"1s\"\nmissed = \"latest\"\n");
     project.runbook(&["schedule", "list"]).success().prints("quarter").prints("every 1s");

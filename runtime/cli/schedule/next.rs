@@ -86,11 +86,7 @@ fn answer_lines(now: Timestamp) -> CommandResult {
             if line.trim().is_empty() {
                 continue;
             }
-            let answer = match Question::parse(&line) {
-                Ok(question) => question.answer(now),
-                Err(error) => Answer { id: None, outcome: Outcome::Refused { error } },
-            };
-            report::json_line(out, &answer)?;
+            report::json_line(out, &Answer::to_line(&line, now))?;
         }
         Ok(())
     })?;

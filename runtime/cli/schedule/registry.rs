@@ -128,6 +128,9 @@ impl Registry {
         if let Some(unknown) = parameters.keys().find(|key| header.param(key).is_none()) {
             return Err(Failure::new(FailureKind::Argument, format!("`{runbook}` has no parameter `{unknown}`")));
         }
+        if let Some(missing) = missing(header, parameters) {
+            return Err(Failure::new(FailureKind::Argument, format!("`{runbook}` needs the parameter `{missing}`")));
+        }
         let mut words = vec!["run".to_owned(), runbook.to_owned(), "--quiet".to_owned()];
         if !self.file.environments.is_empty() {
             words.extend(["--env".to_owned(), environment]);
@@ -180,11 +183,15 @@ fn fits(definition: &Definition, file: &ProjectFile, header: Option<&Header>) ->
     if let Some(unknown) = entry.parameters.keys().find(|key| header.param(key).is_none()) {
         return Err(invalid(format!("`{runbook}` has no parameter `{unknown}`")));
     }
-    let missing =
-        header.params.iter().find(|param| param.default.is_none() && !entry.parameters.contains_key(&param.name));
-    match missing {
-        Some(param) => Err(invalid(format!("`{runbook}` needs the parameter `{}`", param.name))
-            .hint(format!("add it to the schedule: `parameters = {{ {} = … }}`", param.name))),
+    match missing(header, &entry.parameters) {
+        Some(name) => Err(invalid(format!("`{runbook}` needs the parameter `{name}`"))
+            .hint(format!("add it to the schedule: `parameters = {{ {name} = … }}`"))),
         None => Ok(()),
     }
+}
+
+/// A parameter that the runbook needs and nobody gives.
+fn missing<'h>(header: &'h Header, given: &Map<String, Value>) -> Option<&'h str> {
+    let needed = header.params.iter().find(|param| param.default.is_none() && !given.contains_key(&param.name));
+    needed.map(|param| param.name.as_str())
 }

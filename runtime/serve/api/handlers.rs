@@ -12,7 +12,7 @@ use super::answer::{self, Answer};
 use super::entry::{Asked, State};
 use super::routes::{Does, Permission};
 use super::{backups, follow, metrics, openapi, query, start};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, in_plain_words};
 use crate::journal::{FireFilter, LogQuery, Pause, RunFilter, RunRecord, RunState};
 
 /// How many newest runs of each runbook are looked at for figures.
@@ -155,7 +155,7 @@ fn names(asked: &Asked) -> String {
 fn body<T: DeserializeOwned>(asked: &Asked) -> Result<T, Failure> {
     serde_json::from_slice(&asked.body).map_err(|error| {
         let said = error.to_string();
-        let said = said.split(" at line ").next().unwrap_or_default().to_owned();
+        let said = in_plain_words(said.split(" at line ").next().unwrap_or_default());
         Failure::new(FailureKind::Invalid, format!("the body is not what is expected: {said}"))
             .hint(format!("it is a JSON object with {}", names(asked)))
     })

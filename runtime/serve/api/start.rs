@@ -56,7 +56,8 @@ pub(super) async fn run(
         }
         if worker.has_ended() {
             let words = said(state, worker, environment).await?;
-            return Err(Failure::new(FailureKind::Invalid, format!("the run did not begin: {words}")));
+            let failure = retold(FailureKind::Invalid, &words);
+            return Err(Failure { message: format!("the run did not begin: {}", failure.message), ..failure });
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
@@ -77,7 +78,7 @@ pub(super) async fn command(
         if worker.has_ended() {
             let refused = worker.code() == Some(2);
             let words = said(state, worker, environment).await?;
-            return if refused { Err(Failure::new(FailureKind::Refused, words)) } else { Ok(()) };
+            return if refused { Err(retold(FailureKind::Refused, &words)) } else { Ok(()) };
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
@@ -89,6 +90,14 @@ pub(super) async fn command(
 async fn said(state: &State, worker: Worker, environment: Option<&str>) -> Result<String, Failure> {
     let environment = environment.map(str::to_owned);
     state.aside(move |project| worker.bury(|text| project.redact(environment.as_deref(), text))).await
+}
+
+/// What a command wrote for a person before it ended, as a failure again: its message, and what it advised.
+fn retold(kind: FailureKind, words: &str) -> Failure {
+    let (hints, message): (Vec<&str>, Vec<&str>) = words.lines().partition(|line| line.starts_with("hint: "));
+    let message = message.join("\n");
+    let failure = Failure::new(kind, message.trim().trim_start_matches("error: "));
+    hints.iter().filter_map(|line| line.strip_prefix("hint: ")).fold(failure, |failure, hint| failure.hint(hint))
 }
 
 fn start(state: &State, words: Vec<String>, who: &str) -> Result<Worker, Failure> {
@@ -108,4 +117,18 @@ fn start(state: &State, words: Vec<String>, who: &str) -> Result<Worker, Failure
         user: Some(format!("api:{who}")),
         listens: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_command_said_is_a_message_and_what_it_advised() {
+        let failure = retold(FailureKind::Refused, "error: it is late\n\nhint: go home\nhint: sleep");
+        assert_eq!(failure.message, "it is late");
+        assert_eq!(failure.hints, ["go home", "sleep"]);
+        let bare = retold(FailureKind::Refused, "killed by SIGKILL");
+        assert_eq!((bare.message.as_str(), bare.hints.len()), ("killed by SIGKILL", 0));
+    }
 }

@@ -28,6 +28,8 @@ fn a_run_is_started_looked_at_stopped_and_approved() {
     wait_until("it was stopped", || state(run) == RunState::Cancelled);
     let again = api.with(&all, "POST", &format!("/v1/runs/{run}/cancel"), "");
     assert_eq!(again.status, 409, "{again:?}");
+    let said = again.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(said.contains(&format!("run {run}")) && !said.contains("error:") && !said.contains("hint:"), "{said}");
 
     let started = api.with(&all, "POST", "/v1/runs", r#"{"runbook": "ask.rhai"}"#);
     let run = started.json()["run"].as_i64().unwrap();
