@@ -97,7 +97,7 @@ fn retold(kind: FailureKind, words: &str) -> Failure {
     let (hints, message): (Vec<&str>, Vec<&str>) = words.lines().partition(|line| line.starts_with("hint: "));
     let message = message.join("\n");
     let failure = Failure::new(kind, message.trim().trim_start_matches("error: "));
-    hints.iter().filter_map(|line| line.strip_prefix("hint: ")).fold(failure, |failure, hint| failure.hint(hint))
+    hints.iter().filter_map(|line| line.strip_prefix("hint: ")).fold(failure, Failure::hint)
 }
 
 fn start(state: &State, words: Vec<String>, who: &str) -> Result<Worker, Failure> {
