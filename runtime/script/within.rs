@@ -32,14 +32,13 @@ const CARRY: &[&str] = &[
     "make_lower",
 ];
 /// They compare what is in a list or a map. The others take it along as it is.
-const COMPARE: &[&str] =
-    &["==", "!=", "contains", "index_of", "dedup", "sort", "sort_desc", "order", "order_desc", "fill_with"];
+const COMPARE: &[&str] = &["==", "!=", "contains", "index_of", "dedup", "sort", "sort_desc", "order", "order_desc"];
 /// What a closure answers decides what they give.
 const DECIDE: &[&str] = &[
     "all", "contains", "dedup", "drain", "filter", "find", "find_map", "index_of", "order", "order_by", "retain",
     "some", "sort", "sort_by",
 ];
-/// These go to the plan's own log, with what is unknown in words.
+/// A plan says none of what these say.
 const SHOWN: &[&str] = &["print", "debug"];
 /// What a closure is called that stands for one of the script.
 const CLOSURE: &str = "closure";
