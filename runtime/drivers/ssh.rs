@@ -37,4 +37,4 @@ pub use owner::is_silence;
 pub use script::Script;
 pub use space::Space;
 pub use target::{Standing, Target, Wish};
-pub use words::quoted;
+pub use words::{GO_HOME, needing, quoted};

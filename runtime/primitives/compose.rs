@@ -14,6 +14,7 @@ mod build;
 mod check_env;
 mod confidential;
 mod config;
+mod dependencies;
 mod descriptor;
 mod desired;
 mod differs;
@@ -86,6 +87,7 @@ pub(super) const ALL: &[&dyn Primitive] = &[
     &build::Build,
     &check_env::CheckEnv,
     &config::Config,
+    &dependencies::StartDependencies,
     &down::Down,
     &exec::Exec,
     &lifecycle::Restart,

@@ -142,14 +142,38 @@ impl Sshd {
         self.signal("STOP");
     }
 
+    /// Kills whoever is logged in: all processes of the groups that logins began with.
+    pub fn kill_logins(&self) {
+        for login in self.logins() {
+            kill(&format!("-{login}"));
+        }
+    }
+
+    /// Kills what logins started, with all processes of its group or alone.
+    pub fn kill_sessions(&self, with_group: bool) {
+        let sessions = self.logins().into_iter().flat_map(|login| children(&login));
+        for (session, _) in sessions.collect::<Vec<_>>() {
+            kill(&if with_group { format!("-{session}") } else { session });
+        }
+    }
+
+    /// The first process of each login.
+    fn logins(&self) -> Vec<String> {
+        let (mut servers, mut logins) = (vec![self.child.id().to_string()], Vec::new());
+        while let Some(server) = servers.pop() {
+            let (more, found): (Vec<_>, Vec<_>) =
+                children(&server).into_iter().partition(|(_, name)| name.starts_with("sshd"));
+            servers.extend(more.into_iter().map(|(process, _)| process));
+            logins.extend(found.into_iter().map(|(process, _)| process));
+        }
+        logins
+    }
+
     fn signal(&self, signal: &str) {
         // The server forks for each connection: all of them are meant.
         let pid = self.child.id().to_string();
-        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &pid]).output().unwrap();
-        let children =
-            String::from_utf8_lossy(&children.stdout).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        for child in children.iter().chain([&pid]) {
-            let _ = Command::new("kill").args([&format!("-{signal}"), child]).status();
+        for child in children(&pid).into_iter().map(|(child, _)| child).chain([pid]) {
+            let _ = Command::new("kill").args([&format!("-{signal}"), &child]).status();
         }
     }
 }
@@ -160,6 +184,18 @@ impl Drop for Sshd {
         self.signal("KILL");
         let _ = self.child.wait();
     }
+}
+
+/// The processes that one started, and their programs.
+fn children(parent: &str) -> Vec<(String, String)> {
+    let output = Command::new("ps").args(["-o", "pid=,comm=", "--ppid", parent]).output().unwrap();
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words = output.lines().filter_map(|line| line.trim().split_once(' '));
+    words.map(|(process, name)| (process.to_owned(), name.trim().to_owned())).collect()
+}
+
+fn kill(which: &str) {
+    let _ = Command::new("kill").args(["-KILL", "--", which]).status();
 }
 
 fn spawned(line: &[String], log: &Path) -> Child {

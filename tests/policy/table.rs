@@ -134,6 +134,7 @@ pub fn examples() -> Vec<Example> {
         call("compose.exec", json!(["web", ["true"]]), json!({})),
         call("compose.restart", json!([]), json!({})),
         call("compose.start", json!([]), json!({})),
+        call("compose.start_dependencies", json!(["web"]), json!({})),
         call("compose.stop", json!([]), json!({})),
         call("compose.logs", json!(["web"]), json!({})),
         call("compose.ps", json!([]), json!({})),

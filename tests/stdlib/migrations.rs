@@ -131,18 +131,39 @@ fn migrations_that_can_be_taken_back_are_and_the_release_that_had_them_is_refuse
 #[test]
 fn the_database_of_a_first_deployment_is_started_before_it_is_saved() {
     let more = r#"backup: #{ command: ["hostname"], container: "NAME-db-1", name: "db.dump" }, backup_to: "main","#;
-    let Some(site) = site(more) else { return };
-    site.project.file_now("runbook.toml", "[backup.main]\npath = \"kept\"\npassword = \"BACKUP_PASSWORD\"\n");
-    let site = Site { project: site.project.env("BACKUP_PASSWORD", "a-password-of-the-test"), ..site };
-    site.project.runbook(&["backup", "init"]).code(0);
-    let image = format!("runbook-test/{}:1", site.lab.name("app"));
-    let compose = site.project.read("compose.yaml").replace("runbook-test/busybox:1", &image);
-    let database = "services:\n  db: { image: 'runbook-test/busybox:1', command: sleep 1000, stop_grace_period: 0s }\n";
-    let compose =
-        compose.replace("services:\n", database).replace("    volumes:", "    depends_on: [db]\n    volumes:");
-    site.project.file_now("compose.yaml", &compose);
-    site.run().code(0).says("ask for the revision").says("back up");
-    assert_eq!((site.answers(), revision(&site)), ("1".into(), "r1".into()));
+    let with_revision = DEPLOY.replace("MORE", more);
+    let without = with_revision.replace(r#"revision: ["tool", "current"],"#, "");
+    assert_ne!(with_revision, without);
+    for (script, asks) in [(with_revision, true), (without, false)] {
+        let Some(site) = site("") else { return };
+        site.script("test.rhai", &script);
+        site.project.file_now("runbook.toml", "[backup.main]\npath = \"kept\"\npassword = \"BACKUP_PASSWORD\"\n");
+        let site = Site { project: site.project.env("BACKUP_PASSWORD", "a-password-of-the-test"), ..site };
+        site.project.runbook(&["backup", "init"]).code(0);
+        let image = format!("runbook-test/{}:1", site.lab.name("app"));
+        let compose = site.project.read("compose.yaml").replace("runbook-test/busybox:1", &image);
+        let database =
+            "services:\n  db: { image: 'runbook-test/busybox:1', command: sleep 1000, stop_grace_period: 0s }\n";
+        let compose =
+            compose.replace("services:\n", database).replace("    volumes:", "    depends_on: [db]\n    volumes:");
+        site.project.file_now("compose.yaml", &compose);
+        let plan = site.project.runbook(&["plan", "test.rhai"]).success().stdout;
+        assert!(plan.contains(&format!("container {}-db-1", site.name)), "{plan}");
+        let first = site.run().code(0).says("start what the migration needs").says("back up");
+        assert_eq!(first.stderr.contains("ask for the revision"), asks, "{}", first.stderr);
+        assert_eq!((site.answers(), revision(&site)), ("1".into(), "r1".into()));
+        let listed = site.project.runbook(&["backup", "list", "--json"]).success().stdout;
+        assert!(listed.contains("db.dump") || listed.contains("pre-deploy"), "{listed}");
+        site.run().code(0).says("back up");
+    }
+}
+
+#[test]
+fn a_backup_without_a_migration_is_refused_and_not_passed_over() {
+    let more = r#"backup: #{ command: ["hostname"], name: "db.dump" },"#;
+    let Some(site) = site("") else { return };
+    site.script("test.rhai", &DEPLOY.replace("MORE", more).replace(r#"migrate: ["tool", "upgrade"],"#, ""));
+    site.run().code(1).says("the option `backup` saves before a migration, and there is no `migrate`");
 }
 
 #[test]

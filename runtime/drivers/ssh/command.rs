@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::words::{one_line, quoted};
+use super::words::{GO_HOME, one_line, quoted};
 use crate::failure::{Failure, FailureKind};
 
 /// What is run.
@@ -66,9 +66,8 @@ impl RemoteCommand {
     /// The script that becomes the command, in one line; its input follows.
     pub(super) fn line(&self) -> String {
         let mut text = String::new();
-        text.push_str(
-            &self.cwd.as_ref().map_or_else(|| "cd\n".into(), |cwd| format!("cd -- {} || exit\n", quoted(cwd))),
-        );
+        text.push_str(&self.place());
+        text.push('\n');
         for (name, value) in &self.env {
             text.push_str(&match value {
                 Some(value) => format!("export {name}={}\n", quoted(value)),
@@ -85,6 +84,11 @@ impl RemoteCommand {
         one_line(&text)
     }
 
+    /// Where it runs.
+    fn place(&self) -> String {
+        self.cwd.as_ref().map_or_else(|| GO_HOME.into(), |cwd| format!("cd -- {} || exit", quoted(cwd)))
+    }
+
     /// What starts it where `"$@"` are the words that bound its time, and the script that it reads then, if any: a program is
     /// started without another shell, where that shows no more of it and no variable of it is there too early.
     pub(super) fn launch(&self) -> (String, Option<String>) {
@@ -92,8 +96,7 @@ impl RemoteCommand {
             Work::Program(argv)
                 if self.env.is_empty() && !argv.iter().chain(&self.cwd).any(|word| word.contains(['\n', '\r'])) =>
             {
-                let place =
-                    self.cwd.as_ref().map_or_else(|| "cd".into(), |cwd| format!("cd -- {} || exit", quoted(cwd)));
+                let place = self.place();
                 let words: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
                 let name = &words[0];
                 let missing = format!("command -v {name} >/dev/null || {{ echo {name}: not found >&2; exit 127; }}");

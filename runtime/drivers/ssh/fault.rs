@@ -77,3 +77,42 @@ pub fn cut(target: &Target, why: &str, after: Duration) -> Failure {
 pub fn same_with_ssh(target: &Target) -> String {
     format!("see the same with `{}`", target.ssh_line())
 }
+
+/// The failure that the last words of a script mean, if any, with what it printed to the errors: `failed WHY`, `absent PATH`,
+/// `folder PATH` and `other PATH` where something of another kind is, and `lacking PROGRAM`.
+pub fn complaint(target: &Target, words: &str, errors: &str) -> Option<Failure> {
+    let name = &target.name;
+    let (word, what) = words.split_once(' ').unwrap_or((words, ""));
+    Some(match word {
+        "failed" => {
+            let why = if errors.trim().is_empty() { what } else { errors.trim() };
+            Failure::new(FailureKind::System, format!("`{name}`: {why}"))
+        }
+        "absent" => Failure::new(FailureKind::NotFound, format!("there is no `{what}` on `{name}`")),
+        "folder" => Failure::new(FailureKind::Conflict, format!("`{what}` on `{name}` is a folder")),
+        "other" => Failure::new(FailureKind::Conflict, format!("`{what}` on `{name}` is no folder")),
+        "lacking" => lacking(target, what),
+        _ => return None,
+    })
+}
+
+/// A program is not there without which nothing can be done.
+pub fn lacking(target: &Target, program: &str) -> Failure {
+    Failure::new(FailureKind::NotFound, format!("`{}` has no `{program}`, which this needs", target.name))
+        .hint("Debian has it in `coreutils` or `util-linux`, Alpine in `busybox`")
+}
+
+/// Somebody else cannot run it, for the reason that `sudo` gave.
+pub fn not_become(target: &Target, user: &str, answer: &str) -> Failure {
+    let (name, login) = (&target.name, &target.user);
+    if answer.contains("unknown user") {
+        return Failure::new(FailureKind::NotFound, format!("`{name}` has no user `{user}`"));
+    }
+    if answer.contains("not found") {
+        let message = format!("`{name}` has no `sudo`, with which `{login}` would become `{user}`");
+        return Failure::new(FailureKind::NotFound, message).hint(format!("install it, or log in as `{user}`"));
+    }
+    let rule = format!("{login} ALL=({user}) NOPASSWD: ALL");
+    Failure::new(FailureKind::Unauthorized, format!("`{name}`: `{login}` cannot become `{user}` without a password"))
+        .hint(format!("let it, with `visudo` on the host: `{rule}`"))
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::command::RemoteCommand;
+use super::fault;
 use super::hosts::Hosts;
 use super::script::{Conversation, Said, Script, Trouble};
 use super::target::Target;
@@ -220,11 +221,21 @@ impl Hosts {
         listener: &mut Listener<'_>,
     ) -> Result<Said, Trouble> {
         let hear = &mut |stream, text: &[u8]| listener.hear(stream, text);
-        let mut conversation = match self.next(target, script) {
-            Some(conversation) => conversation,
-            None => self.begin_series(target, script).await?,
+        let (mut conversation, is_new) = match self.next(target, script) {
+            Some(conversation) => (conversation, false),
+            None => (self.begin_series(target, script).await?, true),
         };
-        let words = conversation.hold(hear).await;
+        let mut words = conversation.hold(hear).await;
+        // The session was ended a moment before, and the script is still to be run.
+        if !is_new && matches!(words, Err(Trouble::Failed(_))) && !conversation.has_begun() {
+            self.waiting.leave(&conversation);
+            conversation = self.begin_series(target, script).await?;
+            words = conversation.hold(hear).await;
+        }
+        // It was ended in the middle: the command has a keeper of its own, which may know more.
+        if conversation.has_begun() {
+            words = words.map_err(|trouble| Trouble::Cut(trouble.into()));
+        }
         if matches!(&words, Ok(words) if words.starts_with("ended ")) {
             self.waiting.put(key, conversation);
         } else {
@@ -336,6 +347,7 @@ fn lost_words() -> String {
 fn unexpected(target: &Target, said: &Said) -> Failure {
     let name = &target.name;
     let message = match said.words.split_once(' ').map_or((said.words.as_str(), ""), |words| words) {
+        ("lacking", program) => return fault::lacking(target, program),
         ("refused", folder) => format!("`{name}`: cannot make the folder `{folder}` for the command's keeper"),
         ("taken", _) => format!("`{name}`: this very command still runs there"),
         ("short", _) => format!("`{name}`: its input did not arrive as a whole, and it was not started"),

@@ -20,12 +20,12 @@ use crate::drivers::pace::Paces;
 use crate::drivers::process::Stream;
 use crate::failure::{Failure, FailureKind};
 
-/// What the login shell is given: it has no word in it that shells read in different ways.
-const SHELL: &str = r#"/bin/sh -c 'IFS= read -r s; eval "$(printf %b "$s")"'"#;
+/// How a shell that was started begins: with a script in one line of its input.
+const ONE: &str = r#"IFS= read -r s; eval "$(printf %b "$s")""#;
 /// The same for one script after the other, and before them the functions that all of them call, which are sent and read once.
 /// Each begins with a word that only this session knows: whatever a script left unread of its input is no script. One that
 /// does not end well ends the session.
-const SERIES: &str = r#"/bin/sh -c 'IFS= read -r n; IFS= read -r s; eval "$(printf %b "$s")"; while IFS= read -r s; do case $s in "$n "*) eval "${s#* }" || exit;; *) exit;; esac; done'"#;
+const SERIES: &str = r#"IFS= read -r n; IFS= read -r s; eval "$(printf %b "$s")"; while IFS= read -r s; do case $s in "$n "*) eval "${s#* }" || exit;; *) exit;; esac; done"#;
 /// How a script says its last words.
 const FINISH: &str = r#"finish() { printf '\036%s}%s\036' "$mark" "$*"; printf '\036%s}%s\036' "$mark" "$*" >&2; }"#;
 /// How long a login shell may take until it runs something.
@@ -116,9 +116,10 @@ impl Script {
     }
 
     fn command_line(&self, login: &str) -> String {
+        let shell = shell(ONE, self.is_followed);
         match &self.user {
-            Some(user) if !self.is_run_by(login) => format!("exec sudo -n -H -u {} -- {SHELL}", quoted(user)),
-            _ => format!("exec {SHELL}"),
+            Some(user) if !self.is_run_by(login) => format!("exec sudo -n -H -u {} -- {shell}", quoted(user)),
+            _ => format!("exec {shell}"),
         }
     }
 
@@ -146,6 +147,15 @@ impl Script {
     }
 }
 
+/// What the login shell is given: it has no word in it that shells read in different ways. One that stands apart has a session of
+/// its own there, so that whoever ends all processes of the login leaves it its word about a command that still runs.
+fn shell(begins: &str, stands_apart: bool) -> String {
+    if stands_apart {
+        return format!(r#"/bin/sh -c 'setsid /bin/sh -c "$0"; exit $?' '{begins}'"#);
+    }
+    format!("/bin/sh -c '{begins}'")
+}
+
 impl Hosts {
     /// Runs a script, and hands on what it writes while it writes it.
     pub async fn script(
@@ -163,7 +173,7 @@ impl Hosts {
         if !script.is_run_by(&target.user) {
             return self.begin(target, script, None).await;
         }
-        let purpose = Purpose::Command(format!("exec {SERIES}"));
+        let purpose = Purpose::Command(format!("exec {}", shell(SERIES, true)));
         let channel = self.open(target, &purpose).await.map_err(Trouble::Failed)?;
         let mut conversation = Conversation::new(channel, script, None).map_err(Trouble::Failed)?;
         let word = Marks::new().word().to_owned();
@@ -174,8 +184,8 @@ impl Hosts {
         Ok(conversation)
     }
 
-    /// The same for a script of which only the output matters, at most so many bytes of it. The words `failed WHY` and
-    /// `absent PATH` are failures.
+    /// The same for a script of which only the output matters, at most so many bytes of it. Some of its words are failures:
+    /// see [`fault::complaint`].
     pub async fn ask(&self, target: &Target, script: &Script, most: usize) -> Result<(Vec<u8>, Said), Failure> {
         let mut output = Vec::new();
         let mut is_too_long = false;
@@ -232,16 +242,9 @@ impl Hosts {
                 Stream::Stderr => {}
             })
             .await?;
-        match said.words.split_once(' ').map_or((said.words.as_str(), ""), |words| words) {
-            ("failed", why) => {
-                let complaints = String::from_utf8_lossy(&complaints).trim().to_owned();
-                let why = if complaints.is_empty() { why.to_owned() } else { complaints };
-                Err(Failure::new(FailureKind::System, format!("`{}`: {why}", target.name)))
-            }
-            ("absent", path) => {
-                Err(Failure::new(FailureKind::NotFound, format!("there is no `{path}` on `{}`", target.name)))
-            }
-            _ => Ok(said),
+        match fault::complaint(target, &said.words, &String::from_utf8_lossy(&complaints)) {
+            Some(failure) => Err(failure),
+            None => Ok(said),
         }
     }
 
@@ -354,6 +357,11 @@ impl Conversation {
         self.channel.link.lost().is_some()
     }
 
+    /// Did its last script begin?
+    pub fn has_begun(&self) -> bool {
+        self.stdout.has_begun()
+    }
+
     /// The host it is held with.
     pub fn target(&self) -> &Target {
         self.channel.link.target()
@@ -462,12 +470,8 @@ impl Conversation {
         }
         let noise = [String::from_utf8_lossy(&self.complaints).trim().to_owned(), self.stdout.noise()].join("\n");
         let failure = match &self.user {
-            Some(user) if noise.contains("sudo") => {
-                let message = format!("`{name}`: `{}` cannot become `{user}` without a password", target.user);
-                let rule = format!("{} ALL=({user}) NOPASSWD: ALL", target.user);
-                Failure::new(FailureKind::Unauthorized, message)
-                    .hint(format!("let it, with `visudo` on the host: `{rule}`"))
-            }
+            Some(user) if noise.contains("sudo") => fault::not_become(target, user, &noise),
+            _ if noise.contains("setsid") => fault::lacking(target, "setsid"),
             _ => Failure::new(FailureKind::Refused, format!("`{name}`: `{}` gets no shell there", target.user))
                 .hint(fault::same_with_ssh(target)),
         };

@@ -3,7 +3,7 @@
 use super::hosts::Hosts;
 use super::script::Script;
 use super::target::Target;
-use super::words::quoted;
+use super::words::{GO_HOME, quoted};
 use crate::failure::Failure;
 
 /// The longest answer of `df` that is read.
@@ -27,7 +27,7 @@ impl Space {
     pub fn question(path: &str) -> Script {
         let quoted = quoted(path);
         Script::new(format!(
-            "cd\nif [ ! -e {quoted} ]; then finish absent {quoted}; exit; fi\n\
+            "{GO_HOME}\nif [ ! -e {quoted} ]; then finish absent {quoted}; exit; fi\n\
              if df -Pk -- {quoted}; then finish done; else finish failed; fi"
         ))
     }

@@ -1,5 +1,15 @@
 //! Words for a shell of which nothing is known but that it takes single quotes.
 
+/// Goes to the home of whoever runs a script, or as a login does to `/` where there is none.
+pub const GO_HOME: &str = "cd 2>/dev/null || cd /";
+
+/// Begins a script: one that needs programs which the host does not have ends with the name of the first.
+pub fn needing(programs: &str) -> String {
+    format!(
+        "for needed in {programs}; do command -v \"$needed\" >/dev/null || {{ finish lacking \"$needed\"; exit; }}; done\n"
+    )
+}
+
 /// The word in quotes for `sh`.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);

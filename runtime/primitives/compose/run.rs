@@ -6,6 +6,7 @@ use std::io::Cursor;
 use serde_json::Value;
 
 use super::app::App;
+use super::dependencies::of;
 use super::descriptor::Descriptor;
 use super::desired::Desired;
 use super::exec::{Output, program, variables};
@@ -198,20 +199,12 @@ impl Primitive for Run {
         let logins = Logins::of(context, None);
         wanted(&app, call, &service, &options, &Held::default())?;
         let mut changes = images::foresee(&only(&app, &service.name), &logins)?.changes;
-        changes.extend(up::foresee_dependencies(&app, &service, &logins, options.deps)?);
+        changes.extend(up::foresee_dependencies(&app, &service, &logins, options.deps)?.changes);
         changes.push(change(call));
         let mut value = expected(&what(call));
         value["container"] = unknown("the name of the container");
         Ok(Prediction { value, changes })
     }
-}
-
-/// The service and what it depends on.
-fn of<'a>(mut app: App<'a>, call: &Call) -> Result<(App<'a>, Service), Failure> {
-    let service = app.service(call.str(0))?.clone();
-    app.only(std::slice::from_ref(&service.name))?;
-    desired::check_engine(&app, &service)?;
-    Ok((app, service))
 }
 
 fn only<'a>(app: &App<'a>, service: &str) -> App<'a> {

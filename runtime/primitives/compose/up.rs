@@ -239,7 +239,7 @@ fn concluded(mut outcome: Outcome, intent: Intent) -> Outcome {
 
 /// Makes networks and volumes that a service needs, and starts what it depends on where that does not run. What runs is
 /// left as it is, however much the files may have changed: a migration is no deployment. `before` is told what will be
-/// changed.
+/// changed. Returns what `up` returns, of what did not run.
 pub(super) fn dependencies(
     app: &App<'_>,
     service: &Service,
@@ -247,7 +247,7 @@ pub(super) fn dependencies(
     start: bool,
     wait: Duration,
     before: &mut dyn FnMut(Vec<Change>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+) -> Result<Value, Failure> {
     let there = app.look("looking at networks and volumes", There::of(app))?;
     resources::check(app, &there)?;
     let made = resources::foresee(app, &there);
@@ -255,7 +255,8 @@ pub(super) fn dependencies(
     let others = others(app, service, &existing);
     if !start || others.model.services.is_empty() {
         before(made)?;
-        return resources::create(app);
+        resources::create(app)?;
+        return Ok(report::value(&[], None));
     }
     let images = images::ensure(&others, logins)?;
     let plan = plan_dependencies(app, &others, &existing, &images)?;
@@ -267,28 +268,29 @@ pub(super) fn dependencies(
     let pace = Pace { limit: wait, ..Pace::of(&options) };
     let done = work::conduct(&others, &existing, plan, pace, &Intent::default())?;
     report::log(&others, &done);
-    Ok(())
+    Ok(report::value(&done, None))
 }
 
-/// What [`dependencies`] changes.
+/// What [`dependencies`] changes and returns.
 pub(super) fn foresee_dependencies(
     app: &App<'_>,
     service: &Service,
     logins: &Logins,
     start: bool,
-) -> Result<Vec<Change>, Failure> {
+) -> Result<Prediction, Failure> {
     let there = app.look("looking at networks and volumes", There::of(app))?;
     resources::check(app, &there)?;
     let made = resources::foresee(app, &there);
     let existing = app.existing()?.after_planned(app.context);
     let others = others(app, service, &existing);
     if !start || others.model.services.is_empty() {
-        return Ok(made);
+        return Ok(Prediction { value: report::value(&[], None), changes: made });
     }
     let images = images::foresee(&others, logins)?;
     let plan = plan_dependencies(app, &others, &existing, &images)?;
-    let containers = report::changes(&report::foreseen(plan));
-    Ok([images.changes, made, containers].concat())
+    let done = report::foreseen(plan);
+    let changes = [images.changes, made, report::changes(&done)].concat();
+    Ok(Prediction { value: report::value(&done, None), changes })
 }
 
 /// What a service depends on and does not run. Images of what runs are no concern of the call.

@@ -1,7 +1,7 @@
 use super::placed::{RIGHTS, Rights};
 use super::thing::{Made, Thing, line};
 use super::{method, needs, touches_path};
-use crate::drivers::ssh::quoted;
+use crate::drivers::ssh::{GO_HOME, quoted};
 use crate::primitive::{Action, Arg, Call, Change, Effect, Failure, FileMode, Need, Spec, Touches, Ty, text_of};
 
 crate::options! {
@@ -56,8 +56,8 @@ impl Thing for Directory {
     fn look(&self) -> String {
         let path = quoted(&self.path);
         format!(
-            "cd\nif [ -d {path} ]; then stat -L -c 'folder {RIGHTS}' -- {path}; \
-             elif [ -e {path} ] || [ -L {path} ]; then finish failed {path} is no folder; exit; fi\nfinish done"
+            "{GO_HOME}\nif [ -d {path} ]; then stat -L -c 'folder {RIGHTS}' -- {path}; \
+             elif [ -e {path} ] || [ -L {path} ]; then finish other {path}; exit; fi\nfinish done"
         )
     }
 

@@ -11,7 +11,7 @@ use super::super::on_engine::short_key;
 use super::tree::{self, Kind};
 use super::{ask_within, method, needs, target, told, touches_path, user};
 use crate::drivers::disk::{Checksum, Held, Place};
-use crate::drivers::ssh::{Script, quoted};
+use crate::drivers::ssh::{GO_HOME, Script, needing, quoted};
 use crate::primitive::{
     Action, Arg, Call, Change, Context, Effect, Failure, FailureKind, FileMode, Left, Need, Outcome, Prediction,
     Primitive, Probe, Recovery, Span, Spec, Touches, Ty, text_of,
@@ -234,7 +234,7 @@ impl Fetching {
         };
         // A host's `tar` follows the link when the path itself is one.
         let text = format!(
-            "cd\nlist=$(mktemp) || {{ finish failed; exit; }}\ntrap 'rm -f -- \"$list\"' EXIT\ncat >\"$list\"\n\
+            "{GO_HOME}\nlist=$(mktemp) || {{ finish failed; exit; }}\ntrap 'rm -f -- \"$list\"' EXIT\ncat >\"$list\"\n\
              if {enter} && tar {}-cf - -T \"$list\"; then finish done; else finish failed; fi",
             if self.is_folder { "" } else { "-h " }
         );
@@ -314,7 +314,7 @@ impl Drop for Stage {
 fn look(context: &Context<'_>, call: &Call, options: &Options) -> Result<(Remote, bool), Failure> {
     let path = quoted(call.str(0));
     let text = format!(
-        "cd\nif [ ! -e {path} ]; then finish absent {path}; exit; fi\n\
+        "{}{GO_HOME}\nif [ ! -e {path} ]; then finish absent {path}; exit; fi\n\
          if [ -f {path} ]; then\nif printf 'file\\n%s  ./.\\n' \"$(sha256sum <{path} | cut -d ' ' -f 1)\" && echo == && stat -L -c '%a ./.' -- {path}; \
          then echo ==; echo ==; finish done; else finish failed; fi\nexit\nfi\n\
          if [ ! -d {path} ]; then finish failed {path} is neither a file nor a folder; exit; fi\n\
@@ -322,7 +322,8 @@ fn look(context: &Context<'_>, call: &Call, options: &Options) -> Result<(Remote
          if find . -type f -exec sha256sum -- {{}} + && echo == && find . -type f -exec stat -c '%a %n' -- {{}} + && echo == \
          && find . -mindepth 1 -type d -print && echo == \
          && find . -type l -exec sh -c 'for p; do printf \"%s\\n%s\\n\" \"$p\" \"$(readlink -- \"$p\" | tr \"\\n\" \"?\")\"; done' sh {{}} +; \
-         then finish done; else finish failed; fi"
+         then finish done; else finish failed; fi",
+        needing("cat cut find mktemp readlink sha256sum stat tar tr")
     );
     let answer = ask_within(context, call, "looking at files", Script::new(text), 256 << 20, options.timeout.0)?;
     let answer = String::from_utf8_lossy(&answer);

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{ask, target};
 use crate::drivers::disk;
-use crate::drivers::ssh::{Script, quoted};
-use crate::primitive::{Action, Call, Change, Context, Failure, FileMode, Outcome, Prediction, Probe};
+use crate::drivers::ssh::{GO_HOME, Script, needing, quoted};
+use crate::primitive::{Action, Call, Change, Context, Failure, FailureKind, FileMode, Outcome, Prediction, Probe};
 
 /// What a file of a host is to be.
 pub struct Placed<'a> {
@@ -28,7 +28,10 @@ impl Placed<'_> {
         context.announce(&outcome, &Value::Null)?;
         let text = self.text.unwrap_or_default();
         let script = Script::new(self.script(text.len(), &now)).reading(text);
-        ask(context, call, "writing a file", script, 1 << 10)?;
+        ask(context, call, "writing a file", script, 1 << 10).map_err(|failure| match failure.kind {
+            FailureKind::NotFound => failure.hint("make the folder first, with `directory`"),
+            _ => failure,
+        })?;
         Ok(outcome)
     }
 
@@ -82,7 +85,8 @@ impl Placed<'_> {
             format!(" && {{ chown -- {} \"$new\"{strict}; }}", quoted(&owner))
         });
         format!(
-            "cd\numask 077\npath={path}\nif [ -L \"$path\" ]; then path=$(readlink -f -- \"$path\"); fi\n\
+            "{GO_HOME}\numask 077\npath={path}\nif [ -L \"$path\" ]; then path=$(readlink -f -- \"$path\"); fi\n\
+             folder=${{path%/*}}\ncase $path in */*) [ -d \"${{folder:-/}}\" ] || {{ finish absent \"$folder\"; exit; }} ;; esac\n\
              new=$path.runbook-$$\ntrap 'rm -f -- \"$new\"' EXIT\n\
              if cat >\"$new\" && [ \"$(wc -c <\"$new\")\" -eq {length} ]{owner} && chmod {mode} -- \"$new\" \
              && sync && mv -f -- \"$new\" \"$path\"; then finish done; else finish failed the file cannot be written; fi"
@@ -102,9 +106,10 @@ impl Seen {
     fn look(context: &Context<'_>, call: &Call, path: &str) -> Result<Self, Failure> {
         let path = quoted(path);
         let text = format!(
-            "cd\nif [ -d {path} ]; then finish failed {path} is a folder; exit; fi\n\
+            "{}{GO_HOME}\nif [ -d {path} ]; then finish folder {path}; exit; fi\n\
              if [ ! -e {path} ]; then finish done; exit; fi\n\
-             if sha256sum <{path} && stat -L -c '{RIGHTS}' -- {path}; then finish done; else finish failed; fi"
+             if sha256sum <{path} && stat -L -c '{RIGHTS}' -- {path}; then finish done; else finish failed; fi",
+            needing("sha256sum stat cat wc chmod mv sync")
         );
         let answer = ask(context, call, "looking at a file", Script::new(text), 4 << 10)?;
         let answer = String::from_utf8_lossy(&answer);

@@ -1,5 +1,5 @@
 use super::{ask, method, needs, told, touches_path};
-use crate::drivers::ssh::{Script, quoted};
+use crate::drivers::ssh::{GO_HOME, Script, quoted};
 use crate::primitive::{
     Arg, ByteSize, Call, Context, Failure, FailureKind, Need, Outcome, Primitive, Spec, Touches, Ty, text_of,
 };
@@ -42,12 +42,19 @@ impl Primitive for Read {
         let options: Options = call.options()?;
         let path = quoted(call.str(0));
         let text = format!(
-            "cd\nif [ -d {path} ]; then finish failed {path} is a folder; exit; fi\n\
+            "{GO_HOME}\nif [ -d {path} ]; then finish folder {path}; exit; fi\n\
              if [ ! -e {path} ]; then finish absent {path}; exit; fi\n\
              if cat -- {path}; then finish done; else finish failed; fi"
         );
         let most = usize::try_from(options.max.0).unwrap_or(usize::MAX);
-        let text = ask(context, call, "reading a file", Script::new(text), most)?;
+        let text = ask(context, call, "reading a file", Script::new(text), most).map_err(|failure| {
+            let too_large = || {
+                let message =
+                    format!("`{}` on `{}` is larger than {}", call.str(0), call.receiver_str("name"), options.max);
+                Failure::new(FailureKind::Invalid, message).hint("raise the option `max`, or fetch it with `download`")
+            };
+            if failure.kind == FailureKind::Invalid { too_large() } else { failure }
+        })?;
         let text = String::from_utf8(text).map_err(|_| {
             let message = format!("`{}` on `{}` is not text", call.str(0), call.receiver_str("name"));
             Failure::new(FailureKind::Invalid, message).hint("`download` fetches files of any kind")

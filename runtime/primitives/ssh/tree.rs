@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::placed::{RIGHTS, Rights};
 use crate::drivers::disk::{Checksum, Tree};
-use crate::drivers::ssh::quoted;
+use crate::drivers::ssh::{GO_HOME, needing, quoted};
 use crate::primitive::{Failure, FailureKind};
 
 /// One entry of a folder of this machine, by its path below it.
@@ -112,14 +112,15 @@ pub fn look(base: &str, all: bool) -> String {
     let base = quoted(base);
     let rest = if all { "find . \\( -type f -o -type l \\) -print" } else { ":" };
     format!(
-        "cd\numask 077\nlist=$(mktemp) || {{ finish failed; exit; }}\ntrap 'rm -f -- \"$list\"' EXIT\ncat >\"$list\"\n\
-         if [ ! -d {base} ]; then\nif [ -e {base} ] || [ -L {base} ]; then finish failed {base} is no folder; else echo new; finish done; fi\n\
+        "{}{GO_HOME}\numask 077\nlist=$(mktemp) || {{ finish failed; exit; }}\ntrap 'rm -f -- \"$list\"' EXIT\ncat >\"$list\"\n\
+         if [ ! -d {base} ]; then\nif [ -e {base} ] || [ -L {base} ]; then finish other {base}; else echo new; finish done; fi\n\
          exit\nfi\ncd -- {base} || {{ finish failed; exit; }}\n\
          xargs -0 sh -c 'for p; do if [ -L \"$p\" ]; then printf \"L %s\\n\" \"$(readlink -- \"$p\" | tr \"\\n\" \"?\")\"; \
          elif [ -d \"$p\" ]; then echo D; elif [ -f \"$p\" ]; then echo F; elif [ -e \"$p\" ]; then echo O; else echo N; fi; done' sh <\"$list\"\n\
          echo ==\nxargs -0 sha256sum -- <\"$list\" 2>/dev/null\n\
          echo ==\nxargs -0 stat -L -c '%n/ {RIGHTS}' -- <\"$list\" 2>/dev/null\n\
-         echo ==\n{rest}\nfinish done"
+         echo ==\n{rest}\nfinish done",
+        needing("cat chmod chown find mkdir mktemp mv readlink rm sha256sum stat sync tar tr xargs")
     )
 }
 

@@ -6,7 +6,7 @@ use super::super::on_engine::short_key;
 use super::tree::{self, Entry, Kind, Remote, There};
 use super::{ask_within, method, needs, target, told, touches_path, user};
 use crate::drivers::disk::{Held, Tree};
-use crate::drivers::ssh::{Script, quoted};
+use crate::drivers::ssh::{GO_HOME, Script, quoted};
 use crate::primitive::{
     Action, Arg, ByteSize, Call, Change, Context, Effect, Failure, FailureKind, FileMode, Need, Outcome, Prediction,
     Primitive, Probe, Recovery, Span, Spec, Touches, Ty, text_of,
@@ -175,8 +175,10 @@ impl Sending {
     fn open(&self, remote: &Remote) -> Result<Open<'_>, Failure> {
         let mut open = Open { is_new: !remote.is_there, ..Open::default() };
         let in_the_way = |entry: &Entry, what: &str| {
-            let message = format!("`{}/{}` of the host is {what}", self.base, entry.name);
-            Err(Failure::new(FailureKind::Conflict, message).hint("remove it first"))
+            let message = format!("`{}/{}` of the host is {what}", self.base.trim_end_matches('/'), entry.name);
+            let is_for_it = !self.is_folder && what == "a folder";
+            let hint = if is_for_it { "end it with `/` to put the file into it" } else { "remove it first" };
+            Err(Failure::new(FailureKind::Conflict, message).hint(hint))
         };
         let owner = self.options.owner.as_deref();
         for entry in &self.entries {
@@ -295,7 +297,7 @@ impl Sending {
         let absent =
             if self.is_folder || !open.is_new { String::new() } else { format!("finish absent {base}\nexit\n") };
         format!(
-            "cd\numask 022\nbroken() {{ finish failed \"${{1:-the files cannot be put in their place}}\"; exit; }}\n{absent}{stage} || broken\n\
+            "{GO_HOME}\numask 022\nbroken() {{ finish failed \"${{1:-the files cannot be put in their place}}\"; exit; }}\n{absent}{stage} || broken\n\
              rm -rf -- \"$stage\"\ntrap 'cd /; rm -rf -- \"$stage\"' EXIT\ntrap 'exit 1' HUP INT TERM PIPE\n\
              mkdir -m 700 -- \"$stage\" || broken\ntar -xpf - -C \"$stage\" || broken\n\
              cd -- \"$stage/files\" && [ -e ../gone ] || broken 'the files did not arrive as a whole'\n\

@@ -104,6 +104,43 @@ fn run_leaves_what_runs_as_it_is_even_when_the_files_changed() {
 }
 
 #[test]
+fn what_a_service_depends_on_is_started_and_nothing_else() {
+    let Some(shop) = Shop::new(COMPOSE) else { return };
+    let started = shop.call("start_dependencies", json!(["api"]), json!({}));
+    assert_eq!((shop.containers(), started.changed), (vec!["db-1 running".to_owned()], Some(true)));
+    assert_eq!(started.value["services"]["db"]["action"], "created");
+    let made: Vec<&str> = started.changes.iter().map(|change| change.what.as_str()).collect();
+    let name = &shop.project;
+    let expected = ["container {}-db-1", "network {}_default", "volume {}_data"].map(|what| what.replace("{}", name));
+    assert!(expected.iter().all(|what| made.contains(&what.as_str())), "{made:?}");
+    // Again, and with other files: what runs is left as it is.
+    let db = shop.container("db").id;
+    shop.write(&COMPOSE.replace("WHO: db", "WHO: other"));
+    let again = shop.call("start_dependencies", json!(["api"]), json!({}));
+    assert_eq!((again.changed, &again.value["changed"], shop.container("db").id), (Some(false), &json!(false), db));
+    // Stopped, it is started as it is.
+    shop.call("stop", json!(["db"]), json!({}));
+    let started = shop.call("start_dependencies", json!(["api"]), json!({}));
+    assert_eq!((&started.value["services"]["db"]["action"], started.changed), (&json!("started"), Some(true)));
+    assert_eq!(shop.call("start_dependencies", json!(["db"]), json!({})).changed, Some(false));
+    let failure = shop.fails("start_dependencies", json!(["none"]), json!({}));
+    assert_eq!(failure.kind, FailureKind::NotFound, "{failure:?}");
+}
+
+#[test]
+fn a_dependency_that_does_not_become_healthy_fails_with_its_name() {
+    let compose = COMPOSE.replace(
+        "    command: sleep 600\n    stop_grace_period: 0s\n    environment: { WHO: db }",
+        "    command: sh -c 'echo no disk; exit 4'\n    restart: 'no'\n    environment: { WHO: db }",
+    );
+    assert_ne!(compose, COMPOSE);
+    let Some(shop) = Shop::new(&compose) else { return };
+    let failure = shop.fails("start_dependencies", json!(["api"]), json!({ "wait": "10s" }));
+    assert!(failure.message.contains("`db`"), "{failure:?}");
+    assert!(evidence(&failure).contains("no disk"), "{failure:?}");
+}
+
+#[test]
 fn run_fails_with_the_exit_code_and_leaves_nothing() {
     let Some(shop) = Shop::new(COMPOSE) else { return };
     let failure = shop.fails("run", json!(["api", ["sh", "-c", "echo boom >&2; exit 9"]]), json!({ "deps": false }));

@@ -1,5 +1,8 @@
 # Waits for a group that `timeout` bounds, where `began` is when it began. That of busybox ends its program and nothing else,
 # and none of them waits for what the program started.
+needs() {
+    for needed; do command -v "$needed" >/dev/null || { finish lacking "$needed"; exit; }; done
+}
 up() { read -r up _ </proc/uptime && up=${up%.*}; }
 end_of() {
     wait "$1"

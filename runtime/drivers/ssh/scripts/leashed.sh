@@ -1,4 +1,5 @@
 # Runs a command that must not outlive this connection: when the connection ends, the input does, and so does the command.
+needs setsid timeout sleep
 exec 3<&0
 up
 began=$up

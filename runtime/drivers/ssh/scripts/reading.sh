@@ -1,4 +1,5 @@
 # Runs a command that reads what follows: it sees its end when the connection ends.
+needs setsid timeout sleep
 exec 3<&0
 up
 began=$up

@@ -1,7 +1,7 @@
 # What a session of commands that follow each other knows: which of their folders are to be removed. That is one program for
 # many of them.
 boot
-over= many=0
+over= many=0 has_all=
 tidy() {
     [ -z "$over" ] || rm -rf $over
     over= many=0

@@ -1,4 +1,6 @@
 # Starts a command under a keeper that outlives this connection, and follows what it writes.
+[ "$has_all" ] || needs cat head mkdir rm setsid sleep timeout wc
+has_all=yes
 if ! mkdir "$folder"; then
     finish taken
     exit
