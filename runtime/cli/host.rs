@@ -40,7 +40,7 @@ pub struct Add {
     name: String,
     /// Name or address to connect to
     address: String,
-    /// The user to log in as
+    /// The user to log in as; without it the one of `~/.ssh/config`, else whoever runs this
     #[arg(long)]
     user: Option<String>,
     /// The SSH port
@@ -106,6 +106,13 @@ impl Host {
 
 impl Add {
     fn run(self, root: &Path, file: &ProjectFile) -> CommandResult {
+        let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if self.name.is_empty() || self.name.starts_with('-') || !self.name.chars().all(is_of_a_name) {
+            let message = format!("`{}` cannot be the name of a host", self.name);
+            return Err(Failure::new(FailureKind::Argument, message).hint(
+                "a name has letters, digits, `-`, `_` and `.`; user, address and port have options of their own",
+            ));
+        }
         if file.hosts.contains_key(&self.name) {
             let message = format!("there is already a host `{}` in {PROJECT_FILE}", self.name);
             return Err(Failure::new(FailureKind::Conflict, message));
@@ -133,7 +140,8 @@ impl Add {
     }
 
     fn entry(&self) -> String {
-        let name = toml::Value::from(self.name.as_str());
+        // A point would begin a table inside of another one.
+        let name = if self.name.contains('.') { format!("\"{}\"", self.name) } else { self.name.clone() };
         let mut text = format!("[host.{name}]\naddress = {}\n", toml::Value::from(self.address.as_str()));
         if let Some(port) = self.port {
             text.push_str(&format!("port = {port}\n"));

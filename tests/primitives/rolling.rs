@@ -29,11 +29,11 @@ fn versions(project: &Project) -> String {
 #[test]
 fn a_canary_goes_first_and_then_batch_by_batch_behind_the_gate() {
     let project = project(
-        r#"let done = rolling(hosts, #{ batch: "50%", gate: || info("gate") }, |name| deploy(name, ()));
+        r#"let done = rolling(hosts, #{ batch: "50%", gate: || file("a.version").exists() }, |name| deploy(name, ()));
         info(done);"#,
     );
     let ran = project.run().success().says(r#"["a","b","c","d","e"]"#).says("a  done").says("e  done");
-    assert_eq!(ran.stderr.matches("gate").count(), 3, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("[gate]").count(), 3, "{}", ran.stderr);
     assert_eq!(versions(&project), "22222");
 }
 

@@ -147,7 +147,12 @@ fn a_file_is_written_whole_once_and_with_its_mode() {
     let failure = here.method("ssh.read", web(&here), json!([server.file("none")]), Value::Null).unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotFound);
     let failure = here.method("ssh.write", web(&here), json!(["/nowhere/x", "y"]), Value::Null).unwrap_err();
-    assert!(failure.message.starts_with("`web`: "), "{failure}");
+    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::NotFound, "there is no `/nowhere` on `web`"));
+    assert_eq!(failure.hints, ["make the folder first, with `directory`"]);
+    let failure = here.method("ssh.write", web(&here), json!(["/tmp", "y"]), Value::Null).unwrap_err();
+    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Conflict, "`/tmp` on `web` is a folder"));
+    let failure = here.method("ssh.read", web(&here), json!(["/etc/passwd"]), json!({ "max": "10B" })).unwrap_err();
+    assert_eq!(failure.message, "`/etc/passwd` on `web` is larger than 10 B");
 }
 
 #[test]

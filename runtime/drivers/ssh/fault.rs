@@ -85,7 +85,8 @@ pub fn complaint(target: &Target, words: &str, errors: &str) -> Option<Failure> 
     let (word, what) = words.split_once(' ').unwrap_or((words, ""));
     Some(match word {
         "failed" => {
-            let why = if errors.trim().is_empty() { what } else { errors.trim() };
+            let errors: Vec<&str> = errors.trim().lines().map(without_shell).collect();
+            let why = if errors.is_empty() { what.to_owned() } else { errors.join("\n") };
             Failure::new(FailureKind::System, format!("`{name}`: {why}"))
         }
         "absent" => Failure::new(FailureKind::NotFound, format!("there is no `{what}` on `{name}`")),
@@ -94,6 +95,19 @@ pub fn complaint(target: &Target, words: &str, errors: &str) -> Option<Failure> 
         "lacking" => lacking(target, what),
         _ => return None,
     })
+}
+
+/// What a shell complains about, without its own name and the place in a script that nobody wrote.
+fn without_shell(line: &str) -> &str {
+    let Some(mut rest) = line.strip_prefix("/bin/sh: ") else { return line };
+    while let Some((word, more)) = rest.split_once(": ") {
+        let number = word.strip_prefix("line ").unwrap_or(word);
+        if word != "eval" && number.parse::<u32>().is_err() {
+            break;
+        }
+        rest = more;
+    }
+    rest
 }
 
 /// A program is not there without which nothing can be done.
@@ -115,4 +129,17 @@ pub fn not_become(target: &Target, user: &str, answer: &str) -> Failure {
     let rule = format!("{login} ALL=({user}) NOPASSWD: ALL");
     Failure::new(FailureKind::Unauthorized, format!("`{name}`: `{login}` cannot become `{user}` without a password"))
         .hint(format!("let it, with `visudo` on the host: `{rule}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_shell;
+
+    #[test]
+    fn what_a_shell_complains_about_is_told_without_where_in_its_script() {
+        for shell in ["/bin/sh: 8: eval: ", "/bin/sh: line 8: ", "/bin/sh: eval: line 8: ", ""] {
+            let line = format!("{shell}cannot create /nope/x: Directory nonexistent");
+            assert_eq!(without_shell(&line), "cannot create /nope/x: Directory nonexistent", "{shell}");
+        }
+    }
 }

@@ -105,14 +105,15 @@ impl Hosts {
         end_of(target, command, listener, &said.map_err(Failure::from)?)
     }
 
-    /// Runs a command under a keeper. A connection that is lost meanwhile is made again; when that does not succeed, the
-    /// outer error says that nobody knows what became of it.
+    /// Runs a command under a keeper. A connection that is lost meanwhile is made again, of which `on_lost` is told; when that
+    /// does not succeed, the outer error says that nobody knows what became of it.
     pub async fn run_kept(
         &self,
         target: &Target,
         command: &RemoteCommand,
         key: &str,
         on_line: &mut (dyn FnMut(Stream, &str) + Send),
+        on_lost: &mut (dyn FnMut(&Failure) + Send),
     ) -> Result<Result<Exit, Failure>, Failure> {
         if let Err(failure) = command.check() {
             return Ok(Err(failure));
@@ -132,7 +133,10 @@ impl Hosts {
             Ok(said) if said.words == "short" => return Ok(Err(unexpected(target, &said))),
             Ok(said) => said,
             Err(Trouble::Failed(failure)) => return Ok(Err(failure)),
-            Err(Trouble::Cut(failure)) => self.attach_again(target, command, key, &mut listener, failure).await?,
+            Err(Trouble::Cut(failure)) => {
+                on_lost(&failure);
+                self.attach_again(target, command, key, &mut listener, failure).await?
+            }
         };
         if said.words.starts_with("absent ") {
             // What is still on its way to start it finds its place taken.

@@ -155,7 +155,7 @@ pub fn refused(verdict: Verdict, host: &str, port: u16, name: &str, key: &Public
             new(format!("`{name}`: `{place}` shows another host key than the one that is known"))
                 .evidence("keys known", known.join("\n"))
                 .hint("somebody may be in the middle: ask whoever runs the host whether it was installed anew")
-                .hint(format!("if it was, remove the old key, and then: `runbook host trust {name}`"))
+                .hint(format!("if it was, remove the old key where it stands, and then: `runbook host trust {name}`"))
         }
     })
 }

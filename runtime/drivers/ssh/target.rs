@@ -19,7 +19,7 @@ const MOST_HOPS: usize = 5;
 const USUAL_KEYS: &[&str] = &["~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"];
 
 /// What is asked for: a host by name, and what is known of it beforehand. `~/.ssh/config` fills in the rest.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wish {
     /// The name people use for it.
     pub name: String,
@@ -90,6 +90,8 @@ pub struct Target {
     pub pinned: Vec<String>,
     /// The host to go through.
     pub through: Option<Box<Target>>,
+    /// Does `ssh` know all of this by the name alone?
+    pub is_of_config: bool,
     /// How long a connection may take to come about.
     pub patience: Duration,
     /// The `runbook` there, when it is not where its shell finds it.
@@ -172,6 +174,7 @@ impl Target {
             known_hosts: known_hosts.iter().map(|file| expand(file)).chain(global).collect(),
             pinned: wish.host_keys.clone(),
             agent: agent.filter(|socket| !socket.as_os_str().is_empty()),
+            is_of_config: Wish { runbook: None, ..wish.clone() } == Wish { name: wish.name.clone(), ..Wish::default() },
             patience: CONNECT,
             runbook: wish.runbook.clone(),
             address,
@@ -217,18 +220,39 @@ impl Target {
 
     /// The line that connects to the same host with `ssh`.
     pub fn ssh_line(&self) -> String {
-        let mut line = "ssh".to_owned();
+        if self.is_of_config {
+            return format!("ssh {}", quoted(&self.name));
+        }
+        format!("ssh{} {}", self.ssh_options(), quoted(&format!("{}@{}", self.user, self.address)))
+    }
+
+    fn ssh_options(&self) -> String {
+        let mut options = String::new();
         if self.port != 22 {
-            line.push_str(&format!(" -p {}", self.port));
+            options.push_str(&format!(" -p {}", self.port));
         }
         if self.only_keys {
-            line.push_str(" -o IdentitiesOnly=yes");
-            self.keys.iter().for_each(|key| line.push_str(&format!(" -i {}", quoted(&key.to_string_lossy()))));
+            options.push_str(" -o IdentitiesOnly=yes");
         }
-        if let Some(jump) = self.jump() {
-            line.push_str(&format!(" -J {}", quoted(&jump)));
+        self.named_keys().for_each(|key| options.push_str(&format!(" -i {}", quoted(&key.to_string_lossy()))));
+        let Some(through) = &self.through else { return options };
+        // `-J` takes no keys of the hosts on the way but those that `ssh` knows by their names.
+        let plain = |hop: &Self| hop.is_of_config || hop.named_keys().next().is_none();
+        if self.hops().into_iter().all(plain) {
+            let named = |hop: &&Self| if hop.is_of_config { hop.name.clone() } else { hop.spot() };
+            let way: Vec<String> = self.hops().iter().map(named).collect();
+            options.push_str(&format!(" -J {}", quoted(&way.join(","))));
+        } else {
+            let hop = quoted(&format!("{}@{}", through.user, through.address));
+            let command = format!("ProxyCommand=ssh{} -W %h:%p {hop}", through.ssh_options());
+            options.push_str(&format!(" -o {}", quoted(&command)));
         }
-        format!("{line} {}", quoted(&format!("{}@{}", self.user, self.address)))
+        options
+    }
+
+    /// Private keys that somebody named for it.
+    fn named_keys(&self) -> impl Iterator<Item = &PathBuf> {
+        self.keys.iter().filter(|key| USUAL_KEYS.iter().all(|usual| at_home(usual) != **key))
     }
 
     /// `user@address:port`.
@@ -289,6 +313,13 @@ mod tests {
         let wish = Wish { jump: Some("me@one:2222,two".into()), address: Some("10.0.0.9".into()), ..Wish::named("x") };
         let target = Target::resolve(&Wish { user: Some("u".into()), ..wish }, &known).unwrap();
         assert!(target.ssh_line().ends_with("-J me@one:2222,root@two:22 u@10.0.0.9"), "{}", target.ssh_line());
+        let bastion =
+            |_: &str| Some(Wish { user: Some("me".into()), keys: vec!["/k b".into()], ..Wish::named("gate") });
+        let wish = Wish { jump: Some("gate".into()), keys: vec!["/k".into()], ..Wish::named("u@10.0.0.9:2222") };
+        let line = Target::resolve(&wish, &bastion).unwrap().ssh_line();
+        let way = r"'ProxyCommand=ssh -o IdentitiesOnly=yes -i '\''/k b'\'' -W %h:%p me@gate'";
+        assert_eq!(line, format!("ssh -p 2222 -o IdentitiesOnly=yes -i /k -o {way} u@10.0.0.9"));
+        assert_eq!(Target::resolve(&Wish::named("web-1"), &known).unwrap().ssh_line(), "ssh web-1");
         let failure = Target::resolve(&known("a").unwrap(), &known).unwrap_err();
         assert!(failure.message.contains("more than 5 hosts"), "{failure}");
     }

@@ -41,7 +41,12 @@ impl Command<'_> {
         let (what, limit) = (format!("running `{preview}`"), self.remote.timeout + AROUND);
         let result = if self.is_change {
             let (key, before) = (key(context), hosts.spoken_to(&target.name));
-            let result = context.wait(&what, limit, hosts.run_kept(&target, &self.remote, &key, &mut on_line));
+            let mut on_lost = |failure: &Failure| {
+                let what = format!("{}; it is connected to again, and the command waited for", failure.message);
+                context.log(LogStream::Warn, &what);
+            };
+            let running = hosts.run_kept(&target, &self.remote, &key, &mut on_line, &mut on_lost);
+            let result = context.wait(&what, limit, running);
             match result {
                 Ok(result) => result,
                 Err(failure) if matches!(failure.kind, FailureKind::Timeout | FailureKind::Cancelled) => {

@@ -216,7 +216,8 @@ fn is_step(path: &str, name: &str) -> bool {
     name == "step" || path.starts_with("undo.") && name == "undo" || path.starts_with("always.") && name == "always"
 }
 
-/// What a branch works on: the item of the list that was given to `parallel`, or the number of the attempt.
+/// What a branch works on: the item of the list that was given to `parallel`, or the number of the attempt. Those of `rolling`
+/// after its hosts are its gate.
 fn branch_title(parent: &Call, branch: &str) -> String {
     if parent.name == "retry" {
         return format!("attempt {branch}");
@@ -224,6 +225,9 @@ fn branch_title(parent: &Call, branch: &str) -> String {
     let items = parent.arguments.as_object().and_then(|arguments| arguments.values().find_map(Value::as_array));
     let index = branch.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
     let item = items.zip(index).and_then(|(items, index)| items.get(index));
+    if parent.name == "rolling" && items.zip(index).is_some_and(|(items, index)| index >= items.len()) {
+        return "gate".to_owned();
+    }
     item.and_then(name_of).unwrap_or_else(|| format!("branch {branch}"))
 }
 

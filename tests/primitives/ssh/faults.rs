@@ -1,6 +1,7 @@
 //! Many commands, each hit by something: killed, cut, stalled, timed out. None is told as a success that was none, none hangs
 //! past its deadline, none is left behind.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
@@ -42,7 +43,7 @@ impl Case {
 }
 
 /// Somebody on the host kills the command.
-fn killed(case: &Case, folder: &Path) -> Result<(), String> {
+fn killed(case: &Case, folder: &Path) -> Result<&'static str, String> {
     let pid = folder.join(format!("pid-{}", case.number));
     let line = format!("echo $$ >{0}.new; mv {0}.new {0}; exec sleep {1}", pid.display(), case.name);
     let signal = if case.number.is_multiple_of(3) { "-TERM" } else { "-KILL" };
@@ -57,23 +58,23 @@ fn killed(case: &Case, folder: &Path) -> Result<(), String> {
             let _ = Command::new("kill").args([signal, pid.trim()]).status();
         });
         match case.call(&line, !case.is_change(), "60s") {
-            Err(failure) if failure.kind == FailureKind::Exit => Ok(()),
+            Err(failure) if failure.kind == FailureKind::Exit => Ok("killed: told so"),
             other => Err(format!("killed: {other:?}")),
         }
     })
 }
 
 /// Its time is over.
-fn timed_out(case: &Case) -> Result<(), String> {
+fn timed_out(case: &Case) -> Result<&'static str, String> {
     let line = format!("sleep {0} & sleep {0}", case.name);
     match case.call(&line, !case.is_change(), "2s") {
-        Err(failure) if failure.kind == FailureKind::Timeout => Ok(()),
+        Err(failure) if failure.kind == FailureKind::Timeout => Ok("timed out: told so"),
         other => Err(format!("timed out: {other:?}")),
     }
 }
 
 /// The link breaks where a packet of the server ends: it is cut, or nothing comes any more.
-fn broken(case: &Case, server: &Sshd, blow: Blow, boundaries: &[u64]) -> Result<(), String> {
+fn broken(case: &Case, server: &Sshd, blow: Blow, boundaries: &[u64]) -> Result<&'static str, String> {
     let round = case.number / 8;
     let heals = blow == Blow::Cut && round.is_multiple_of(2);
     // Evenly spread when there are few, and each of them when there are many.
@@ -84,13 +85,14 @@ fn broken(case: &Case, server: &Sshd, blow: Blow, boundaries: &[u64]) -> Result<
     let result = case.call(&work(&effects), !case.is_change(), "20s");
     let done = std::fs::read_to_string(&effects).unwrap_or_default();
     match result {
-        Ok(outcome) if outcome.value["stdout"] == "one\ntwo" && done == "a\nb\n" => Ok(()),
+        Ok(outcome) if outcome.value["stdout"] == "one\ntwo" && done == "a\nb\n" => Ok("broken: went through"),
         Ok(outcome) => Err(format!("a false success at {point}: {:?}, {done:?}", outcome.value)),
         Err(_) if done.matches('a').count() > 1 => Err(format!("twice at {point}: {done:?}")),
         Err(failure) if heals && case.is_change() && failure.kind == FailureKind::Halted => {
             Err(format!("a link that heals, and still nobody knows, at {point}: {failure}"))
         }
-        Err(_) => Ok(()),
+        Err(failure) if failure.kind == FailureKind::Halted => Ok("broken: stands still"),
+        Err(_) => Ok("broken: told so"),
     }
 }
 
@@ -110,6 +112,7 @@ fn no_false_success_no_hang_and_nothing_left_behind() {
         way.boundaries()
     });
     let (next, problems) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let ends = Mutex::new(BTreeMap::<&str, usize>::new());
     let name = |number: usize| format!("7{number:04}.{}", std::process::id());
     std::thread::scope(|scope| {
         for _ in 0..TOGETHER {
@@ -130,7 +133,10 @@ fn no_false_success_no_hang_and_nothing_left_behind() {
                         _ => (broken(&case, &server, Blow::Stall, whole), 90),
                     };
                     let mut problems = problems.lock().unwrap();
-                    problems.extend(result.err().map(|problem| format!("{number}: {problem}")));
+                    match result {
+                        Ok(end) => *ends.lock().unwrap().entry(end).or_default() += 1,
+                        Err(problem) => problems.push(format!("{number}: {problem}")),
+                    }
                     if began.elapsed().as_secs() > limit {
                         problems.push(format!("{number}: took {:?}", began.elapsed()));
                     }
@@ -139,6 +145,7 @@ fn no_false_success_no_hang_and_nothing_left_behind() {
         }
     });
     let problems = problems.into_inner().unwrap();
+    eprintln!("{} commands: {:?}, {} went wrong", count(), ends.into_inner().unwrap(), problems.len());
     assert!(problems.is_empty(), "{} of {}:\n{}", problems.len(), count(), problems.join("\n"));
     let began = Instant::now();
     let left = || {

@@ -123,7 +123,66 @@ fn somebody_else_runs_it_through_sudo_or_the_rule_that_is_missing_is_named() {
     assert!(!denied.status.success());
     let failure =
         here.method("ssh.exec", web(&here), json!([["true"]]), json!({ "user": "no-such-user" })).unwrap_err();
-    assert!(failure.message.contains("cannot become `no-such-user`"), "{failure:?}");
+    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::NotFound, "`web` has no user `no-such-user`"));
+}
+
+#[test]
+fn a_host_without_sudo_or_whose_sudo_wants_a_password_says_so() {
+    for (answer, kind, expected) in [
+        ("a password is required", FailureKind::Unauthorized, "cannot become `nobody` without a password"),
+        ("", FailureKind::NotFound, "`web` has no `sudo`, with which"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let programs = folder.path().display();
+        if !answer.is_empty() {
+            let sudo = folder.path().join("sudo");
+            std::fs::write(&sudo, format!("#!/bin/sh\necho sudo: {answer} >&2\nexit 1\n")).unwrap();
+            std::fs::set_permissions(&sudo, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let config = vec![format!("SetEnv PATH={programs} HOME=/")];
+        let Some(server) = Sshd::with(Quirks { config, ..Quirks::default() }) else { return };
+        let here = at(&server);
+        for read_only in [true, false] {
+            let options = json!({ "user": "nobody", "read_only": read_only });
+            let failure = here.method("ssh.exec", web(&here), json!([["true"]]), options).unwrap_err();
+            assert_eq!(failure.kind, kind, "{failure:?}");
+            assert!(failure.message.contains(expected), "{failure:?}");
+        }
+    }
+}
+
+#[test]
+fn a_host_that_lacks_what_is_needed_names_it() {
+    let most = "setsid timeout sleep cat head rm mkdir";
+    for (has, change, look, upload) in [
+        ("", Some("setsid"), Some("setsid"), "cat"),
+        ("setsid", Some("cat"), Some("timeout"), "cat"),
+        (most, Some("wc"), None, "chmod"),
+        ("setsid timeout sleep cat head rm mkdir wc", None, None, "chmod"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for name in has.split_whitespace() {
+            std::os::unix::fs::symlink(format!("/usr/bin/{name}"), folder.path().join(name)).unwrap();
+        }
+        let config = vec![format!("SetEnv PATH={} HOME=/", folder.path().display())];
+        let Some(server) = Sshd::with(Quirks { config, ..Quirks::default() }) else { return };
+        let here = at(&server);
+        let lacks = |program: &str| format!("`web` has no `{program}`, which this needs");
+        for (read_only, expected) in [(false, change), (true, look)] {
+            let options = json!({ "read_only": read_only });
+            let said = here.method("ssh.exec", web(&here), json!([["/bin/true"]]), options);
+            assert_eq!(said.err().map(|failure| failure.message), expected.map(lacks), "{has}");
+        }
+        here.write("a", "1");
+        for (method, args, program) in [
+            ("ssh.upload", json!(["a", "/tmp/"]), upload),
+            ("ssh.write", json!(["/tmp/none", "x"]), "sha256sum"),
+            ("ssh.download", json!(["/etc/hostname", "b"]), if upload == "cat" { "cat" } else { "cut" }),
+        ] {
+            let failure = here.method(method, web(&here), args, json!({})).unwrap_err();
+            assert_eq!(failure.message, lacks(program), "{method} with {has}");
+        }
+    }
 }
 
 #[test]
