@@ -16,7 +16,7 @@ pub struct Sshd {
 /// What is different about a server.
 #[derive(Default)]
 pub struct Quirks {
-    /// Lines for `sshd_config`.
+    /// Lines for `sshd_config`; `{folder}` is the server's folder.
     pub config: Vec<String>,
     /// The kinds of its host keys; `ed25519` when empty.
     pub host_keys: Vec<&'static str>,
@@ -62,7 +62,8 @@ impl Sshd {
             config.push_str(&format!("HostKey {}\n", path.join(format!("host_{kind}")).display()));
         }
         // The first value counts.
-        let config = quirks.config.iter().map(|line| format!("{line}\n")).chain([config]).collect::<String>();
+        let own = quirks.config.iter().map(|line| line.replace("{folder}", &path.display().to_string()) + "\n");
+        let config = own.chain([config]).collect::<String>();
         std::fs::write(path.join("sshd_config"), config).unwrap();
         for (name, text) in &quirks.files {
             std::fs::write(path.join(name), text).unwrap();

@@ -1,5 +1,6 @@
 //! Work on hosts: real SSH servers on loopback ports.
 
+mod alpine;
 mod armed;
 mod broken;
 mod engine;

@@ -85,7 +85,8 @@ impl Thing for User {
     fn look(&self) -> String {
         let name = &self.name;
         format!(
-            "command -v useradd >/dev/null || PATH=$PATH:/usr/sbin:/sbin\ncommand -v useradd >/dev/null || lacks useradd\n\
+            "command -v useradd >/dev/null || PATH=$PATH:/usr/sbin:/sbin\n\
+             for needed in useradd usermod getent; do command -v $needed >/dev/null || lacks $needed; done\n\
              if entry=$(getent passwd {name}); then\n\
              printf 'user %s\\n' \"$entry\"; printf 'groups %s\\n' \"$(id -nG {name})\"\n\
              home=$(printf %s \"$entry\" | cut -d : -f 6)\n\

@@ -76,7 +76,8 @@ impl Thing for CronLine {
         format!(
             "command -v crontab >/dev/null || lacks crontab\n\
              if table=$({} -l 2>&1); then printf '%s\\n' \"$table\" | sed 's/^/line /'; finish done; exit; fi\n\
-             case $table in *'no crontab for'*) finish done;; *) finish failed \"$table\";; esac",
+             # Busybox has these words for a user without a table.
+             case $table in *'no crontab for'* | *\"can't open '\"*'No such file'*) finish done;; *) finish failed \"$table\";; esac",
             self.crontab()
         )
     }

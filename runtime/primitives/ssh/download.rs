@@ -235,10 +235,10 @@ impl Fetching {
         // A host's `tar` follows the link when the path itself is one.
         let text = format!(
             "{GO_HOME}\nlist=$(mktemp) || {{ finish failed; exit; }}\ntrap 'rm -f -- \"$list\"' EXIT\ncat >\"$list\"\n\
-             if {enter} && tar {}-cf - -T \"$list\"; then finish done; else finish failed; fi",
+             if {enter} && xargs -0r tar {}-cf - <\"$list\"; then finish done; else finish failed; fi",
             if self.is_folder { "" } else { "-h " }
         );
-        let input = names.iter().fold(String::new(), |text, name| text + name.as_str() + "\n");
+        let input = names.iter().fold(String::new(), |text, name| text + name.as_str() + "\0");
         let script = Script::new(text).reading(input).run_by(user(call));
         let what = format!("fetching files from `{}`", target.name);
         let unpacked = std::thread::scope(|scope| {
@@ -269,6 +269,8 @@ impl Fetching {
             self.open.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
         let mut rest = from.try_clone()?;
         let mut archive = tar::Archive::new(from);
+        // Of many files, `xargs` makes several archives, one behind the other.
+        archive.set_ignore_zeros(true);
         let mut piece = vec![0; 128 << 10];
         for entry in archive.entries()? {
             let mut entry = entry?;
@@ -323,7 +325,7 @@ fn look(context: &Context<'_>, call: &Call, options: &Options) -> Result<(Remote
          && find . -mindepth 1 -type d -print && echo == \
          && find . -type l -exec sh -c 'for p; do printf \"%s\\n%s\\n\" \"$p\" \"$(readlink -- \"$p\" | tr \"\\n\" \"?\")\"; done' sh {{}} +; \
          then finish done; else finish failed; fi",
-        needing("cat cut find mktemp readlink sha256sum stat tar tr")
+        needing("cat cut find mktemp readlink sha256sum stat tar tr xargs")
     );
     let answer = ask_within(context, call, "looking at files", Script::new(text), 256 << 20, options.timeout.0)?;
     let answer = String::from_utf8_lossy(&answer);

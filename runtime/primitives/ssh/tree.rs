@@ -187,6 +187,7 @@ pub fn pack(
         header.set_mode(mode);
         header.set_uid(0);
         header.set_gid(0);
+        // The host gives each the time at which it arrives: servers tell versions of a file apart by that.
         header.set_mtime(1);
         header
     };

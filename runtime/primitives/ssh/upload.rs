@@ -299,7 +299,7 @@ impl Sending {
         format!(
             "{GO_HOME}\numask 022\nbroken() {{ finish failed \"${{1:-the files cannot be put in their place}}\"; exit; }}\n{absent}{stage} || broken\n\
              rm -rf -- \"$stage\"\ntrap 'cd /; rm -rf -- \"$stage\"' EXIT\ntrap 'exit 1' HUP INT TERM PIPE\n\
-             mkdir -m 700 -- \"$stage\" || broken\ntar -xpf - -C \"$stage\" || broken\n\
+             mkdir -m 700 -- \"$stage\" || broken\ntar -xmpf - -C \"$stage\" || broken\n\
              cd -- \"$stage/files\" && [ -e ../gone ] || broken 'the files did not arrive as a whole'\n\
              if [ -s ../sums ]; then sha256sum -c ../sums >/dev/null 2>&1 || broken 'the files did not arrive as they were read; did they change meanwhile?'; fi\n\
              {arrive}finish done"

@@ -108,6 +108,22 @@ fn mode_and_owner_are_as_wanted_and_otherwise_stay() {
 }
 
 #[test]
+fn what_arrives_is_new_also_where_it_is_as_long_as_what_was_there() {
+    let Some(server) = Sshd::start() else { return };
+    let here = at(&server);
+    site(&here);
+    let to = server.file("www");
+    let age = || std::fs::metadata(to.join("index.html")).unwrap().modified().unwrap().elapsed().unwrap().as_secs();
+    upload(&here, &to, json!({}));
+    assert!(age() < 600, "{}", age());
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    std::fs::File::options().append(true).open(to.join("index.html")).unwrap().set_modified(old).unwrap();
+    here.write("site/index.html", "HELLO");
+    upload(&here, &to, json!({}));
+    assert!(age() < 600, "{}", age());
+}
+
+#[test]
 fn what_is_in_the_way_or_makes_no_sense_is_refused_before_anything_changes() {
     let Some(server) = Sshd::start() else { return };
     let here = at(&server);

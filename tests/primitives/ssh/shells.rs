@@ -33,7 +33,7 @@ fn alpine() -> Option<Sshd> {
     host("/bin/busybox", "sh timeout setsid mkdir rm cat head wc sleep printf sync find cut tail")
 }
 
-fn serves(server: &Sshd) {
+pub fn serves(server: &Sshd) {
     let here = at(server);
     for read_only in [false, true] {
         let options = json!({ "read_only": read_only });
