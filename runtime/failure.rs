@@ -104,14 +104,22 @@ impl Failure {
             std::io::ErrorKind::TimedOut => FailureKind::Timeout,
             _ => FailureKind::System,
         };
-        let reason = match error.kind() {
+        Self::new(kind, format!("cannot {what}: {}", Self::reason(error)))
+    }
+
+    /// What the operating system says, without its number.
+    pub fn reason(error: &std::io::Error) -> String {
+        match error.kind() {
             std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
             std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
             std::io::ErrorKind::StorageFull => "no space left on device".to_owned(),
             std::io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
-            _ => error.to_string(),
-        };
-        Self::new(kind, format!("cannot {what}: {reason}"))
+            std::io::ErrorKind::AddrInUse => "something else listens there".to_owned(),
+            _ => {
+                let text = error.to_string();
+                text.rsplit_once(" (os error ").map_or(text.clone(), |(words, _)| words.to_owned())
+            }
+        }
     }
 
     /// Adds what to do next.

@@ -88,7 +88,7 @@ impl Attempts<'_> {
             let text = match std::fs::read_to_string(path) {
                 Ok(text) => text,
                 Err(error) => {
-                    self.story.push(format!("`{shown}`: {}", error.to_string().to_lowercase()));
+                    self.story.push(format!("`{shown}`: {}", Failure::reason(&error)));
                     continue;
                 }
             };
