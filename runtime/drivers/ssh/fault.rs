@@ -68,6 +68,8 @@ pub fn timed_out(target: &Target, phase: Phase, after: Duration) -> Failure {
 
 /// The connection broke.
 pub fn cut(target: &Target, why: &str, after: Duration) -> Failure {
+    // What libssh2 says where a read finds the end.
+    let why = if matches!(why, "transport read" | "socket disconnect") { "the other side ended it" } else { why };
     let message =
         format!("`{}` ({}): the connection was lost after {}: {why}", target.name, target.spot(), Span(after));
     Failure::new(FailureKind::Unreachable, message).hint(same_with_ssh(target))

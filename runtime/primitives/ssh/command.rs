@@ -64,7 +64,10 @@ impl Command<'_> {
         };
         match result {
             Ok(exit) => self.outcome(context, exit, last_lines, preview),
-            Err(failure) if failure.kind == FailureKind::Timeout => Err(timed_out(failure, last_lines)),
+            // Where it is told already what to do, it was not the command that took long.
+            Err(failure) if failure.kind == FailureKind::Timeout && failure.hints.is_empty() => {
+                Err(timed_out(failure, last_lines))
+            }
             Err(failure) => Err(failure),
         }
     }

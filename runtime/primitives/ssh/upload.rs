@@ -71,7 +71,8 @@ impl Primitive for Upload {
         let Some(change) = open.change(&sending, call) else { return Ok(Outcome::unchanged(false)) };
         let size: u64 =
             open.sent.iter().map(|entry| if let Kind::File(_, size, _) = entry.kind { size } else { 0 }).sum();
-        let note = format!("{} of {} sent, {}", open.sent.len(), sending.entries.len(), ByteSize(size));
+        let all = sending.entries.iter().filter(|entry| !matches!(entry.kind, Kind::Folder(_))).count();
+        let note = format!("{} of {all} sent, {}", open.sent.len(), ByteSize(size));
         let outcome = Outcome::changed(true).made([change]).note(note);
         context.announce(&outcome, &Value::Null)?;
         sending.send(context, call, &open)?;

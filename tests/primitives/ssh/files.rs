@@ -74,7 +74,7 @@ fn a_folder_travels_once_and_then_only_what_differs() {
     std::fs::remove_file(here.path().join("site/-rf")).unwrap();
     let second = upload(&here, &to, json!({}));
     assert_eq!(details(&second), ["~ index.html", "+ new/deep/file"]);
-    assert_eq!(second.note.as_deref(), Some("2 of 8 sent, 9 B"));
+    assert_eq!(second.note.as_deref(), Some("2 of 4 sent, 9 B"));
     assert!(to.join("theirs").exists() && to.join("-rf").exists());
     let third = upload(&here, &to, json!({ "delete": true }));
     let mut gone = details(&third);
