@@ -46,6 +46,15 @@ fn when_a_batch_fails_the_hosts_that_are_done_are_put_back_the_last_first() {
 }
 
 #[test]
+fn what_goes_on_after_a_host_was_put_back_is_told_as_before() {
+    let project = project(r#"rolling(hosts, #{ batch: "2", max_failures: 1 }, |name| deploy(name, "c"));"#);
+    let ran = project.run().success().says("  [e] ✓ write e.version").says("\n✓ rolling ×5");
+    assert!(ran.stderr.contains("  [d] ✓ write d.version"), "{}", ran.stderr);
+    let ran = project.run().success();
+    assert_eq!(ran.stderr.matches("rolling ×5").count(), 2, "{}", ran.stderr);
+}
+
+#[test]
 fn a_failed_canary_reaches_nobody_else() {
     let project = project(r#"rolling(hosts, #{ batch: "100%" }, |name| deploy(name, "a"));"#);
     project.run().code(1).says("b  not reached").says("1 of 5 hosts failed, 0 may");

@@ -82,6 +82,11 @@ impl Tree {
         &self.roots
     }
 
+    /// Is there a call of this name that has not ended?
+    pub(super) fn goes_on(&self, name: &str) -> bool {
+        self.calls.values().any(|call| call.name == name && call.end.is_none())
+    }
+
     /// Adds a call below the nearest call its path lies under, through a branch when the path names one.
     pub(super) fn start(
         &mut self,

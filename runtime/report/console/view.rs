@@ -113,7 +113,10 @@ impl View {
                 // Each host of a `rolling` is put back by itself.
                 let (before, failed) = self.totals.undo.unwrap_or_default();
                 self.totals.undo = Some((before + blocks, failed));
-                self.write_unfinished(&mut text);
+                // One that goes on afterwards stays open.
+                if !self.tree.goes_on("rolling") {
+                    self.write_unfinished(&mut text);
+                }
                 self.write_undo_heading(&mut text);
             }
             Event::RunFinished { run, state, failure, trace, milliseconds, .. } => {

@@ -94,9 +94,9 @@ fn files_travel_and_are_written() {
     for number in 0..30 {
         let folder = to.join(format!("many/{}/{}", "x".repeat(200), "y".repeat(200))).join(number.to_string());
         std::fs::create_dir_all(&folder).unwrap();
-        (0..40).for_each(|file| {
-            std::fs::write(folder.join(format!("{}{file}", "z".repeat(200))), number.to_string()).unwrap()
-        });
+        for file in 0..40 {
+            std::fs::write(folder.join(format!("{}{file}", "z".repeat(200))), number.to_string()).unwrap();
+        }
     }
     changes("ssh.download", json!([to, "back"]), Value::Null);
     let arrived = |name: &str| std::fs::read_to_string(here.path().join(name)).unwrap();
