@@ -65,8 +65,8 @@ pub use restore::{Placing, compare, inside};
 pub use save::{Content, Order, Part};
 pub use source::count;
 pub use store::Location;
-pub use tally::{Count, Rights, Tally, hex};
-pub use tarball::{Tarred, TarredKind, count_tar, each_in_tar, lost, unfit};
+pub use tally::{Count, Rights, Tally, alone, hex};
+pub use tarball::{Tarred, TarredKind, count_tar, count_tars, each_in_tar, each_in_tars, lost, unfit};
 
 /// Asked again and again while something goes on: is it still to go on? The failure says why not.
 pub type Wanted = Arc<dyn Fn() -> Result<(), Failure> + Send + Sync>;

@@ -10,10 +10,13 @@ mod drilled;
 mod feeding;
 mod find;
 mod forget;
+mod hosted;
 mod import;
 mod imported;
 mod objects;
+mod packing;
 mod postgres;
+mod private;
 mod program;
 mod prune;
 mod record;
@@ -23,6 +26,7 @@ mod restore;
 mod saving;
 mod server;
 mod source;
+mod spool;
 mod volume;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -39,6 +43,7 @@ use crate::project::BEFORE_RESTORE;
 
 use database::Database;
 use deployment::{Deployment, ImagesPlacing};
+use hosted::Hosted;
 use objects::Bucket;
 use postgres::Postgres;
 use program::Program;
@@ -92,7 +97,7 @@ static SPEC: Spec = Spec {
     args: &[Arg::new(
         "source",
         Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map, Ty::List]),
-        "A folder; `#{ folder, exclude, name }`; `#{ volume, engine, exclude, pause, name }`; `#{ bucket, access_key, secret_key, … }`; `#{ sqlite, name }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; `#{ deployment, images, … }`; `#{ command, container, engine, user, name }`; or a list of these.",
+        "A folder; `#{ folder, host, exclude, name }`; `#{ volume, engine, exclude, pause, name }`; `#{ bucket, access_key, secret_key, … }`; `#{ sqlite, host, name }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; `#{ deployment, images, … }`; `#{ command, container, engine, user, name }`; or a list of these.",
     )],
     options: Some(Options::SPEC),
     returns: None,

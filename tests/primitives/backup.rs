@@ -8,6 +8,7 @@ mod deployment;
 mod far;
 mod faults;
 mod host;
+mod hosted;
 mod killed;
 mod lies;
 mod objects;

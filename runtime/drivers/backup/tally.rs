@@ -65,6 +65,14 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + format!("{byte:02x}").as_str())
 }
 
+/// What a stream is that has so many bytes with this hash, in hexadecimal digits; none where these are none.
+pub fn alone(bytes: u64, hash: &str) -> Option<Tally> {
+    let sum = serde_json::from_value::<Sum>(hash.into()).ok()?;
+    let mut tally = Tally::default();
+    tally.file(Path::new(""), NOBODYS, bytes, &sum.0);
+    Some(tally)
+}
+
 /// Who may do what with an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rights {

@@ -55,14 +55,23 @@ pub enum TarredKind {
     Other,
 }
 
+/// Whoever is told of each entry and what is in it.
+pub type OnTarred<'a> = &'a mut dyn FnMut(Tarred, &mut dyn Read) -> Result<(), Failure>;
+
 /// Reads an archive to its end, without the first `strip` folders of each path. Paths that lead out of it are refused.
-pub fn each_in_tar(
-    input: impl Read,
-    strip: usize,
-    on: &mut dyn FnMut(Tarred, &mut dyn Read) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+pub fn each_in_tar(input: impl Read, strip: usize, on: OnTarred<'_>) -> Result<(), Failure> {
+    each(::tar::Archive::new(input), strip, on)
+}
+
+/// The same of several archives, one behind the other, as whoever was told of files bit by bit makes them.
+pub fn each_in_tars(input: impl Read, on: OnTarred<'_>) -> Result<(), Failure> {
+    let mut archives = ::tar::Archive::new(input);
+    archives.set_ignore_zeros(true);
+    each(archives, 0, on)
+}
+
+fn each(mut archive: ::tar::Archive<impl Read>, strip: usize, on: OnTarred<'_>) -> Result<(), Failure> {
     let broken = |error: io::Error| Failure::new(FailureKind::Invalid, format!("the archive cannot be read: {error}"));
-    let mut archive = ::tar::Archive::new(input);
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
         let kind = entry.header().entry_type();
@@ -140,8 +149,17 @@ fn moment(text: &str) -> Option<Timestamp> {
 
 /// Tells somebody of everything in an archive: of a hard link as of the file it is another name of.
 pub fn count_tar(input: impl Read, strip: usize, to: &mut dyn Count) -> Result<(), Failure> {
+    counted(to, |on| each_in_tar(input, strip, on))
+}
+
+/// The same of several archives.
+pub fn count_tars(input: impl Read, to: &mut dyn Count) -> Result<(), Failure> {
+    counted(to, |on| each_in_tars(input, on))
+}
+
+fn counted(to: &mut dyn Count, read: impl FnOnce(OnTarred<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut files = std::collections::HashMap::new();
-    each_in_tar(input, strip, &mut |entry, content| {
+    read(&mut |entry, content| {
         let Tarred { path, kind, stat, .. } = entry;
         let rights = stat.rights();
         match kind {

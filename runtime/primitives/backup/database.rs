@@ -1,33 +1,42 @@
 //! A copy of a SQLite database, made to be saved.
 
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::hosted::Hosted;
+use super::private::Private;
 use crate::drivers::sqlite;
-use crate::primitive::{Context, Failure};
+use crate::primitive::{Context, Failure, Span};
 
 /// A copy in a folder of this call; it is gone when this is dropped.
 pub struct Database {
-    folder: PathBuf,
     file: PathBuf,
     tables: Value,
+    _folder: Private,
 }
 
 impl Database {
     /// Copies the database as it is at one moment. One that is damaged is no backup of anything.
     pub fn copy(context: &Context<'_>, from: &Path, number: usize) -> Result<Self, Failure> {
-        let folder = context.marker_folder().join(format!("database-{number}"));
-        let failed = |error: &std::io::Error| Failure::system("make a folder for a copy of the database", error);
-        // Left by a process that was killed over it.
-        let _ = fs::remove_dir_all(&folder);
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|error| failed(&error))?;
-        let mut copy = Self { file: folder.join("copy.sqlite"), folder, tables: Value::Null };
-        sqlite::copy(from, &copy.file)?;
-        copy.tables = json!(sqlite::inspect(&copy.file)?);
-        Ok(copy)
+        Self::made(context, number, |file| sqlite::copy(from, file))
+    }
+
+    /// The same of one on a host: it is copied there, and the copy is fetched.
+    pub fn fetch(context: &Context<'_>, from: &Hosted, number: usize, within: Span) -> Result<Self, Failure> {
+        Self::made(context, number, |file| from.fetch_database(context, file, within))
+    }
+
+    fn made(
+        context: &Context<'_>,
+        number: usize,
+        make: impl FnOnce(&Path) -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
+        let folder = Private::new(context, &format!("database-{number}"), "a copy of the database")?;
+        let file = folder.path().join("copy.sqlite");
+        make(&file)?;
+        let tables = json!(sqlite::inspect(&file)?);
+        Ok(Self { file, tables, _folder: folder })
     }
 
     /// The copy.
@@ -38,13 +47,5 @@ impl Database {
     /// What the manifest tells about it.
     pub fn facts(&self) -> Value {
         json!({ "sqlite": self.tables })
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-        // Of the call and of the run, when nothing else is in them.
-        let _ = self.folder.parent().map(fs::remove_dir);
     }
 }

@@ -23,6 +23,14 @@ impl Place {
         Ok(Self { name: name.to_owned(), entry: entry.clone() })
     }
 
+    /// The host and the folder of it in which it is, where it is in one.
+    pub fn on_host(&self) -> Option<(String, String)> {
+        match self.entry.place() {
+            Ok(RepositoryPlace::Host { host, path }) => Some((host.to_owned(), path.to_owned())),
+            _ => None,
+        }
+    }
+
     /// What a call touches that adds to it.
     pub fn touches(&self, context: &Context<'_>) -> Touches {
         match self.entry.place() {

@@ -2,6 +2,7 @@
 
 mod database;
 mod dry;
+mod hosted;
 mod images;
 mod keys;
 mod objects;
@@ -14,8 +15,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Bucket, ImagesPlacing, Opened, Place, Postgres, Program, Redis, Volume, named, objects as buckets, postgres, redis,
-    save_before, told, volume as volumes, wanted,
+    Bucket, Hosted, ImagesPlacing, Opened, Place, Postgres, Program, Redis, Volume, hosted as hosts, named,
+    objects as buckets, postgres, redis, save_before, told, volume as volumes, wanted,
 };
 use crate::drivers::backup::{self, Access, PartRecord, Placing, Repository, Snapshot, Tally};
 use crate::primitive::{
@@ -65,7 +66,7 @@ static SPEC: Spec = Spec {
         Arg::new(
             "target",
             Ty::OneOf(&[Ty::Str, Ty::Handle("folder"), Ty::Map]),
-            "A path; `#{ volume, engine }`; `#{ bucket, access_key, secret_key, … }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; `#{ images: true, engine, prefix }`; or a command that reads the part: `#{ command, container, engine, user }`.",
+            "A path; `#{ path, host }`; `#{ volume, engine }`; `#{ bucket, access_key, secret_key, … }`; `#{ postgres, container, … }`; `#{ redis, container, … }`; `#{ images: true, engine, prefix }`; or a command that reads the part: `#{ command, container, engine, user }`.",
         ),
     ],
     options: Some(Options::SPEC),
@@ -107,6 +108,9 @@ impl Primitive for Restore {
         if target.get("images").is_some() {
             return ImagesPlacing::needs(target);
         }
+        if let Some(host) = target.get("host") {
+            return vec![Hosted::need(host)];
+        }
         match (target.get("command"), path_of(target)) {
             (Some(command), None) => Program::needs(command, target.get("container"), target.get("engine")),
             (_, path) => vec![Need::write(path.unwrap_or_else(|| text_of(Some(target))))],
@@ -147,6 +151,7 @@ impl Primitive for Restore {
         let target = call.args.get(1);
         let has = |key: &str| target.is_some_and(|target| target.get(key).is_some());
         let is_known = target.and_then(path_of).is_some()
+            || has("host")
             || has("volume")
             || has("bucket")
             || has("images")
@@ -171,6 +176,10 @@ impl Primitive for Restore {
     }
 
     fn touches(&self, context: &Context<'_>, call: &Call) -> Touches {
+        if let Some(Ok(place)) = call.args.get(1).and_then(place_of) {
+            let parts = place.path.split('/').filter(|part| !part.is_empty());
+            return Touches::one(["host", place.host(), "disk"].into_iter().chain(parts));
+        }
         let path = call.args.get(1).and_then(path_of);
         path.map_or(Touches::Anything, |path| context.touches(&path))
     }
@@ -209,6 +218,10 @@ fn change(call: &Call) -> Change {
             format!("keys of `{}`", text_of(target.and_then(|target| target.get("container").or(target.get("redis")))))
         }
         Some(path) => format!("what `{path}` holds"),
+        None if target.is_some_and(|target| target.get("host").is_some()) => {
+            let place = target.and_then(place_of).and_then(Result::ok);
+            format!("what `{}` holds", place.map_or_else(String::new, |place| place.shown()))
+        }
         None if target.is_some_and(|target| target.get("bucket").is_some()) => {
             format!("what bucket `{}` holds", text_of(target.and_then(|target| target.get("bucket"))))
         }
@@ -230,6 +243,18 @@ fn path_of(target: &Value) -> Option<String> {
     }
 }
 
+/// A target that is a path of a host.
+fn place_of(target: &Value) -> Option<Result<Hosted, Failure>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Written {
+        host: Value,
+        path: String,
+    }
+    target.get("host")?;
+    Some(parse_options(target).and_then(|Written { host, path }| Hosted::new(&host, &path)))
+}
+
 /// Is it a database with a server of its own?
 fn is_store(target: &Value) -> bool {
     target.get("postgres").or_else(|| target.get("redis")).is_some()
@@ -237,6 +262,7 @@ fn is_store(target: &Value) -> bool {
 
 enum Target {
     Path(Placing),
+    There(Box<hosts::Placing>),
     Program(Program),
     Postgres(Box<postgres::Placing>),
     Redis(Box<redis::Placing>),
@@ -272,7 +298,7 @@ impl Work {
             Target::Postgres(_) => Some("postgres"),
             Target::Redis(_) => Some("redis"),
             Target::Images(_) => Some("images"),
-            Target::Path(_) | Target::Program(_) | Target::Volume(_) | Target::Bucket(_) => None,
+            Target::Path(_) | Target::There(_) | Target::Program(_) | Target::Volume(_) | Target::Bucket(_) => None,
         };
         let (inside, record) = part(&repository, &snapshot, options.part.as_deref(), kind)?;
         Ok(Self { place, repository, snapshot, inside, record, target })
@@ -287,6 +313,7 @@ impl Work {
                 }
                 self.repository.restore(&self.snapshot, &self.inside, self.record.as_ref(), placing)?
             }
+            Target::There(placing) => return self.restore_there(context, placing, options),
             Target::Program(program) => self.feed(context, program, options.within)?,
             Target::Postgres(placing) => return self.restore_database(context, placing, options),
             Target::Redis(placing) => return self.restore_keys(context, placing, options),
@@ -310,6 +337,7 @@ impl Work {
                 placing.tidy()?;
                 Ok(Some(Outcome::changed(self.result(&record.tally))))
             }
+            Target::There(placing) => Ok(self.is_there(context, placing)?.map(Outcome::changed)),
             Target::Program(_) => Ok(None),
             Target::Postgres(placing) => self.probe_database(context, placing),
             Target::Redis(placing) => self.is_in_server(context, placing),
@@ -408,6 +436,11 @@ fn target(context: &Context<'_>, call: &Call, options: &Options) -> Result<Targe
         failure.message = format!("argument `target`: {}", failure.message);
         failure
     };
+    if let Some(place) = place_of(&value) {
+        let (target, key) = (place.map_err(explained)?, short_key(context));
+        let Options { owners, replace, within, .. } = *options;
+        return Ok(Target::There(Box::new(hosts::Placing { target, key, owners, replace, within })));
+    }
     if value.get("postgres").is_some() {
         let target = Postgres::read(&value).map_err(explained)?.unlocked(context)?;
         let key = short_key(context);

@@ -87,7 +87,7 @@ fn attempt(
     let before = last.filter(|_| known.is_some()).map(|snapshot| snapshot.id);
     let order = &Order { before, about, ..order.clone() };
     let over = CancellationToken::new();
-    let mut gathered = Gathered::default();
+    let mut gathered = Gathered { repository: place.on_host(), ..Gathered::default() };
     let mut owners = Vec::new();
     for (number, ((source, fault), known_of)) in sources.into_iter().zip(faults.iter()).zip(&pieces).enumerate() {
         let pumping = Pumping { fault, over: &over, within, known: known_of.as_ref() };
@@ -97,7 +97,7 @@ fn attempt(
         })?;
         owners.extend(gathered.parts[before..].iter().map(|part| (part.name.clone(), number)));
     }
-    let Gathered { parts, works, copies } = gathered;
+    let Gathered { parts, works, copies, .. } = gathered;
     let meter = repository.meter();
     let saving = || {
         thread::scope(|scope| {
@@ -129,6 +129,8 @@ struct Gathered<'a> {
     works: Vec<Pumps<'a>>,
     /// Copies of databases, which are there as long as they are read.
     copies: Vec<Database>,
+    /// The host and the folder in which the repository is, which is no part of what is saved in it.
+    repository: Option<(String, String)>,
 }
 
 impl<'a> Gathered<'a> {
@@ -148,11 +150,18 @@ impl<'a> Gathered<'a> {
             Kind::Sqlite(path) => {
                 let held = context.readable(&path)?.source()?;
                 let copy = Database::copy(context, held.real(), number)?;
-                let (pump, feed) = backup::feed();
-                pump.file(copy.file().to_owned(), copy.facts());
-                self.copies.push(copy);
-                (path, Content::Stream(feed))
+                (path, self.copied(copy))
             }
+            Kind::FolderThere { place, exclude } => {
+                let but = self.repository.as_ref().and_then(|(host, path)| place.below(host, path));
+                let shown = place.shown();
+                (shown, self.archive(move |packer| place.pump(context, &packer, &exclude, but.as_deref(), pumping)))
+            }
+            Kind::SqliteThere(place) => {
+                let copy = Database::fetch(context, &place, number, pumping.within)?;
+                (place.shown(), self.copied(copy))
+            }
+            Kind::FileThere(place) => (place.shown(), self.stream(move |pump| place.pump_file(context, pump, pumping))),
             Kind::Postgres(postgres) => {
                 let postgres = postgres.unlocked(context)?;
                 let from = postgres.shown();
@@ -201,6 +210,13 @@ impl<'a> Gathered<'a> {
         };
         self.parts.push(Part { name, from, content });
         Ok(())
+    }
+
+    fn copied(&mut self, copy: Database) -> Content {
+        let (pump, feed) = backup::feed();
+        pump.file(copy.file().to_owned(), copy.facts());
+        self.copies.push(copy);
+        Content::Stream(feed)
     }
 
     fn stream(&mut self, work: impl FnOnce(Pump) + Send + 'a) -> Content {

@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Bucket, Deployment, Postgres, Program, Redis, Volume};
+use super::{Bucket, Deployment, Hosted, Postgres, Program, Redis, Volume, excludes};
 use crate::drivers::docker::OVER_SSH;
 use crate::primitive::{Failure, FailureKind, Need, kind_of, parse_options, text_of};
 use crate::primitives::on_engine::{engine_of, machine};
@@ -21,6 +21,12 @@ pub enum Kind {
     Folder { path: String, exclude: Vec<String> },
     /// A SQLite database of this machine.
     Sqlite(String),
+    /// A folder of a host.
+    FolderThere { place: Box<Hosted>, exclude: Vec<String> },
+    /// A SQLite database of a host.
+    SqliteThere(Box<Hosted>),
+    /// A file of a host, as it is: what makes way for a restore.
+    FileThere(Box<Hosted>),
     /// A PostgreSQL database, by way of its server.
     Postgres(Box<Postgres>),
     /// A Redis server.
@@ -41,6 +47,7 @@ pub enum Kind {
 struct Written {
     folder: Option<Value>,
     exclude: Vec<String>,
+    host: Option<Value>,
     sqlite: Option<String>,
     command: Option<Vec<String>>,
     container: Option<String>,
@@ -90,6 +97,9 @@ fn needs_of(value: &Value) -> Vec<Need> {
     }
     if value.get("bucket").is_some() {
         return Bucket::needs(value);
+    }
+    if let Some(host) = value.get("host").filter(|host| !host.is_null()) {
+        return vec![Hosted::need(host)];
     }
     let mut needs: Vec<Need> = value.get("folder").map(|folder| Need::read(path_of(folder))).into_iter().collect();
     needs.extend(value.get("sqlite").map(|path| Need::read(text_of(Some(path)))));
@@ -145,20 +155,29 @@ fn one(value: &Value, exclude: &[String]) -> Result<Source, Failure> {
         let volume = Volume::read(value, exclude).map_err(explained)?;
         return Ok(Source { name: volume.name.clone(), kind: Kind::Volume(Box::new(volume)) });
     }
-    let Written { folder: path, exclude: own, sqlite, command, container, engine, user, name } =
+    let Written { folder: path, exclude: own, host, sqlite, command, container, engine, user, name } =
         parse_options(value).map_err(explained)?;
     if let Some(path) = sqlite {
         let is_alone = own.is_empty() && [container.is_some(), engine.is_some(), user.is_some()] == [false; 3];
         if !is_alone || command.is_some() || value.get("folder").is_some() {
-            return Err(wrong("beside `sqlite` there can be a `name`, and nothing else"));
+            return Err(wrong("beside `sqlite` there can be a `host` and a `name`, and nothing else"));
         }
         let name = name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default().to_owned());
-        return Ok(Source { name, kind: Kind::Sqlite(path) });
+        let there = host.map(|host| Hosted::new(&host, &path)).transpose().map_err(explained)?;
+        let kind = there.map_or(Kind::Sqlite(path), |place| Kind::SqliteThere(Box::new(place)));
+        return Ok(Source { name, kind });
     }
     match (path, command) {
         (Some(path), None) if container.is_none() && engine.is_none() && user.is_none() => {
-            folder(path_of(&path), name, [exclude, &own].concat())
+            let (path, exclude) = (path_of(&path), [exclude, &own].concat());
+            let Some(host) = host else { return folder(path, name, exclude) };
+            excludes(&exclude)?;
+            let place = Box::new(Hosted::new(&host, &path).map_err(explained)?);
+            let Source { name, .. } = folder(path, name, Vec::new())?;
+            Ok(Source { name, kind: Kind::FolderThere { place, exclude } })
         }
+        (_, Some(_)) if host.is_some() => Err(wrong("`host` is for folders and SQLite databases")
+            .hint("a command is run on a host by `ssh(…).exec`, in a container of it with `engine: ssh(…)`")),
         (None, Some(command)) => {
             if !own.is_empty() {
                 return Err(wrong("`exclude` is for folders"));

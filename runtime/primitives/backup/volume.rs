@@ -3,7 +3,6 @@
 
 mod placing;
 mod reading;
-mod spool;
 
 use std::sync::Arc;
 use std::time::Duration;

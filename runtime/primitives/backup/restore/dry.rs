@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Target, Work};
 use crate::drivers::backup::{Flow, Lines, count, differences};
 use crate::primitive::{Context, Failure, FailureKind, LogStream, Outcome, Span};
+use crate::primitives::backup::hosted::There;
 use crate::primitives::backup::repository::wanted;
 
 /// How many differences people are shown.
@@ -20,6 +21,7 @@ impl Work {
             }
             Target::Path(placing) if !placing.target.exists() => {}
             Target::Volume(placing) => there = placing.count(context)?,
+            Target::There(placing) if placing.there(context)? != There::File => there = placing.count(context)?,
             _ => {
                 return Err(Failure::new(FailureKind::Option, "`dry_run` compares folders and volumes")
                     .hint("restore to another place, and compare there"));
