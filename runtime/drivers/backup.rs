@@ -37,6 +37,7 @@ mod repository;
 mod restore;
 mod save;
 mod scan;
+mod seen;
 mod source;
 mod store;
 mod tally;

@@ -7,7 +7,7 @@ use rustic_core::{FileType, Id, LsOptions};
 use super::fault::failure;
 use super::meter::Flow;
 use super::repository::{Engine, snapshot as known};
-use super::unpack::Indexed;
+use super::seen::Indexed;
 use super::{Repository, Snapshot};
 use crate::failure::{Failure, FailureKind};
 

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rustic_core::LsOptions;
@@ -8,13 +9,13 @@ use sha2::{Digest, Sha256};
 use super::cutter::Cutting;
 use super::repository::Repository;
 use super::restore::inside;
+use super::seen::Indexed;
 use super::tally::hex;
-use super::unpack::Indexed;
 use crate::failure::{Failure, FailureKind};
 
 /// The pieces of which a part consisted the last time. Whoever tells of one of these need not send it.
 pub struct Known {
-    engine: Indexed,
+    engine: Arc<Indexed>,
     cutting: Cutting,
     pieces: HashSet<[u8; 32]>,
     /// The repository, for messages.

@@ -15,6 +15,7 @@ use super::guard::{Guard, Guarded};
 use super::key::{Keyring, Lock, sealed};
 use super::manifest::{MANIFEST, Manifest};
 use super::meter::{Flow, Meter};
+use super::seen::{Indexed, Seen};
 use super::store::{Hold, Location, Store};
 use super::{Wanted, fault};
 use crate::drivers::bucket::digest;
@@ -50,6 +51,8 @@ pub struct Repository {
     engine: Engine,
     guard: Arc<Guard>,
     hold: Box<dyn Hold>,
+    /// What was read of it already.
+    seen: Seen,
 }
 
 /// What is known of a snapshot without reading what is in it.
@@ -177,7 +180,7 @@ impl Repository {
         if access == Access::Alone {
             store.tidy();
         }
-        Ok(Self { store, engine, guard, hold })
+        Ok(Self { store, engine, guard, hold, seen: Seen::default() })
     }
 
     /// The place for messages.
@@ -236,12 +239,32 @@ impl Repository {
     }
 
     pub(super) fn from_parts(store: Arc<dyn Store>, engine: Engine, guard: Arc<Guard>, hold: Box<dyn Hold>) -> Self {
-        Self { store, engine, guard, hold }
+        Self { store, engine, guard, hold, seen: Seen::default() }
     }
 
     /// The snapshots as the engine has them.
     pub(super) fn files(&self) -> Result<Vec<SnapshotFile>, Failure> {
-        self.engine.get_all_snapshots().map_err(|error| self.failed("list the snapshots of", &error))
+        let known = self.seen.snapshots();
+        let files = self.engine.update_all_snapshots(known);
+        let files = files.map_err(|error| self.failed("list the snapshots of", &error))?;
+        self.seen.note_snapshots(&files);
+        Ok(files)
+    }
+
+    /// One of them, without listing all where it was listed before.
+    pub(super) fn file(&self, id: &str) -> Result<Option<SnapshotFile>, Failure> {
+        let is_it = |file: &SnapshotFile| file.id.to_hex()[..] == *id;
+        match self.seen.snapshots().into_iter().find(is_it) {
+            Some(file) => Ok(Some(file)),
+            None => Ok(self.files()?.into_iter().find(is_it)),
+        }
+    }
+
+    /// The engine with all of the index in memory; with `anew`, as the index is now.
+    pub(super) fn indexed(&self, anew: bool) -> Result<Arc<Indexed>, Failure> {
+        self.seen.index(anew, || {
+            self.again().and_then(Engine::to_indexed).map_err(|error| self.failed("read the index of", &error))
+        })
     }
 
     /// The engine once more, for what uses it up. With the key at hand, no password has to be tried.

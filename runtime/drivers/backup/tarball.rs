@@ -22,6 +22,8 @@ use crate::failure::{Failure, FailureKind};
 const ATTRIBUTE: &str = "SCHILY.xattr.";
 /// Names up to this length have room where they always were.
 const SHORT: usize = 100;
+/// The folders before them, in a place of their own.
+const LONG: usize = 155;
 
 /// An entry of an archive.
 #[derive(Debug)]
@@ -267,6 +269,16 @@ impl Repository {
     }
 }
 
+/// The two places of a header for a name, between which a `/` is left away; none where it has no room there.
+fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
+    if name.len() <= SHORT {
+        return Some((&[], name));
+    }
+    let first = name.len() - SHORT - 1;
+    let at = first + name[first..name.len() - 1].iter().position(|byte| *byte == b'/')?;
+    (at <= LONG).then(|| (&name[..at], &name[at + 1..]))
+}
+
 /// Writes what stands before the content of an entry: in a record of its own what has no room in a header.
 fn head(
     archive: &mut ::tar::Builder<&mut dyn Write>,
@@ -283,7 +295,8 @@ fn head(
     let target = target.map(|target| target.as_os_str().as_bytes());
     let time = metadata.mtime.unwrap_or_default();
     let mut records: Vec<(String, Vec<u8>)> = Vec::new();
-    if name.len() > SHORT {
+    let split = split(&name);
+    if split.is_none() {
         records.push(("path".into(), name.clone()));
     }
     if let Some(target) = target.filter(|target| target.len() > SHORT) {
@@ -302,8 +315,12 @@ fn head(
         archive.append_pax_extensions(records.iter().map(|(key, value)| (key.as_str(), value.as_slice())))?;
     }
     let mut header = Header::new_ustar();
+    let (prefix, short) = split.unwrap_or((&[], &name[..name.len().min(SHORT)]));
+    if let Some(ustar) = header.as_ustar_mut() {
+        ustar.prefix[..prefix.len()].copy_from_slice(prefix);
+    }
     let old = header.as_old_mut();
-    old.name[..name.len().min(SHORT)].copy_from_slice(&name[..name.len().min(SHORT)]);
+    old.name[..short.len()].copy_from_slice(short);
     if let Some(target) = target {
         old.linkname[..target.len().min(SHORT)].copy_from_slice(&target[..target.len().min(SHORT)]);
     }
@@ -315,4 +332,23 @@ fn head(
     header.set_size(if kind == EntryType::Regular { metadata.size } else { 0 });
     header.set_cksum();
     archive.get_mut().write_all(header.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn a_name_is_split_where_both_sides_have_room() {
+        let name = |lengths: &[usize]| lengths.iter().map(|length| "n".repeat(*length)).collect::<Vec<_>>().join("/");
+        let halves = |lengths: &[usize]| split(name(lengths).as_bytes()).map(|(before, after)| (before.len(), after.len()));
+        assert_eq!(halves(&[100]), Some((0, 100)));
+        assert_eq!(halves(&[80, 80]), Some((80, 80)));
+        assert_eq!(halves(&[155, 100]), Some((155, 100)));
+        assert_eq!(halves(&[60, 60, 60]), Some((121, 60)));
+        assert_eq!((halves(&[101]), halves(&[156, 99]), halves(&[10, 101])), (None, None, None));
+        let folder = format!("{}/", name(&[80, 80]));
+        assert_eq!(split(folder.as_bytes()).map(|(before, after)| (before.len(), after.len())), Some((80, 81)));
+        assert_eq!(split(format!("{}/", "n".repeat(100)).as_bytes()), None);
+    }
 }

@@ -5,21 +5,18 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rustic_core::LsOptions;
 use rustic_core::repofile::{Metadata, Node, NodeType};
-use rustic_core::{IndexedFullStatus, LsOptions};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags, lsetxattr, utimensat};
 use sha2::{Digest, Sha256};
 
 use super::meter::{Flow, Meter, Metered};
 use super::node::kept_rights;
-use super::repository::Engine;
+use super::seen::Indexed;
 use super::source::count;
 use super::tally::NOBODYS;
 use super::{Repository, Tally};
 use crate::failure::{Failure, FailureKind};
-
-/// The engine with all of the index in memory.
-pub type Indexed = rustic_core::Repository<IndexedFullStatus>;
 
 /// Counts and hashes what is written.
 pub struct Hashing<W> {
@@ -148,13 +145,17 @@ impl Repository {
         Ok((tally, there.0))
     }
 
-    pub(super) fn found(&self, snapshot: &str, inside: &str) -> Result<(Indexed, Node), Failure> {
-        let file = self.files()?.into_iter().find(|file| file.id.to_hex()[..] == *snapshot);
-        let file = file.ok_or_else(|| {
+    pub(super) fn found(&self, snapshot: &str, inside: &str) -> Result<(Arc<Indexed>, Node), Failure> {
+        let file = self.file(snapshot)?.ok_or_else(|| {
             Failure::new(FailureKind::NotFound, format!("there is no snapshot `{snapshot}` in `{}`", self.shown()))
         })?;
-        let engine =
-            self.again().and_then(Engine::to_indexed).map_err(|error| self.failed("read the index of", &error))?;
+        let engine = self.indexed(false)?;
+        if let Ok(node) = engine.node_from_snapshot_and_path(&file, inside) {
+            return Ok((engine, node));
+        }
+        drop(engine);
+        // It may be newer than the index that was read.
+        let engine = self.indexed(true)?;
         let node = engine.node_from_snapshot_and_path(&file, inside).map_err(|_| {
             let short = snapshot.get(..8).unwrap_or(snapshot);
             let missing = format!("there is no `{inside}` in the snapshot {short}");

@@ -166,7 +166,7 @@ fn a_folder_of_a_host_with_busybox_alone_comes_back_too_but_for_attributes() {
     shell(&data, FURNISH);
     shell(
         &data,
-        "rm -r cache; n=$(printf 'long%.0s' $(seq 20)); mkdir $n/$n; echo further > $n/$n/$n 2>/dev/null || echo further > $n/$n/x",
+        "rm -r cache; n=$(printf 'long%.0s' $(seq 20)); mkdir -p $n/$n 2>/dev/null; echo further > $n/$n/$n 2>/dev/null || echo further > $n/$n/x",
     );
     let wanted = listing(&data);
     let made = backup(&direct, folder(&server, "data"), json!({})).unwrap().value;

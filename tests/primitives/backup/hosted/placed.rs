@@ -68,6 +68,7 @@ fn a_restore_that_breaks_off_touches_nothing_and_can_be_made_again() {
     for bytes in [9_000, 40_000, 1_000_000] {
         let way = Way::until(server.port(), bytes, Blow::Cut, true);
         let other = super::super::site();
+        std::fs::remove_dir_all(other.path().join("store")).unwrap();
         let copied = std::process::Command::new("cp")
             .arg("-aT")
             .arg(direct.path().join("store"))
