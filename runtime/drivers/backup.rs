@@ -31,6 +31,7 @@ mod manifest;
 mod meter;
 mod node;
 mod objects;
+mod plan;
 mod reader;
 mod remote;
 mod repository;

@@ -1,75 +1,158 @@
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustic_core::{FileType, Id};
 
+use super::plan::{Piece, Plan};
 use super::store::Store;
 use crate::failure::Failure;
 
 /// How much is read at once of a pack of which several parts were wanted, and of one of which many were.
 const SOME: u32 = 1 << 20;
 const MUCH: u32 = 4 << 20;
-/// So many pieces are kept.
+/// So many pieces are kept at most.
 const KEPT: usize = 3;
+/// So many requests are under way at most that nobody waits for yet.
+const AHEAD: usize = 2;
+/// How long it takes until somebody who waits for a piece looks again whether anybody reads it.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Reads more of a pack than is asked for, once several parts of it were: what is restored together lies together, and a server that is
-/// far away is not asked for each file.
+/// far away is not asked for each file. Where it is said what is about to be read, that is asked for before somebody waits for it.
 #[derive(Debug, Default)]
-pub struct Ahead(Mutex<State>);
+pub struct Ahead {
+    state: Mutex<State>,
+    came: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct State {
     /// How often each pack was asked for.
     asked: HashMap<Id, u32>,
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<Held>,
+    /// What is read at this moment.
+    coming: Vec<Piece>,
+    /// How many of these nobody waits for.
+    early: usize,
+    plan: Plan,
 }
 
 #[derive(Debug)]
-struct Piece {
-    id: Id,
-    offset: u32,
+struct Held {
+    piece: Piece,
     bytes: Bytes,
+    /// How many of its parts are still to be taken, where that is known.
+    left: usize,
 }
 
-impl Piece {
-    /// The part of it that begins there, if it has all of it.
-    fn part(&self, id: &Id, offset: u32, length: u32) -> Option<Bytes> {
-        let first = offset.checked_sub(self.offset).filter(|_| self.id == *id)? as usize;
-        let end = first.checked_add(length as usize).filter(|end| *end <= self.bytes.len())?;
-        Some(self.bytes.slice(first..end))
+impl State {
+    /// A part that is here.
+    fn take(&mut self, id: &Id, offset: u32, length: u32) -> Option<Bytes> {
+        let place = self.pieces.iter().position(|held| held.piece.has(id, offset, length))?;
+        let held = &mut self.pieces[place];
+        let first = (offset - held.piece.first) as usize;
+        let part = held.bytes.slice(first..first + length as usize);
+        held.left = held.left.saturating_sub(1);
+        Some(part)
+    }
+
+    fn keep(&mut self, piece: Piece, bytes: Bytes, left: usize) {
+        let end = piece.first.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        self.pieces.push_back(Held { piece: Piece { end, ..piece }, bytes, left });
+        // What nobody is known to need any more goes first, but not before: the same may be in another file.
+        if self.pieces.len() > KEPT {
+            let place = self.pieces.iter().position(|held| held.left == 0).unwrap_or(0);
+            self.pieces.remove(place);
+        }
+    }
+
+    fn is_near(&self, piece: &Piece) -> bool {
+        let is_it = |other: &Piece| other.has(&piece.pack, piece.first, piece.end - piece.first);
+        self.coming.iter().any(is_it) || self.pieces.iter().any(|held| is_it(&held.piece))
+    }
+
+    /// What is to be read for a part that is not here: it, or more.
+    fn choose(&mut self, id: &Id, offset: u32, length: u32) -> (Piece, usize) {
+        if let Some(piece) = self.plan.piece(id, offset, length) {
+            return (piece, piece.parts);
+        }
+        let asked = self.asked.entry(*id).or_default();
+        *asked += 1;
+        let size = match *asked {
+            1 => 0,
+            2 | 3 => SOME,
+            _ => MUCH,
+        };
+        let first = offset.checked_div(size).map_or(offset, |number| number * size);
+        let end = offset.saturating_add(length).max(first.saturating_add(size));
+        (Piece { pack: *id, first, end, parts: 0 }, if size > 0 { usize::MAX } else { 1 })
     }
 }
 
 impl Ahead {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what is about to be read; nothing takes back what was said.
+    pub fn expect(&self, plan: Plan) {
+        let mut state = self.state();
+        state.plan = plan;
+        state.pieces.clear();
+    }
+
     /// A part of a pack.
-    pub fn read(&self, store: &dyn Store, id: &Id, offset: u32, length: u32) -> Result<Bytes, Failure> {
-        let size = {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(part) = state.pieces.iter().find_map(|piece| piece.part(id, offset, length)) {
+    pub fn read(self: &Arc<Self>, store: &Arc<dyn Store>, id: &Id, offset: u32, length: u32) -> Result<Bytes, Failure> {
+        let mut state = self.state();
+        let (piece, left) = loop {
+            if let Some(part) = state.take(id, offset, length) {
+                self.go_on(state, store);
                 return Ok(part);
             }
-            let asked = state.asked.entry(*id).or_default();
-            *asked += 1;
-            match *asked {
-                1 => 0,
-                2 | 3 => SOME,
-                _ => MUCH,
+            // Whoever reads it already is waited for: nothing travels twice.
+            if !state.coming.iter().any(|piece| piece.has(id, offset, length)) {
+                break state.choose(id, offset, length);
             }
+            state = self.came.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
         };
-        let first = offset.checked_div(size).map_or(offset, |number| number * size);
-        let least = (offset - first).saturating_add(length);
-        let bytes = store.read_on(FileType::Pack, id, first, least, size.max(least))?;
-        let piece = Piece { id: *id, offset: first, bytes };
+        state.coming.push(piece);
+        self.go_on(state, store);
+        let least = offset.saturating_add(length) - piece.first;
+        let read = store.read_on(FileType::Pack, id, piece.first, least, piece.end - piece.first);
+        let mut state = self.state();
+        state.coming.retain(|coming| *coming != piece);
+        self.came.notify_all();
+        state.keep(piece, read?, left);
         // It has at least what was asked for.
-        let part = piece.part(id, offset, length).unwrap_or_default();
-        if size > 0 {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            state.pieces.push_back(piece);
-            if state.pieces.len() > KEPT {
-                state.pieces.pop_front();
+        Ok(state.take(id, offset, length).unwrap_or_default())
+    }
+
+    /// Has what is needed next read by somebody else meanwhile.
+    fn go_on(self: &Arc<Self>, mut state: MutexGuard<'_, State>, store: &Arc<dyn Store>) {
+        let is_needed = |held: &&Held| held.left > 0;
+        while state.early < AHEAD && state.pieces.iter().filter(is_needed).count() + state.early < KEPT {
+            let Some(piece) = state.plan.next() else { return };
+            if state.is_near(&piece) {
+                continue;
             }
+            state.coming.push(piece);
+            state.early += 1;
+            let (ahead, store) = (Arc::clone(self), Arc::clone(store));
+            std::thread::spawn(move || {
+                let length = piece.end - piece.first;
+                let read = store.read_on(FileType::Pack, &piece.pack, piece.first, length, length);
+                let mut state = ahead.state();
+                state.coming.retain(|coming| *coming != piece);
+                state.early -= 1;
+                // Whoever needs it asks again, and is told what is wrong.
+                if let Ok(bytes) = read {
+                    state.keep(piece, bytes, piece.parts);
+                }
+                drop(state);
+                ahead.came.notify_all();
+            });
         }
-        Ok(part)
     }
 }

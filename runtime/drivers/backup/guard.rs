@@ -21,12 +21,13 @@ pub struct Guard {
     unread: Mutex<Option<Failure>>,
     wanted: Wanted,
     meter: Arc<Meter>,
+    ahead: Arc<Ahead>,
 }
 
 impl Guard {
     /// A guard that has seen nothing.
     pub fn new(wanted: Wanted) -> Self {
-        Self { fault: Mutex::new(None), unread: Mutex::new(None), wanted, meter: Arc::default() }
+        Self { fault: Mutex::new(None), unread: Mutex::new(None), wanted, meter: Arc::default(), ahead: Arc::default() }
     }
 
     /// Is it still wanted?
@@ -37,6 +38,11 @@ impl Guard {
     /// How far what goes on is.
     pub fn meter(&self) -> &Arc<Meter> {
         &self.meter
+    }
+
+    /// What reads packs of a store that is far away.
+    pub fn ahead(&self) -> &Ahead {
+        &self.ahead
     }
 
     /// Notes a fault; the first one is what people are told.
@@ -95,14 +101,13 @@ impl std::fmt::Debug for Guard {
 pub struct Guarded {
     store: Arc<dyn Store>,
     guard: Arc<Guard>,
-    ahead: Ahead,
     since: Instant,
 }
 
 impl Guarded {
     /// Puts the guard before the store.
     pub fn new(store: Arc<dyn Store>, guard: Arc<Guard>) -> Self {
-        Self { store, guard, ahead: Ahead::default(), since: Instant::now() }
+        Self { store, guard, since: Instant::now() }
     }
 
     fn noted<T>(&self, result: Result<T, Failure>) -> RusticResult<T> {
@@ -149,7 +154,7 @@ impl ReadBackend for Guarded {
 
     fn read_partial(&self, kind: FileType, id: &Id, _: bool, offset: u32, length: u32) -> RusticResult<Bytes> {
         let part = self.guard.read(match kind {
-            FileType::Pack if self.store.is_far() => self.ahead.read(self.store.as_ref(), id, offset, length),
+            FileType::Pack if self.store.is_far() => self.guard.ahead.read(&self.store, id, offset, length),
             _ => self.store.read_part(kind, id, offset, length),
         })?;
         self.guard.meter.count(Flow::Read, part.len());

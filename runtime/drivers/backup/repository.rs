@@ -3,9 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Zoned;
-use rustic_core::repofile::{MasterKey, SnapshotFile, SnapshotId};
+use rustic_core::repofile::{MasterKey, Node, SnapshotFile, SnapshotId};
 use rustic_core::{
-    ConfigOptions, Credentials, FileType, Id, KeyOptions, OpenStatus, PruneOptions, RepositoryBackends,
+    ConfigOptions, Credentials, FileType, Id, KeyOptions, LsOptions, OpenStatus, PruneOptions, RepositoryBackends,
     RepositoryOptions, RusticError,
 };
 use serde::Serialize;
@@ -17,7 +17,7 @@ use super::manifest::{MANIFEST, Manifest};
 use super::meter::{Flow, Meter};
 use super::seen::{Indexed, Seen};
 use super::store::{Hold, Location, Store};
-use super::{Wanted, fault};
+use super::{Wanted, fault, plan};
 use crate::drivers::bucket::digest;
 use crate::failure::{Failure, FailureKind};
 
@@ -258,6 +258,33 @@ impl Repository {
             Some(file) => Ok(Some(file)),
             None => Ok(self.files()?.into_iter().find(is_it)),
         }
+    }
+
+    /// Says that everything in a folder, or a file, of a snapshot is about to be read. A store that is near needs not know.
+    pub(super) fn expect(&self, engine: &Indexed, root: &Node) -> Result<(), Failure> {
+        if !self.store.is_far() {
+            return Ok(());
+        }
+        let failed = |error: Box<RusticError>| self.failed("read from", &error);
+        let mut parts = Vec::new();
+        let mut add = |node: &Node| {
+            // What is in no index is told of by whoever reads it.
+            let entries = node.content.iter().flatten().filter_map(|blob| engine.get_index_entry(blob).ok());
+            parts.extend(entries.map(|entry| {
+                let (offset, length) = (entry.location.offset, entry.location.length);
+                plan::Part { pack: *entry.pack, offset, length }
+            }));
+        };
+        if root.is_dir() {
+            for item in engine.ls(root, &LsOptions::default()).map_err(failed)? {
+                self.wanted()?;
+                add(&item.map_err(failed)?.1);
+            }
+        } else {
+            add(root);
+        }
+        self.guard.ahead().expect(plan::Plan::new(parts));
+        Ok(())
     }
 
     /// The engine with all of the index in memory; with `anew`, as the index is now.

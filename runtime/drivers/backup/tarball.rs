@@ -202,6 +202,7 @@ impl Repository {
     /// leaves out to whom it belonged.
     pub fn pack(&self, snapshot: &str, inside: &str, name: &Path, to: &mut dyn Write) -> Result<Tally, Failure> {
         let (engine, root) = self.found(snapshot, inside)?;
+        self.expect(&engine, &root)?;
         let failed = |error: Box<rustic_core::RusticError>| self.failed("read from", &error);
         let mut tally = Tally::default();
         let mut archive = ::tar::Builder::new(to);
@@ -249,6 +250,7 @@ impl Repository {
     /// Tells somebody of everything in a folder of a snapshot, all of it read.
     pub fn count(&self, snapshot: &str, inside: &str, to: &mut dyn Count) -> Result<(), Failure> {
         let (engine, root) = self.found(snapshot, inside)?;
+        self.expect(&engine, &root)?;
         let failed = |error: Box<rustic_core::RusticError>| self.failed("read from", &error);
         for item in engine.ls(&root, &LsOptions::default()).map_err(failed)? {
             self.wanted()?;
@@ -341,7 +343,8 @@ mod tests {
     #[test]
     fn a_name_is_split_where_both_sides_have_room() {
         let name = |lengths: &[usize]| lengths.iter().map(|length| "n".repeat(*length)).collect::<Vec<_>>().join("/");
-        let halves = |lengths: &[usize]| split(name(lengths).as_bytes()).map(|(before, after)| (before.len(), after.len()));
+        let halves =
+            |lengths: &[usize]| split(name(lengths).as_bytes()).map(|(before, after)| (before.len(), after.len()));
         assert_eq!(halves(&[100]), Some((0, 100)));
         assert_eq!(halves(&[80, 80]), Some((80, 80)));
         assert_eq!(halves(&[155, 100]), Some((155, 100)));

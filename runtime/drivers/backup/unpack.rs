@@ -64,6 +64,7 @@ impl Repository {
     pub fn pour(&self, snapshot: &str, inside: &str, to: &mut dyn Write) -> Result<Tally, Failure> {
         let (engine, node) = self.found(snapshot, inside)?;
         self.meter().begin("reading", Flow::Content, Some(node.meta.size));
+        self.expect(&engine, &node)?;
         self.hand_on(&engine, &node, to)
     }
 
@@ -93,6 +94,7 @@ impl Repository {
     pub fn unpack(&self, snapshot: &str, inside: &str, to: &Path, owners: bool) -> Result<(Tally, Tally), Failure> {
         let (engine, root) = self.found(snapshot, inside)?;
         let failed = |error: Box<rustic_core::RusticError>| self.failed("read from", &error);
+        self.expect(&engine, &root)?;
         let mut tally = Tally::default();
         let mut folders = vec![(to.to_owned(), root.meta.clone())];
         fs::create_dir(to).map_err(|error| cannot("make the folder", to, &error))?;

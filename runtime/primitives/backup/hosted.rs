@@ -99,7 +99,7 @@ struct Spoken {
 
 impl Way {
     fn script(&self, text: &str) -> Script {
-        Script::new(format!("cd\nexport LC_ALL=C\n{text}")).run_by(self.user.as_deref())
+        Script::new(format!("cd 2>/dev/null\nexport LC_ALL=C\n{text}")).run_by(self.user.as_deref())
     }
 
     /// Runs a script that reads `input`, and hands on what it prints. The words `failed WHY` and `absent PATH` are failures.
