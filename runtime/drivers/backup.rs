@@ -17,6 +17,7 @@ mod cutter;
 mod differences;
 mod fault;
 mod feed;
+mod files;
 mod folder;
 mod grip;
 mod guard;

@@ -7,6 +7,7 @@ use rustic_core::{BytesList, FileType, Id, ReadBackend, RusticResult, WriteBacke
 use super::Wanted;
 use super::ahead::Ahead;
 use super::fault::passed;
+use super::files::Files;
 use super::meter::{Flow, Meter};
 use super::store::Store;
 use crate::drivers::bucket::digest;
@@ -22,12 +23,20 @@ pub struct Guard {
     wanted: Wanted,
     meter: Arc<Meter>,
     ahead: Arc<Ahead>,
+    files: Files,
 }
 
 impl Guard {
     /// A guard that has seen nothing.
     pub fn new(wanted: Wanted) -> Self {
-        Self { fault: Mutex::new(None), unread: Mutex::new(None), wanted, meter: Arc::default(), ahead: Arc::default() }
+        Self {
+            fault: Mutex::new(None),
+            unread: Mutex::new(None),
+            wanted,
+            meter: Arc::default(),
+            ahead: Arc::default(),
+            files: Files::default(),
+        }
     }
 
     /// Is it still wanted?
@@ -43,6 +52,11 @@ impl Guard {
     /// What reads packs of a store that is far away.
     pub fn ahead(&self) -> &Ahead {
         &self.ahead
+    }
+
+    /// What was read of a store that is far away.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// Notes a fault; the first one is what people are told.
@@ -138,10 +152,16 @@ impl ReadBackend for Guarded {
     }
 
     fn list_with_size(&self, kind: FileType) -> RusticResult<Vec<(Id, u32)>> {
-        self.noted(self.store.list(kind))
+        match self.guard.files.listed(kind).filter(|_| self.store.is_far()) {
+            Some(listed) => Ok(listed),
+            None => self.noted(self.store.list(kind)),
+        }
     }
 
     fn read_full(&self, kind: FileType, id: &Id) -> RusticResult<Bytes> {
+        if let Some(content) = self.guard.files.read(kind, id) {
+            return Ok(content);
+        }
         let content = self.guard.read(self.store.read(kind, id))?;
         // A file that belongs elsewhere, or was cut off, is not mistaken for this one. Packs are looked at piece by piece.
         if !matches!(kind, FileType::Config | FileType::Pack) && digest(&content) != id.to_hex()[..] {
@@ -149,6 +169,9 @@ impl ReadBackend for Guarded {
             return self.guard.read(Err(Failure::new(FailureKind::Invalid, message)));
         }
         self.guard.meter.count(Flow::Read, content.len());
+        if self.store.is_far() {
+            self.guard.files.keep(kind, id, &content);
+        }
         Ok(content)
     }
 

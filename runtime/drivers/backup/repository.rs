@@ -168,7 +168,9 @@ impl Repository {
         let failed = |error: Box<RusticError>| {
             guard.reason(|| fault::failure(&format!("open the repository `{shown}`"), &error))
         };
-        let files = store.list(FileType::Key)?.into_iter().map(|(id, _)| id).collect();
+        let keys = store.list(FileType::Key)?;
+        let files = keys.iter().map(|(id, _)| *id).collect();
+        guard.files().found(keys);
         let lock = Lock::new(&shown, password, files);
         let known = keyring.find(&lock);
         let is_known = known.is_some();
