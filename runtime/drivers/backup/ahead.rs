@@ -12,10 +12,11 @@ use crate::failure::Failure;
 /// How much is read at once of a pack of which several parts were wanted, and of one of which many were.
 const SOME: u32 = 1 << 20;
 const MUCH: u32 = 4 << 20;
-/// So many pieces are kept at most.
+/// So many pieces are kept that nobody said anything about, and so many of those that were expected.
 const KEPT: usize = 3;
+const EXPECTED: usize = 10;
 /// So many requests are under way at most that nobody waits for yet.
-const AHEAD: usize = 2;
+const AHEAD: usize = 3;
 /// How long it takes until somebody who waits for a piece looks again whether anybody reads it.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -62,9 +63,13 @@ impl State {
         let end = piece.first.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         self.pieces.push_back(Held { piece: Piece { end, ..piece }, bytes, left });
         // What nobody is known to need any more goes first, but not before: the same may be in another file.
-        if self.pieces.len() > KEPT {
-            let place = self.pieces.iter().position(|held| held.left == 0).unwrap_or(0);
-            self.pieces.remove(place);
+        let is_expected = piece.parts > 0;
+        let alike = |held: &Held| (held.piece.parts > 0) == is_expected;
+        let most = if is_expected { EXPECTED } else { KEPT };
+        if self.pieces.iter().filter(|held| alike(held)).count() > most {
+            let done = self.pieces.iter().position(|held| alike(held) && held.left == 0);
+            let place = done.or_else(|| self.pieces.iter().position(alike));
+            place.map(|place| self.pieces.remove(place));
         }
     }
 
@@ -131,8 +136,8 @@ impl Ahead {
 
     /// Has what is needed next read by somebody else meanwhile.
     fn go_on(self: &Arc<Self>, mut state: MutexGuard<'_, State>, store: &Arc<dyn Store>) {
-        let is_needed = |held: &&Held| held.left > 0;
-        while state.early < AHEAD && state.pieces.iter().filter(is_needed).count() + state.early < KEPT {
+        let is_needed = |held: &&Held| held.piece.parts > 0 && held.left > 0;
+        while state.early < AHEAD && state.pieces.iter().filter(is_needed).count() + state.early < EXPECTED - 2 {
             let Some(piece) = state.plan.next() else { return };
             if state.is_near(&piece) {
                 continue;

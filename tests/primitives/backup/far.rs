@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{PASSWORD, backup, restic, restore, snapshots};
 use crate::harness::cut::{Blow, Way};
-use crate::harness::sshd::Sshd;
+use crate::harness::sshd::{Quirks, Sshd};
 use crate::harness::{Direct, Lab};
 use crate::runbooks::demo_images;
 
@@ -165,6 +165,51 @@ fn a_database_of_another_host_sends_what_became_new_and_is_whole_afterwards() {
     let target = json!({ "postgres": "again", "container": name });
     let restored = restore(&direct, saved, target, json!({})).unwrap();
     assert_eq!((&restored["tables"], &restored["rows"]), (&json!(1), &json!(100_000)));
+}
+
+/// A server that keeps nothing on its disk, once it answers.
+fn redis(lab: &Lab, name: &str) -> String {
+    let spec = ContainerSpec {
+        name: lab.name(name),
+        image: "demo/redis:7".into(),
+        labels: lab.labels(),
+        ..ContainerSpec::default()
+    };
+    let name = lab.up(&spec);
+    let began = Instant::now();
+    while lab.exec(&name, &["redis-cli", "ping"]).0 != 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "the server does not come up");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    name
+}
+
+#[test]
+fn keys_of_another_host_send_what_became_new_by_the_runbook_that_its_shell_finds() {
+    let Some(lab) = demo_images::databases() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(OURS, folder.path().join("runbook")).unwrap();
+    let path = format!("SetEnv HOME={0} PATH={0}:/usr/bin:/bin", folder.path().display());
+    let Some(server) = Sshd::with(Quirks { config: vec![path], ..Quirks::default() }) else { return };
+    let way = Way::open(server.port());
+    let (name, other) = (redis(&lab, "cache"), redis(&lab, "other"));
+    let fill = "for n = 1, 9000 do local s = '' for i = 1, 50 do s = s .. redis.sha1hex(n .. ':' .. i) end redis.call('set', 'key ' .. n, s) end";
+    assert_eq!(lab.exec(&name, &["redis-cli", "eval", fill, "0"]).0, 0);
+    let source = json!({ "redis": "cache", "container": name, "engine": "ssh://web" });
+    let direct = super::site();
+    reached(&direct, &server, &way, None);
+    backup(&direct, source.clone(), json!({})).unwrap();
+    let first = way.passed();
+    let direct = anew(&direct, &server, &way, None);
+    assert_eq!(lab.exec(&name, &["redis-cli", "set", "key 4500", "another"]).0, 0);
+    let before = way.passed();
+    let saved = backup(&direct, source, json!({})).unwrap().value;
+    let (passed, said) = (way.passed() - before, travelled(&direct));
+    eprintln!("one key of 9000 became another: {passed} bytes over the link, the first time {first}; {said:?}");
+    assert!(passed < first * 2 / 3 && said[0].contains("travelled from `web`"), "{passed} of {first}: {said:?}");
+    let restored = restore(&direct, saved, json!({ "redis": "cache", "container": other }), json!({})).unwrap();
+    assert_eq!(restored["keys"], json!(9000));
+    assert_eq!(lab.exec(&other, &["redis-cli", "get", "key 4500"]).1.trim(), "another");
 }
 
 #[test]

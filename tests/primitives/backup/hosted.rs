@@ -184,6 +184,13 @@ fn a_folder_of_a_host_with_busybox_alone_comes_back_too_but_for_attributes() {
         lines.collect::<Vec<_>>().join("\n")
     };
     assert_eq!(whole(listing(&direct.path().join("back"))), whole(wanted.clone()));
+    // It gives no link to whom it belonged, which is found out.
+    let failure = restore(&direct, made.clone(), place(&server, "elsewhere"), json!({})).unwrap_err();
+    assert!(failure.message.ends_with("the disk has other modes or owners"), "{failure:?}");
+    assert!(!server.file("elsewhere").exists());
+    shell(&data, "chgrp -h 0 deep; chmod g-s deep; touch -d '2001-02-03 04:05:06' deep");
+    let made = backup(&direct, folder(&server, "data"), json!({})).unwrap().value;
+    let wanted = listing(&data);
     restore(&direct, made, place(&server, "elsewhere"), json!({})).unwrap();
     assert_eq!(whole(listing(&server.file("elsewhere"))), whole(wanted));
 }
