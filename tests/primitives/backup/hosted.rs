@@ -192,7 +192,16 @@ fn a_folder_of_a_host_with_busybox_alone_comes_back_too_but_for_attributes() {
     let made = backup(&direct, folder(&server, "data"), json!({})).unwrap().value;
     let wanted = listing(&data);
     restore(&direct, made, place(&server, "elsewhere"), json!({})).unwrap();
-    assert_eq!(whole(listing(&server.file("elsewhere"))), whole(wanted));
+    // Nor are the times of folders and links those that they had.
+    let untimed = |text: String| {
+        let of = |line: &str| {
+            let is_timed = !line.contains(" d ") && !line.contains(" l ");
+            let words = line.split(' ').filter(|word| is_timed || word.len() < 9 || word.parse::<u64>().is_err());
+            words.collect::<Vec<_>>().join(" ")
+        };
+        whole(text).lines().map(of).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(untimed(listing(&server.file("elsewhere"))), untimed(wanted));
 }
 
 #[test]
