@@ -39,9 +39,9 @@ impl Hosted {
         };
         let fetching = way.run(&text, Vec::new(), &mut on_bytes);
         let spoken = context.wait(&format!("copying the database `{}`", self.shown()), within.0, fetching).map_err(
-            |failure| match DAMAGED.iter().any(|word| failure.message.contains(word)) {
-                true => Failure { kind: FailureKind::Invalid, ..failure },
-                false => failure,
+            |failure| {
+                let is_damaged = DAMAGED.iter().any(|word| failure.message.contains(word));
+                if is_damaged { Failure { kind: FailureKind::Invalid, ..failure } } else { failure }
             },
         )?;
         if spoken.words == "lacking" {

@@ -108,10 +108,8 @@ impl Placing {
 
     /// Unpacks a folder beside its place. Returns what was sent, and what is there of it.
     pub fn unpack(&self, context: &Context<'_>, writing: Writing<'_>) -> Result<(Tally, Tally), Failure> {
-        let (gnu, other) = match self.owners {
-            true => ("--same-owner --numeric-owner", "--numeric-owner"),
-            false => ("--no-same-owner", "-o"),
-        };
+        let (gnu, other) =
+            if self.owners { ("--same-owner --numeric-owner", "--numeric-owner") } else { ("--no-same-owner", "-o") };
         let text = format!(
             "{}umask 077\nmkdir -- \"$b\" || {{ finish failed; exit; }}\ntrap 'exit 1' HUP INT TERM PIPE\n\
              if tar --version 2>/dev/null | grep -q GNU; then set -- {gnu} --xattrs '--xattrs-include=*'; else set -- {other}; fi\n\
@@ -170,10 +168,7 @@ impl Placing {
     /// Puts what is beside into its place. What was there makes way, and is removed; if it cannot be done, it is given back.
     pub fn put(&self, context: &Context<'_>) -> Result<(), Failure> {
         // Without leave, nothing but an empty folder makes way, whoever put something there meanwhile.
-        let clear = match self.replace {
-            true => "mv -- \"$t\" \"$o\"",
-            false => "rmdir -- \"$t\"",
-        };
+        let clear = if self.replace { "mv -- \"$t\" \"$o\"" } else { "rmdir -- \"$t\"" };
         let text = format!(
             "{}if [ -e \"$t\" ] || [ -L \"$t\" ]; then {clear} || {{ finish failed; exit; }}; fi\n\
              for s in {BESIDE}; do [ ! -f \"$b\" ] || [ ! -e \"$t$s\" ] || mv -- \"$t$s\" \"$o$s\" || {{ finish failed; exit; }}; done\n\
