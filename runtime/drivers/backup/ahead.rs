@@ -37,6 +37,8 @@ struct State {
     coming: Vec<Piece>,
     /// How many of these nobody waits for.
     early: usize,
+    /// How many of those that were expected were needed so far.
+    done: usize,
     plan: Plan,
 }
 
@@ -56,6 +58,9 @@ impl State {
         let first = (offset - held.piece.first) as usize;
         let part = held.bytes.slice(first..first + length as usize);
         held.left = held.left.saturating_sub(1);
+        if held.piece.parts > 0 && held.left == 0 {
+            self.done += 1;
+        }
         Some(part)
     }
 
@@ -104,7 +109,7 @@ impl Ahead {
     /// Says what is about to be read; nothing takes back what was said.
     pub fn expect(&self, plan: Plan) {
         let mut state = self.state();
-        state.plan = plan;
+        (state.plan, state.done) = (plan, 0);
         state.pieces.clear();
     }
 
@@ -137,7 +142,9 @@ impl Ahead {
     /// Has what is needed next read by somebody else meanwhile.
     fn go_on(self: &Arc<Self>, mut state: MutexGuard<'_, State>, store: &Arc<dyn Store>) {
         let is_needed = |held: &&Held| held.piece.parts > 0 && held.left > 0;
-        while state.early < AHEAD && state.pieces.iter().filter(is_needed).count() + state.early < EXPECTED - 2 {
+        // On a slow line, the first has it for itself.
+        let most = AHEAD.min(state.done);
+        while state.early < most && state.pieces.iter().filter(is_needed).count() + state.early < EXPECTED - 2 {
             let Some(piece) = state.plan.next() else { return };
             if state.is_near(&piece) {
                 continue;

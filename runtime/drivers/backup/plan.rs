@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use rustic_core::Id;
 
-/// How much is read at once.
+/// How much is read at once of a pack: little at first, so that something comes soon however slow the line is, and twice as much each time
+/// up to the most.
+const FIRST: u32 = 256 << 10;
 const MOST: u32 = 2 << 20;
 /// What lies between two wanted parts and is shorter is read, too: asking again takes longer.
 const GAP: u32 = 128 << 10;
@@ -63,16 +65,21 @@ impl Plan {
             let mut parts: Vec<(u32, usize, u32)> =
                 parts.into_iter().map(|(offset, (place, length))| (offset, place, length)).collect();
             parts.sort_unstable();
-            let mut open: Option<(usize, Piece)> = None;
+            let (mut open, mut most): (Option<(usize, Piece)>, u32) = (None, FIRST);
             for (offset, place, length) in parts {
                 let end = offset.saturating_add(length);
                 match &mut open {
-                    Some((earliest, piece)) if offset <= piece.end.saturating_add(GAP) && end - piece.first <= MOST => {
+                    Some((earliest, piece)) if offset <= piece.end.saturating_add(GAP) && end - piece.first <= most => {
                         *earliest = place.min(*earliest);
                         piece.end = end.max(piece.end);
                         piece.parts += 1;
                     }
-                    _ => pieces.extend(open.replace((place, Piece { pack, first: offset, end, parts: 1 }))),
+                    _ => {
+                        if let Some(full) = open.replace((place, Piece { pack, first: offset, end, parts: 1 })) {
+                            pieces.push(full);
+                            most = (most * 2).min(MOST);
+                        }
+                    }
                 }
             }
             pieces.extend(open);
@@ -146,6 +153,7 @@ mod tests {
     fn no_piece_is_longer_than_is_read_at_once_but_for_one_part_that_is() {
         let mut plan = Plan::new((0..16).map(|n| part('a', n << 20, 1 << 20)).chain([part('b', 0, 9 << 20)]));
         let all: Vec<u32> = std::iter::from_fn(|| plan.next()).map(|piece| piece.end - piece.first).collect();
-        assert_eq!(all, [vec![2 << 20; 8], vec![9 << 20]].concat());
+        let sizes: Vec<u32> = [1, 1, 1, 2, 2, 2, 2, 2, 2, 1, 9].map(|size| size << 20).to_vec();
+        assert_eq!(all, sizes);
     }
 }

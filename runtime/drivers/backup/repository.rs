@@ -240,8 +240,21 @@ impl Repository {
         (self.store, self.engine, self.guard, self.hold)
     }
 
-    pub(super) fn from_parts(store: Arc<dyn Store>, engine: Engine, guard: Arc<Guard>, hold: Box<dyn Hold>) -> Self {
-        Self { store, engine, guard, hold, seen: Seen::default() }
+    pub(super) fn from_parts(
+        store: Arc<dyn Store>,
+        engine: Engine,
+        guard: Arc<Guard>,
+        hold: Box<dyn Hold>,
+        known: Vec<SnapshotFile>,
+    ) -> Self {
+        let seen = Seen::default();
+        seen.note_snapshots(&known);
+        Self { store, engine, guard, hold, seen }
+    }
+
+    /// The snapshots that were there when they were listed last.
+    pub(super) fn listed_snapshots(&self) -> Vec<SnapshotFile> {
+        self.seen.snapshots()
     }
 
     /// The snapshots as the engine has them.
