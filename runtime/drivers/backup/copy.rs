@@ -34,7 +34,7 @@ impl Repository {
         let copied = source.copy(&indexed, &missing);
         copied.map_err(|error| guard.reason(|| self.reason(|| failure(&what, &error))))?;
         guard.check()?;
-        let to = Repository::from_parts(Arc::clone(&store), indexed.drop_index(), Arc::clone(&guard), hold, Vec::new());
+        let to = Repository::from_parts(Arc::clone(&store), indexed.drop_index(), Arc::clone(&guard), hold, &[]);
 
         // Said to be there is what was found there.
         let there = to.files()?;

@@ -245,10 +245,10 @@ impl Repository {
         engine: Engine,
         guard: Arc<Guard>,
         hold: Box<dyn Hold>,
-        known: Vec<SnapshotFile>,
+        known: &[SnapshotFile],
     ) -> Self {
         let seen = Seen::default();
-        seen.note_snapshots(&known);
+        seen.note_snapshots(known);
         Self { store, engine, guard, hold, seen }
     }
 

@@ -121,7 +121,7 @@ impl Repository {
         // Said to be there is what was found there.
         let manifest = ledger.finished().inspect_err(|_| blame())?;
         let engine = indexed.drop_index();
-        let again = Repository::from_parts(store, engine, guard, hold, known);
+        let again = Repository::from_parts(store, engine, guard, hold, &known);
         let found = again.snapshots()?.into_iter().find(|snapshot| snapshot.id == saved.id.to_hex()[..]);
         let snapshot = found.ok_or_else(|| {
             Failure::new(FailureKind::System, format!("cannot {what}: the snapshot is not there afterwards"))
