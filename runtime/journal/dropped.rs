@@ -27,6 +27,9 @@ const RELEASES: i64 = 20;
 /// So many runs are dropped in one go: others who want to write wait no longer than that takes.
 const BATCH: usize = 25;
 
+/// So many runs are looked at together when all may be dropped.
+const WINDOW: usize = 10_000;
+
 /// And whoever waits looks for his turn ever more rarely: between two goes nobody has it for as long as one took, up to this.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -49,8 +52,8 @@ pub(super) struct Dropped {
 }
 
 impl Journal {
-    /// Drops runs of this runbook on this environment, or of all: those that the rules let go of, and the oldest while the run log
-    /// takes more than `max_size` bytes. Returns how many.
+    /// Drops runs of this runbook on this environment, or of all: those that the rules let go of; and the oldest of all while the
+    /// run log takes more than `max_size` bytes. Returns how many.
     ///
     /// The newest runs stay, with the last one that went well, every run that has not ended or may be gone on with, and the runs of
     /// releases that can be gone back to.
@@ -63,39 +66,64 @@ impl Journal {
         if self.is_copy() {
             return Ok(0);
         }
-        let groups = match of {
-            Some((runbook, environment)) => vec![(runbook.to_owned(), environment.to_owned())],
-            None => self.read("read the runs", |connection| {
-                connection
-                    .prepare("SELECT DISTINCT runbook, environment FROM run")?
-                    .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-                    .collect()
-            })?,
-        };
         let now = Timestamp::now();
         let mut dropped = 0;
-        for (runbook, environment) in &groups {
+        let mut drop_old = |runbook: &str, environment: &str, until: i64| {
             let RunRules { keep, most } = rules(runbook);
             let oldest = now.checked_sub(keep).map_or(i64::MIN, Timestamp::as_microsecond);
-            while let count @ 1.. = self.drop_some(runbook, environment, oldest, most.unwrap_or(u64::MAX))? {
+            while let count @ 1.. = self.drop_some(runbook, environment, oldest, most.unwrap_or(u64::MAX), until)? {
                 dropped += count;
+            }
+            Ok::<_, Failure>(())
+        };
+        if let Some((runbook, environment)) = of {
+            drop_old(runbook, environment, i64::MAX)?;
+        } else {
+            // From the oldest on, whatever their runbooks: what is dropped lies side by side then, and is remembered as a whole.
+            let mut behind = 0;
+            while let Some((until, groups)) = self.groups_behind(behind, WINDOW)? {
+                groups.iter().try_for_each(|(runbook, environment)| drop_old(runbook, environment, until))?;
+                behind = until;
             }
         }
         let Some(max_size) = max_size else { return Ok(dropped) };
-        for (runbook, environment) in &groups {
-            while self.bytes_used()? > max_size {
-                match self.drop_some(runbook, environment, i64::MIN, NEWEST)? {
-                    0 => break,
-                    count => dropped += count,
-                }
+        let mut behind = 0;
+        while self.bytes_used()? > max_size
+            && let Some((until, groups)) = self.groups_behind(behind, BATCH)?
+        {
+            for (runbook, environment) in &groups {
+                dropped += self.drop_some(runbook, environment, i64::MIN, NEWEST, until)?;
             }
+            behind = until;
         }
         Ok(dropped)
     }
 
-    /// Drops the oldest runs that began before that moment, or are more than so many.
-    fn drop_some(&self, runbook: &str, environment: &str, oldest: i64, most: u64) -> Result<usize, Failure> {
-        let look = |connection: &Connection| droppable(connection, runbook, environment, oldest, most);
+    /// The runbooks and environments of so many runs behind that one, and the last of these runs.
+    fn groups_behind(&self, behind: i64, many: usize) -> Result<Option<(i64, Vec<(String, String)>)>, Failure> {
+        self.read("read the runs", |connection| {
+            let last: Option<i64> = connection
+                .prepare_cached("SELECT max(id) FROM (SELECT id FROM run WHERE id > ?1 ORDER BY id LIMIT ?2)")?
+                .query_row(params![behind, count(many)], |row| row.get(0))?;
+            let Some(last) = last else { return Ok(None) };
+            let groups = connection
+                .prepare_cached("SELECT DISTINCT runbook, environment FROM run WHERE id > ?1 AND id <= ?2")?
+                .query_map([behind, last], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(Some((last, groups)))
+        })
+    }
+
+    /// Drops the oldest runs that began before that moment, or are more than so many; none behind the run `until`.
+    fn drop_some(
+        &self,
+        runbook: &str,
+        environment: &str,
+        oldest: i64,
+        most: u64,
+        until: i64,
+    ) -> Result<usize, Failure> {
+        let look = |connection: &Connection| droppable(connection, runbook, environment, oldest, most, until);
         // Nearly always there is nothing to do, and then nobody who wants to write is kept waiting.
         if self.read("look for old runs", look)?.is_empty() {
             return Ok(0);
@@ -133,6 +161,7 @@ fn droppable(
     environment: &str,
     oldest: i64,
     most: u64,
+    until: i64,
 ) -> rusqlite::Result<Vec<i64>> {
     let nth = |place: u64| -> rusqlite::Result<i64> {
         let found: Option<i64> = connection
@@ -149,7 +178,7 @@ fn droppable(
         .query_row([oldest], |row| row.get(0))
         .optional()?;
     let too_many = if most == u64::MAX { 0 } else { nth(most.max(NEWEST))? };
-    let last = too_old.unwrap_or(0).max(too_many).min(nth(NEWEST)?);
+    let last = too_old.unwrap_or(0).max(too_many).min(nth(NEWEST)?).min(until);
     let recently = Timestamp::now().checked_sub(INTERRUPTED).map_or(0, Timestamp::as_microsecond);
     connection
         .prepare_cached(

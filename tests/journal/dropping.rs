@@ -111,6 +111,30 @@ fn of_too_many_the_oldest_go_and_of_what_is_too_large_as_well() {
 }
 
 #[test]
+fn of_what_is_too_large_the_oldest_go_whatever_their_runbook() {
+    for of in [None, Some(("b.rhai", "prod"))] {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        for _ in 0..60 {
+            good(&journal, "a.rhai", 1);
+            good(&journal, "b.rhai", 1);
+        }
+        let connection = Connection::open(folder.path().join("journal.sqlite")).unwrap();
+        let ask = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        let used = u64::try_from((ask("page_count") - ask("freelist_count")) * ask("page_size")).unwrap();
+        let rules = |_: &str| RunRules { keep: YEAR, most: None };
+        let dropped = journal.prune_runs(of, &rules, Some(used * 3 / 4)).unwrap();
+        assert!((20..80).contains(&dropped), "{dropped}");
+        let oldest = |runbook: &str| {
+            let filter = RunFilter { runbook: Some(runbook.into()), ..RunFilter::default() };
+            journal.runs(&filter).unwrap().last().unwrap().id
+        };
+        assert!(oldest("a.rhai").abs_diff(oldest("b.rhai")) <= 25, "{} {}", oldest("a.rhai"), oldest("b.rhai"));
+        assert_eq!(problems(folder.path()), [""; 0]);
+    }
+}
+
+#[test]
 fn a_run_that_somebody_removed_is_missed_although_others_were_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
