@@ -42,6 +42,9 @@ pub struct RunRules {
     pub most: Option<u64>,
 }
 
+/// A runbook, and an environment on which it ran.
+type Group = (String, String);
+
 /// Runs in a row that were dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Dropped {
@@ -100,7 +103,7 @@ impl Journal {
     }
 
     /// The runbooks and environments of so many runs behind that one, and the last of these runs.
-    fn groups_behind(&self, behind: i64, many: usize) -> Result<Option<(i64, Vec<(String, String)>)>, Failure> {
+    fn groups_behind(&self, behind: i64, many: usize) -> Result<Option<(i64, Vec<Group>)>, Failure> {
         self.read("read the runs", |connection| {
             let last: Option<i64> = connection
                 .prepare_cached("SELECT max(id) FROM (SELECT id FROM run WHERE id > ?1 ORDER BY id LIMIT ?2)")?
