@@ -82,6 +82,10 @@ impl Thing for User {
         touches_part(call, "users")
     }
 
+    fn names(&self) -> Vec<String> {
+        vec![self.what()]
+    }
+
     fn look(&self) -> String {
         let name = &self.name;
         format!(
@@ -96,7 +100,7 @@ impl Thing for User {
     }
 
     fn differs(&self, seen: &str) -> Result<Vec<Change>, Failure> {
-        let what = format!("user {}", self.name);
+        let what = self.what();
         let Some(entry) = line(seen, "user") else { return Ok(vec![Change::new(Action::Create, what)]) };
         let mut change = Change::new(Action::Update, what);
         let shell = entry.rsplit(':').next().unwrap_or_default();
@@ -152,6 +156,11 @@ impl Thing for User {
 }
 
 impl User {
+    /// What its changes are changes of.
+    fn what(&self) -> String {
+        format!("user {}", self.name)
+    }
+
     fn missing_groups(&self, seen: &str) -> Vec<&str> {
         let has: BTreeSet<&str> = line(seen, "groups").unwrap_or_default().split(' ').collect();
         self.options.groups.iter().map(String::as_str).filter(|group| !has.contains(group)).collect()

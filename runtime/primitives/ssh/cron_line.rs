@@ -72,6 +72,10 @@ impl Thing for CronLine {
         touches_part(call, "cron")
     }
 
+    fn names(&self) -> Vec<String> {
+        vec![self.what()]
+    }
+
     fn look(&self) -> String {
         format!(
             "command -v crontab >/dev/null || lacks crontab\n\
@@ -83,7 +87,7 @@ impl Thing for CronLine {
     }
 
     fn differs(&self, seen: &str) -> Result<Vec<Change>, Failure> {
-        let what = format!("cron line {}", self.name);
+        let what = self.what();
         let now = self.now(seen);
         Ok(match (now.as_deref(), self.options.absent) {
             (None, true) => Vec::new(),
@@ -118,6 +122,11 @@ impl Thing for CronLine {
 }
 
 impl CronLine {
+    /// What its changes are changes of.
+    fn what(&self) -> String {
+        format!("cron line {}", self.name)
+    }
+
     fn crontab(&self) -> String {
         self.options.user.as_ref().map_or_else(|| "crontab".into(), |user| format!("crontab -u {}", quoted(user)))
     }

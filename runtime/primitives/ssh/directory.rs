@@ -34,6 +34,13 @@ static SPEC: Spec = Spec {
     )
 };
 
+impl Directory {
+    /// What its changes are changes of.
+    fn what(&self) -> String {
+        format!("folder {}", self.path)
+    }
+}
+
 impl Thing for Directory {
     const SPEC: &'static Spec = &SPEC;
 
@@ -53,6 +60,10 @@ impl Thing for Directory {
         touches_path(call, call.str(0))
     }
 
+    fn names(&self) -> Vec<String> {
+        vec![self.what()]
+    }
+
     fn look(&self) -> String {
         let path = quoted(&self.path);
         format!(
@@ -62,7 +73,7 @@ impl Thing for Directory {
     }
 
     fn differs(&self, seen: &str) -> Result<Vec<Change>, Failure> {
-        let what = format!("folder {}", self.path);
+        let what = self.what();
         let Some(rights) = line(seen, "folder") else { return Ok(vec![Change::new(Action::Create, what)]) };
         let detail = Rights::parse(rights).differences(self.options.mode, self.options.owner.as_deref());
         let change = (!detail.is_empty()).then(|| Change { detail, ..Change::new(Action::Update, what) });

@@ -67,6 +67,10 @@ impl Thing for Firewall {
         touches_part(call, "firewall")
     }
 
+    fn names(&self) -> Vec<String> {
+        vec!["firewall".to_owned()]
+    }
+
     /// `ufw show added` tells the rules whether it is on or off. The port of this very connection comes along; behind `sudo`
     /// only the process of that still knows it.
     fn look(&self) -> String {

@@ -74,6 +74,10 @@ impl Thing for Package {
         touches_part(call, "packages")
     }
 
+    fn names(&self) -> Vec<String> {
+        self.wanted.iter().map(|(name, _)| format!("package {name}")).collect()
+    }
+
     fn look(&self) -> String {
         let names: Vec<String> = self.wanted.iter().map(|(name, _)| quoted(name)).collect();
         format!(

@@ -37,6 +37,13 @@ static SPEC: Spec = Spec {
     )
 };
 
+impl Service {
+    /// What its changes are changes of.
+    fn what(&self) -> String {
+        format!("service {}", self.name)
+    }
+}
+
 impl Thing for Service {
     const SPEC: &'static Spec = &SPEC;
 
@@ -68,6 +75,10 @@ impl Thing for Service {
         touches_part(call, "services")
     }
 
+    fn names(&self) -> Vec<String> {
+        vec![self.what()]
+    }
+
     fn look(&self) -> String {
         let name = quoted(&self.name);
         format!(
@@ -79,7 +90,7 @@ impl Thing for Service {
     }
 
     fn differs(&self, seen: &str) -> Result<Vec<Change>, Failure> {
-        let what = format!("service {}", self.name);
+        let what = self.what();
         let loaded = line(seen, "LoadState");
         if loaded == Some("not-found") || loaded == Some("masked") {
             let why = if loaded == Some("masked") { "is masked" } else { "is not known to systemd there" };
@@ -106,7 +117,7 @@ impl Thing for Service {
 
     fn always(&self, seen: &str) -> Option<Change> {
         let runs = line(seen, "ActiveState") == Some("active");
-        let change = Change::new(Action::Update, format!("service {}", self.name));
+        let change = Change::new(Action::Update, self.what());
         match (runs, self.options.restart, self.options.reload) {
             (true, true, _) => Some(change.detail("restarted")),
             (true, false, true) => Some(change.detail("reloaded")),

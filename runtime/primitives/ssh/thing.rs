@@ -10,7 +10,8 @@ use super::command::Command;
 use super::{ANSWER, ask, target, told, user};
 use crate::drivers::ssh::{Decision, RemoteCommand, Script, Verdict, Work};
 use crate::primitive::{
-    Call, Change, Context, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Probe, Recovery, Spec, Touches,
+    Action, Call, Change, Context, Failure, FailureKind, Need, Outcome, Prediction, Primitive, Probe, Recovery, Spec,
+    Touches, unknown,
 };
 
 /// A thing of a host as a call wants it.
@@ -29,6 +30,9 @@ pub trait Thing: Sized + Send + Sync + 'static {
 
     /// What it looks at and changes.
     fn touches(call: &Call) -> Touches;
+
+    /// What its changes are changes of, as in `package git`, without the host.
+    fn names(&self) -> Vec<String>;
 
     /// A script that prints how it is, and ends with `finish done`. `lacks PROGRAM` says what the host has not.
     fn look(&self) -> String;
@@ -230,8 +234,22 @@ impl<T: Thing> Primitive for Made<T> {
 
     fn predict(&self, context: &Context<'_>, call: &Call) -> Result<Prediction, Failure> {
         let thing = T::wanted(call)?;
-        let changes = Self::changes(context, call, &thing, &Self::see(context, call, &thing)?)?;
-        Ok(Prediction { value: Value::from(!changes.is_empty()), changes })
+        let mut changes = Self::changes(context, call, &thing, &Self::see(context, call, &thing)?)?;
+        // What an earlier call of the plan changes is not what was seen now.
+        let planned = context.services.planned();
+        for name in thing.names() {
+            let what = format!("{name} on {}", call.receiver_str("name"));
+            if planned.iter().any(|change| change.what == what) {
+                changes.retain(|change| change.what != what);
+                changes.push(Change::depending(Action::Update, what));
+            }
+        }
+        let is_certain = changes.iter().any(|change| change.condition.is_none());
+        let value = match changes.is_empty() || is_certain {
+            true => Value::from(is_certain),
+            false => unknown(format!("what `{}` returns", self.preview(call))),
+        };
+        Ok(Prediction { value, changes })
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{at, web};
 use crate::harness::sshd::{Quirks, Sshd, user};
-use crate::harness::{Direct, skip};
+use crate::harness::{Direct, Project, skip};
 use runbook::primitive::{FailureKind, Outcome, Probe};
 
 /// Foreseen, made, and found made: the details of the change.
@@ -72,6 +72,34 @@ fn a_folder_is_made_and_given_to_somebody() {
     std::fs::write(server.file("file"), "").unwrap();
     let failure = here.method("ssh.directory", web(&here), json!([server.file("file")]), Value::Null).unwrap_err();
     assert!(failure.message.contains("is no folder"), "{failure}");
+}
+
+#[test]
+fn what_an_earlier_call_of_a_plan_changes_is_not_planned_by_what_is_there_now() {
+    let Some(server) = Sshd::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (new, old) = (folder.path().join("new"), folder.path().join("old"));
+    std::fs::create_dir(&old).unwrap();
+    let script = format!(
+        "let web = ssh(\"web\"); for mode in [\"0750\", \"0750\"] {{ web.directory({new:?}, #{{ mode: mode }}); }}
+        web.directory({old:?}, #{{ mode: \"0700\" }}); web.directory({old:?}, #{{ mode: \"0755\" }});"
+    );
+    let project = Project::script(&script).file("runbook.toml", &server.entry("web"));
+    project.runbook(&["plan", "test.rhai", "--out", "plan.json"]).success();
+    let plan: Value = serde_json::from_str(&project.read("plan.json")).unwrap();
+    let changes = plan["calls"].as_array().unwrap().iter().flat_map(|call| call["changes"].as_array().unwrap());
+    let told: Vec<_> = changes
+        .map(|change| {
+            let name = change["what"].as_str().unwrap().split(" on ").next().unwrap().rsplit('/').next().unwrap();
+            (name.to_owned(), change["action"].as_str().unwrap().to_owned(), change["condition"].is_null())
+        })
+        .collect();
+    let wanted = [("new", "create", true), ("new", "update", false), ("old", "update", true), ("old", "update", false)];
+    assert_eq!(told, wanted.map(|(name, action, certain)| (name.to_owned(), action.to_owned(), certain)));
+    // All of it is what the run may do, and no more.
+    project.runbook(&["run", "test.rhai", "--plan", "plan.json"]).success();
+    assert_eq!(std::fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o750);
+    assert_eq!(std::fs::metadata(&old).unwrap().permissions().mode() & 0o777, 0o755);
 }
 
 #[test]

@@ -42,8 +42,9 @@ pub(super) struct InFlight {
 #[derive(Default)]
 pub(super) struct Ledger(Mutex<BTreeMap<String, InFlight>>);
 
-/// How long cleaning up may take: whoever cancelled waits for it.
-const GRACE: Duration = Duration::from_millis(1_700);
+/// How long cleaning up may take: whoever cancelled waits for it. An engine at rest needs a second; a busy one gets more, because a place
+/// that is left without its container is worse than the wait.
+const GRACE: Duration = Duration::from_secs(5);
 /// How long a container that was already asked to stop may go on stopping before it is killed and started again.
 const STOPPING: Duration = Duration::from_millis(600);
 /// How long a container that served for a moment may take to stop; the engine counts whole seconds.
