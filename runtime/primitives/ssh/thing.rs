@@ -245,9 +245,10 @@ impl<T: Thing> Primitive for Made<T> {
             }
         }
         let is_certain = changes.iter().any(|change| change.condition.is_none());
-        let value = match changes.is_empty() || is_certain {
-            true => Value::from(is_certain),
-            false => unknown(format!("what `{}` returns", self.preview(call))),
+        let value = if is_certain || changes.is_empty() {
+            Value::from(is_certain)
+        } else {
+            unknown(format!("what `{}` returns", self.preview(call)))
         };
         Ok(Prediction { value, changes })
     }
