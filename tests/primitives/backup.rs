@@ -89,6 +89,12 @@ pub fn restore(direct: &Direct, snapshot: Value, target: Value, options: Value) 
     direct.call(primitive("restore"), json!([snapshot, target]), options).map(|outcome| outcome.value)
 }
 
+/// What a dry run found to differ, and where.
+pub fn differences(dry: &Value) -> Vec<String> {
+    let all = dry["differences"].as_array().unwrap().iter();
+    all.map(|one| format!("{} {}", one["what"].as_str().unwrap(), one["path"].as_str().unwrap())).collect()
+}
+
 /// What `restic` prints, or `None`, said aloud, without it.
 pub fn restic(direct: &Direct, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new("restic");

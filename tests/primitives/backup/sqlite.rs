@@ -37,6 +37,20 @@ fn source() -> Value {
     json!({ "sqlite": "app.db" })
 }
 
+/// Moves amounts between accounts, until it is done.
+pub fn move_amounts(writer: &Connection, done: &AtomicBool) {
+    let mut number = 0;
+    while !done.load(Ordering::Relaxed) {
+        number += 1;
+        let (from, to) = (number % 2000 + 1, number * 7 % 2000 + 1);
+        let sql = format!(
+            "BEGIN IMMEDIATE; UPDATE account SET amount = amount - 1 WHERE rowid = {from};
+             UPDATE account SET amount = amount + 1 WHERE rowid = {to}; COMMIT;"
+        );
+        writer.execute_batch(&sql).unwrap();
+    }
+}
+
 #[test]
 fn a_database_is_saved_as_it_is_at_one_moment_whoever_writes() {
     let direct = site();
@@ -44,18 +58,7 @@ fn a_database_is_saved_as_it_is_at_one_moment_whoever_writes() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let done = &done;
-        scope.spawn(move || {
-            let mut number = 0;
-            while !done.load(Ordering::Relaxed) {
-                number += 1;
-                let (from, to) = (number % 2000 + 1, number * 7 % 2000 + 1);
-                let sql = format!(
-                    "BEGIN IMMEDIATE; UPDATE account SET amount = amount - 1 WHERE rowid = {from};
-                     UPDATE account SET amount = amount + 1 WHERE rowid = {to}; COMMIT;"
-                );
-                writer.execute_batch(&sql).unwrap();
-            }
-        });
+        scope.spawn(move || move_amounts(&writer, done));
         for number in 0..3 {
             let saved = backup(&direct, source(), json!({})).unwrap().value;
             let to = format!("restored-{number}.db");

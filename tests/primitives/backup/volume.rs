@@ -6,7 +6,7 @@ use runbook::drivers::docker::{ContainerSpec, ContainerState, Mount, MountKind};
 use runbook::primitive::FailureKind;
 use serde_json::json;
 
-use super::{backup, open, restic, restore, site, snapshots};
+use super::{backup, differences, open, restic, restore, site, snapshots};
 use crate::harness::cut::{Blow, Way};
 use crate::harness::{Direct, Lab};
 
@@ -91,13 +91,7 @@ fn what_a_volume_holds_is_told_refused_saved_and_replaced() {
     inside(&lab, &volume, "cd /data; echo changed > one; rm two; echo three > three; chmod 0700 d");
 
     let dry = restore(&direct, made.clone(), json!({ "volume": volume }), json!({ "dry_run": true })).unwrap();
-    let found: Vec<String> = dry["differences"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| format!("{} {}", one["what"].as_str().unwrap(), one["path"].as_str().unwrap()))
-        .collect();
-    assert_eq!(found, ["mode d", "content one", "extra three", "missing two"]);
+    assert_eq!(differences(&dry), ["mode d", "content one", "extra three", "missing two"]);
     assert!(direct.lines().contains(&"stdout: extra three".to_owned()));
 
     let refused = restore(&direct, made.clone(), json!({ "volume": volume }), json!({})).unwrap_err();

@@ -9,6 +9,7 @@ use runbook::primitive::FailureKind;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::super::sqlite::move_amounts;
 use super::{backup, busybox, facts, host_with, known, place, restore, shell, site, snapshots};
 use crate::harness::Direct;
 use crate::harness::sshd::Sshd;
@@ -42,18 +43,7 @@ fn under_writes(direct: &Direct, server: &Sshd, mode: &str) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let done = &done;
-        scope.spawn(move || {
-            let mut number = 0;
-            while !done.load(Ordering::Relaxed) {
-                number += 1;
-                let (from, to) = (number % 2000 + 1, number * 7 % 2000 + 1);
-                let sql = format!(
-                    "BEGIN IMMEDIATE; UPDATE account SET amount = amount - 1 WHERE rowid = {from};
-                     UPDATE account SET amount = amount + 1 WHERE rowid = {to}; COMMIT;"
-                );
-                writer.execute_batch(&sql).unwrap();
-            }
-        });
+        scope.spawn(move || move_amounts(&writer, done));
         for number in 0..3 {
             let saved = backup(direct, source(server), json!({})).unwrap().value;
             let to = format!("restored-{number}.db");

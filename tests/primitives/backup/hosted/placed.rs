@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use runbook::primitive::{FailureKind, Probe};
 use serde_json::json;
 
+use super::super::differences;
 use super::{backup, folder, host_with, known, listing, place, restore, shell, site, snapshots};
 use crate::harness::cut::{Blow, Way};
 use crate::harness::sshd::Sshd;
@@ -20,13 +21,7 @@ fn what_is_there_is_told_refused_saved_and_replaced() {
     shell(&data, "echo changed > one; rm two; echo three > three; chmod 0700 d");
 
     let dry = restore(&direct, made.clone(), place(&server, "data"), json!({ "dry_run": true })).unwrap();
-    let found: Vec<String> = dry["differences"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| format!("{} {}", one["what"].as_str().unwrap(), one["path"].as_str().unwrap()))
-        .collect();
-    assert_eq!(found, ["mode d", "content one", "extra three", "missing two"]);
+    assert_eq!(differences(&dry), ["mode d", "content one", "extra three", "missing two"]);
     let dry = restore(&direct, made.clone(), place(&server, "nothing"), json!({ "dry_run": true })).unwrap();
     assert_eq!(dry["differences"].as_array().unwrap().len(), 3);
 
